@@ -1,0 +1,258 @@
+"""Which texts are scored: canaries with their coins, members and non-members of the training.
+
+Evidence is checked before it is used: canaries and corpus must be those of the run, by digest. A
+thing that is missing becomes an ``Unmeasured`` line, a thing that contradicts is an error.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmsafe.artifacts import CanaryManifest, Split, Unmeasured, sha256_file
+from llmsafe.audit.scores import Role, Text
+from llmsafe.audit.evidence import Evidence
+from llmsafe.audit.target import Target
+from llmsafe.corpus import Columns, open_corpus
+from llmsafe.errors import EvidenceError, InputError
+from llmsafe.notes import Note, Unit, UnitKind, group_units
+
+
+@dataclass(frozen=True, repr=False)
+class Population:
+    """All texts of an audit. ``unit`` is the privacy unit of members and non-members."""
+
+    texts: tuple[Text, ...]
+    canaries: CanaryManifest | None
+    unit: UnitKind
+    unmeasured: tuple[Unmeasured, ...]
+
+    def of(self, *roles: Role) -> list[Text]:
+        """The texts of the given roles."""
+        return [text for text in self.texts if text.role in roles]
+
+
+def gather(
+    target: Target,
+    *,
+    canaries: Path | None = None,
+    members: str | None = None,
+    non_members: str | None = None,
+    columns: Columns | None = None,
+    max_texts: int = 2000,
+    rng: random.Random,
+) -> Population:
+    """Find the canaries and the notes to score.
+
+    Canaries come from ``canaries`` or from the vault of the run; all of them are scored, for
+    leaving some out after the coins fell would bias the game. Members and non-members come from
+    the two files, or from the corpus of the run by its split: up to ``max_texts`` notes a side,
+    whole privacy units drawn at random. Canaries are in neither.
+
+    Raises:
+        InputError: one of ``members`` and ``non_members`` without the other; a bad corpus.
+        EvidenceError: a canary file from another run, or a corpus changed since training.
+    """
+    if (members is None) != (non_members is None):
+        raise InputError("--members and --non-members go together: the attack compares the two")
+    missing: list[Unmeasured] = []
+    manifest = _canaries(target, canaries, missing)
+    avoid = {i for c in manifest.canaries for i in (c.note_id, c.patient_id)} if manifest else set()
+    texts = _canary_texts(manifest) if manifest else []
+    unit: UnitKind = "note"
+    if members is not None and non_members is not None:
+        read = columns or Columns()
+        cap = target.evidence.max_notes_per_unit
+        kinds: set[UnitKind] = set()
+        for role, path in (("member", members), ("non_member", non_members)):
+            kind, units = group_units(open_corpus(path).notes(read))
+            kinds.add(kind)
+            units = _without(units, avoid)
+            rng.shuffle(units)
+            texts += _note_texts(units, role, max_texts, cap)
+        unit = "patient" if "patient" in kinds else "note"
+    else:
+        found = _from_split(target.evidence, columns, avoid, max_texts, rng, missing)
+        if found:
+            unit, notes = found
+            texts += notes
+    texts = _drop_shared(texts, missing)
+    return Population(tuple(texts), manifest, unit, tuple(missing))
+
+
+# --- canaries -----------------------------------------------------------------------------------
+
+
+def _canaries(
+    target: Target, given: Path | None, missing: list[Unmeasured]
+) -> CanaryManifest | None:
+    evidence = target.evidence
+    path = given or evidence.canaries
+    recorded = evidence.canaries_digest
+    if path is None:
+        if recorded not in (None, "none"):
+            raise EvidenceError(
+                f"{target.name}: training recorded canaries, but the vault holds no canaries.json; "
+                "restore it or name it with --canaries"
+            )
+        why = "training planted none" if recorded == "none" else "no canary manifest; --canaries"
+        missing.append(Unmeasured(what="canary game: ε bound, exposure, extraction", why=why))
+        return None
+    if not path.is_file():
+        raise InputError(
+            f"canary manifest {path} does not exist; give the canaries.json of the run"
+        )
+    manifest = CanaryManifest.load(path)
+    if not manifest.canaries:
+        raise EvidenceError(f"{path} holds no canary; plant some with `llmsafe canary`")
+    if recorded is None:
+        missing.append(
+            Unmeasured(
+                what="whether the canaries belong to this model",
+                why="no lineage says which canary manifest was trained on",
+            )
+        )
+    elif sha256_file(path) != recorded:
+        raise EvidenceError(
+            f"{path} is from another run: its digest is not the one in the lineage of "
+            f"{target.name}; give the canaries.json that was planted for this training"
+        )
+    if evidence.split is not None:
+        _check_split(manifest, evidence.split, path)
+    return manifest
+
+
+def _check_split(manifest: CanaryManifest, split: Split, path: Path) -> None:
+    members = set(split.members)
+    absent = leaked = 0
+    for canary in manifest.canaries:
+        trained = canary.patient_id in members or canary.note_id in members
+        absent += canary.planted and not trained
+        leaked += trained and not canary.planted
+    if absent or leaked:
+        raise EvidenceError(
+            f"{path}: {absent} planted canaries are not among the members of split.json and "
+            f"{leaked} withheld ones are; give the files of one and the same run"
+        )
+
+
+def _canary_texts(manifest: CanaryManifest) -> list[Text]:
+    texts: list[Text] = []
+    for canary in manifest.canaries:
+        role: Role = "planted" if canary.planted else "withheld"
+        secret = (canary.secret_start, canary.secret_end)
+        if not 0 <= secret[0] < secret[1] <= len(canary.text):
+            raise EvidenceError(
+                f"canary {canary.canary_id}: secret {secret[0]}:{secret[1]} lies outside its text "
+                f"of {len(canary.text)} characters; make the canaries anew"
+            )
+        texts.append(Text(canary.canary_id, canary.patient_id, role, canary.text, secret))
+    return texts
+
+
+# --- notes --------------------------------------------------------------------------------------
+
+
+def _from_split(
+    evidence: Evidence,
+    columns: Columns | None,
+    avoid: Collection[str],
+    max_texts: int,
+    rng: random.Random,
+    missing: list[Unmeasured],
+) -> tuple[UnitKind, list[Text]] | None:
+    """Members and held-out notes of the run's own corpus."""
+
+    def lacks(why: str) -> None:
+        missing.append(Unmeasured(what="membership of real notes, perplexity", why=why))
+
+    split, path = evidence.split, evidence.corpus_path
+    if split is None or evidence.train is None or path is None:
+        lacks("no split and corpus of the training are known; give --members and --non-members")
+        return None
+    if not split.held_out:
+        lacks("training held no note out; give --members and --non-members")
+        return None
+    place = next((p for p in _corpus_places(path, evidence.vault) if p.exists()), None)
+    if place is None:
+        lacks("the corpus is no longer where training read it; give --members and --non-members")
+        return None
+    corpus = open_corpus(place)
+    if corpus.digest() != evidence.corpus_digest:
+        raise EvidenceError(
+            f"corpus {place} changed since training (its digest is not the one in lineage.json); "
+            "restore it, or give --members and --non-members"
+        )
+    sides: dict[Role, list[str]] = {}
+    for role, ids in (("member", split.members), ("non_member", split.held_out)):
+        sides[role] = [i for i in ids if i not in avoid]
+        rng.shuffle(sides[role])
+    # Both sides alike: as many units of each, up to the cap on notes.
+    wanted = min(max_texts, *(len(ids) for ids in sides.values()))
+    chosen = {unit: role for role, ids in sides.items() for unit in ids[:wanted]}
+    notes = corpus.notes(columns or evidence.columns)
+    _, units = group_units(n for n in notes if (n.patient_id or n.note_id) in chosen)
+    by_id = {unit.unit_id: unit for unit in units}
+    texts: list[Text] = []
+    for role, ids in sides.items():
+        picked = [by_id[i] for i in ids[:wanted] if i in by_id]
+        texts += _note_texts(picked, role, max_texts, evidence.max_notes_per_unit)
+    if not {text.role for text in texts} >= {"member", "non_member"}:
+        lacks("the split names no member or no held-out note of the corpus")
+        return None
+    return split.unit, texts
+
+
+def _corpus_places(path: str, vault: Path | None) -> Iterable[Path]:
+    yield Path(path)
+    if vault is not None:
+        # A run folder that was moved together with its corpus.
+        yield vault.parent / path
+        yield vault / Path(path).name
+
+
+def _note_texts(
+    units: Sequence[Unit], role: Role, max_texts: int, max_notes_per_unit: int | None
+) -> list[Text]:
+    """Whole units until ``max_texts`` notes are reached; at least one unit."""
+    texts: list[Text] = []
+    for unit in units:
+        notes = trained_notes(unit, max_notes_per_unit)
+        if texts and len(texts) + len(notes) > max_texts:
+            break
+        texts += [Text(note.note_id, unit.unit_id, role, note.text) for note in notes]
+    return texts[:max_texts]
+
+
+def trained_notes(unit: Unit, cap: int | None) -> list[Note]:
+    """The notes of a unit that training sees when it takes at most ``cap``: the latest by date."""
+    notes = sorted(unit.notes, key=lambda note: note.date or "")
+    return notes if cap is None else notes[-cap:]
+
+
+def _without(units: Iterable[Unit], avoid: Collection[str]) -> list[Unit]:
+    return [
+        unit
+        for unit in units
+        if unit.unit_id not in avoid and not any(note.note_id in avoid for note in unit.notes)
+    ]
+
+
+def _drop_shared(texts: list[Text], missing: list[Unmeasured]) -> list[Text]:
+    """Leave out notes whose very text is on both sides: they are members and non-members."""
+    members = {text.text for text in texts if text.role == "member"}
+    shared = members & {text.text for text in texts if text.role == "non_member"}
+    if not shared:
+        return texts
+    kept = [t for t in texts if t.role not in ("member", "non_member") or t.text not in shared]
+    missing.append(
+        Unmeasured(
+            what=f"membership of {len(texts) - len(kept)} notes",
+            why="the same text is among members and non-members; left out on both sides",
+        )
+    )
+    if not {text.role for text in kept} >= {"member", "non_member"}:
+        raise InputError("every note is among members and non-members; give two separate sets")
+    return kept

@@ -1,0 +1,63 @@
+"""What every verb shares: where output goes, progress, and the last line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Advance(Protocol):
+    """Report progress: ``advance(n)`` after ``n`` more items; ``text`` replaces the status."""
+
+    def __call__(self, n: int = 1, text: str | None = None) -> None: ...
+
+
+def say(message: str = "") -> None:
+    """Print to stderr: everything that is not data goes there."""
+    print(message, file=sys.stderr)
+
+
+def emit_json(data: Any) -> None:
+    """The one thing that ``--json`` puts on stdout."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def finish(paths: Iterable[Path], *, as_json: bool = False) -> None:
+    """Last line of a verb: the paths written (on stderr when stdout carries JSON)."""
+    line = "wrote " + "  ".join(str(path) for path in paths)
+    print(line, file=sys.stderr if as_json else sys.stdout)
+
+
+@contextmanager
+def progress(label: str, total: int | None) -> Iterator[Advance]:
+    """A rich progress bar on a terminal, silence otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda n=1, text=None: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(label, total=total, text="")
+
+        def advance(n: int = 1, text: str | None = None) -> None:
+            bars.update(task, advance=n, **({} if text is None else {"text": text}))
+
+        yield advance

@@ -1,0 +1,154 @@
+"""``llmsafe ls`` and ``llmsafe cp``: what comes with the package, and a copy to call your own."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+KINDS = ("recipes", "configs", "accelerate", "policies")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file of the library: ``name`` is what ``cp`` takes, ``about`` its first line."""
+
+    kind: str
+    name: str
+    path: Path
+
+    @property
+    def about(self) -> str:
+        return _first_line(self.path)
+
+
+def ls(
+    kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The list as JSON on stdout.")] = False,
+) -> None:
+    """List recipes, their configurations, and audit policies; copy one with `llmsafe cp`.
+
+    \b
+    Examples:
+      llmsafe ls
+      llmsafe ls configs
+    """
+    from llmsafe.cli.common import emit_json
+
+    if kind is not None and kind not in KINDS:
+        raise _unknown("kind", kind, KINDS)
+    items = [item for item in library() if kind in (None, item.kind)]
+    if as_json:
+        emit_json([{"kind": i.kind, "name": i.name, "about": i.about} for i in items])
+        return
+    width = max((len(item.name) for item in items), default=0)
+    for index, item in enumerate(items):
+        if index == 0 or items[index - 1].kind != item.kind:
+            print(f"{'' if index == 0 else chr(10)}{item.kind}")
+        print(f"  {item.name:<{width}}  {item.about}".rstrip())
+
+
+def cp(
+    name: Annotated[str, typer.Argument(help="A name that `llmsafe ls` shows.")],
+    dest: Annotated[Path, typer.Argument(help="A folder, or the file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Copy one recipe, configuration or policy, to read and to change.
+
+    A recipe reads the config that you give it, so copy one as well.
+
+    \b
+    Examples:
+      llmsafe cp dp_lora.py .
+      llmsafe cp configs/default.yaml my.yaml
+    """
+    from llmsafe.artifacts import write_atomic
+    from llmsafe.cli.common import finish
+    from llmsafe.errors import InputError
+
+    item = find(name)
+    target = dest / item.path.name if dest.is_dir() else dest
+    if target.is_dir():
+        raise InputError(f"{target} is a folder; name the file to write")
+    if target.exists() and not force:
+        raise InputError(f"{target} exists; choose another name or pass --force")
+    finish([write_atomic(target, item.path.read_bytes())])
+
+
+def library() -> list[Item]:
+    """Every file that comes with the package, by kind and name."""
+    found = [Item(kind, name, path) for kind, name, path in _files()]
+    return sorted(found, key=lambda item: (KINDS.index(item.kind), item.name))
+
+
+def find(name: str) -> Item:
+    """The item of a full name, or of a file name or stem that only one item has.
+
+    Raises:
+        InputError: nothing, or more than one thing, has this name.
+    """
+    from llmsafe.errors import InputError
+
+    items = library()
+    for found in (
+        [item for item in items if item.name == name],
+        [item for item in items if item.path.name == name],
+        [item for item in items if item.path.stem == name],
+    ):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(item.name for item in found)
+            raise InputError(f"name {name!r} fits {names}; give the whole name")
+    raise _unknown("name", name, [item.name for item in items])
+
+
+def _files() -> Iterator[tuple[str, str, Path]]:
+    from importlib.resources import files
+
+    package = Path(str(files("llmsafe")))
+    recipes = _recipes(package)
+    for path in _in(recipes, "*.py"):
+        yield "recipes", path.name, path
+    for kind in ("configs", "accelerate"):
+        for path in _in(recipes / kind, "*.yaml"):
+            yield kind, f"{kind}/{path.name}", path
+    for path in _in(package / "assets" / "policies", "*.yaml"):
+        yield "policies", f"policies/{path.name}", path
+
+
+def _recipes(package: Path) -> Path:
+    """``recipes/`` lies inside an installed package and beside it in a checkout."""
+    inside = package / "recipes"
+    return inside if inside.is_dir() else package.parent / "recipes"
+
+
+def _in(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern)) if folder.is_dir() else []
+
+
+def _first_line(path: Path) -> str:
+    """The first line of words in a file's docstring or leading comment."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        import ast
+
+        text = ast.get_docstring(ast.parse(text)) or ""
+        lines = text.splitlines()
+    else:
+        lines = [line.lstrip("#").strip() for line in text.splitlines() if line.startswith("#")]
+    return next((line.strip() for line in lines if any(map(str.isalpha, line))), "")
+
+
+def _unknown(what: str, value: str, names: Sequence[str]) -> Exception:
+    from llmsafe.errors import InputError
+
+    # A path and its last part are both things a user may have half remembered.
+    short = {name.rsplit("/", 1)[-1]: name for name in names}
+    near = difflib.get_close_matches(value, [*names, *short], n=1, cutoff=0.5)
+    hint = f"; did you mean {short.get(near[0], near[0])}?" if near else ""
+    return InputError(f"unknown {what} {value!r}{hint} (see: llmsafe ls)")

@@ -1,0 +1,71 @@
+"""``llmsafe``: registers the verbs and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from llmsafe import __version__
+from llmsafe.cli.audit import audit
+from llmsafe.cli.canary import canary
+from llmsafe.cli.check import check
+from llmsafe.cli.demo import demo
+from llmsafe.cli.library import cp, ls
+from llmsafe.cli.plan import plan
+from llmsafe.cli.report import report
+from llmsafe.cli.scrub import scrub
+from llmsafe.cli.synth import synth
+from llmsafe.errors import LlmsafeError
+
+app = typer.Typer(
+    name="llmsafe",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print version.")
+    ] = False,
+) -> None:
+    """Use medical text for language models without giving patients away.
+
+    The job:  synth | your notes -> scrub -> canary -> plan -> train -> audit -> report, check.
+    Training: accelerate launch recipes/dp_lora.py (copy it with: llmsafe cp dp_lora.py .).
+    See it all at once: llmsafe demo
+    """
+
+
+for verb in (scrub, canary, plan, audit, report, check, ls, cp, synth, demo):
+    app.command(name=verb.__name__)(verb)
+
+
+def main() -> None:
+    """Entry point; exits 0 ok, 1 policy failed, 2 usage or input, 3 evidence, 4 environment."""
+    # Nothing here may reach the network while it handles notes: a hub id is opted into by the
+    # user, who sets HF_HUB_OFFLINE=0.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        app()
+    except LlmsafeError as error:
+        print(f"llmsafe: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("llmsafe: interrupted", file=sys.stderr)
+        sys.exit(130)

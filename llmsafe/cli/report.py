@@ -1,0 +1,79 @@
+"""``llmsafe report``: the page and the tables, made anew from audit.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    path: Annotated[Path, typer.Argument(help="Run, release folder, audit.json or its folder.")],
+    compare: Annotated[
+        list[Path] | None, typer.Option(help="A further audit to set beside it; repeatable.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file to write; default: beside audit.json.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The table as JSON on stdout.")] = False,
+) -> None:
+    """Render audit.html anew from audit.json and print the table of headline figures.
+
+    Measures nothing: the page says what the JSON says. The table is drawn on a terminal and
+    Markdown in a pipe.
+
+    \b
+    Examples:
+      llmsafe report runs/demo
+      llmsafe report runs/private --compare runs/control --out side-by-side.html
+      llmsafe report runs/demo > table.md
+    """
+    import sys
+
+    from llmsafe.artifacts import Audit
+    from llmsafe.cli.common import emit_json, finish
+    from llmsafe.report import tables
+    from llmsafe.report.html import write_html
+
+    file = _audit_file(path)
+    target = _target(out, file)
+    audits = [(each, Audit.load(_audit_file(each))) for each in (path, *(compare or []))]
+    names = [audit.model.name for _, audit in audits]
+    # Two runs of one name are told apart by their paths.
+    unique = len(set(names)) == len(names)
+    rows = [(audit.model.name if unique else str(each), audit) for each, audit in audits]
+    write_html(rows[0][1], target, compare=rows[1:])
+    terminal = sys.stdout.isatty()
+    if as_json:
+        emit_json({"html": str(target), "runs": [tables.figures(*row) for row in rows]})
+    elif terminal:
+        tables.print_comparison(rows)
+    else:
+        print(tables.comparison_markdown(rows), end="")
+    # In a pipe stdout carries the table and nothing else.
+    finish([target], as_json=as_json or not terminal)
+
+
+def _audit_file(path: Path) -> Path:
+    from llmsafe.artifacts import RELEASE
+    from llmsafe.errors import EvidenceError, InputError
+
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise InputError(f"{path} does not exist; name a run, a release folder or an audit.json")
+    for file in (path / "audit.json", path / RELEASE / "audit.json"):
+        if file.is_file():
+            return file
+    raise EvidenceError(f"{path} holds no audit.json; make one: llmsafe audit --model {path}")
+
+
+def _target(out: Path | None, audit: Path) -> Path:
+    from llmsafe.errors import InputError
+
+    if out is None:
+        return audit.with_name("audit.html")
+    if out.is_dir() or out.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--out {out} is no HTML file; give a name that ends in .html")
+    return out

@@ -1,0 +1,139 @@
+"""Base models and tokens: what training and audit must do in exactly the same way.
+
+Only safetensors weights are loaded, never a pickle; ``trust_remote_code`` does not exist here.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmsafe.artifacts import sha256_files
+from llmsafe.errors import InputError, SetupError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+EMBEDDED = "llmsafe:"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+def resolve_model(name: str) -> str:
+    """``llmsafe:base-en`` -> the folder of the embedded model; anything else is returned as it is.
+
+    Raises:
+        InputError: no embedded model has this name (those there are listed).
+    """
+    if not name.startswith(EMBEDDED):
+        return name
+    assets = Path(str(importlib.resources.files("llmsafe"))) / "assets"
+    folder = assets / name.removeprefix(EMBEDDED)
+    if not (folder / "config.json").is_file():
+        known = sorted(EMBEDDED + p.parent.name for p in assets.glob("*/config.json"))
+        raise InputError(f"no embedded model {name!r}; embedded: {', '.join(known)}")
+    return str(folder)
+
+
+def check_weights(folder: Path, *, stem: str = "model") -> None:
+    """Refuse a local folder that has no safetensors weights.
+
+    Raises:
+        InputError: the folder is missing, holds a pickle checkpoint only, or no weights at all.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; give a model folder or a hub id (owner/name)")
+    if any(folder.glob(f"{stem}*.safetensors")):
+        return
+    pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES)
+    if pickles:
+        raise InputError(
+            f"{folder} holds {pickles[0]}, a pickle that can run code when it is loaded; only "
+            "safetensors is accepted: convert it with save_pretrained(..., safe_serialization=True)"
+        )
+    raise InputError(f"{folder} has no weights; it needs {stem}.safetensors beside its config")
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """Tokenizer of a model folder, an embedded model or a hub id."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(resolve_model(name))
+    except (OSError, ValueError) as error:
+        raise SetupError(_not_loaded("tokenizer", name)) from error
+
+
+def load_model(name: str, *, dtype: torch.dtype | None = None) -> PreTrainedModel:
+    """Causal language model, safetensors only, in evaluation mode, on the CPU.
+
+    ``dtype`` defaults to float32.
+
+    Raises:
+        InputError: a local folder without safetensors weights.
+        SetupError: a hub id that is not in the cache while offline, or cannot be loaded.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    path = resolve_model(name)
+    if Path(path).exists():
+        check_weights(Path(path))
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            path, dtype=dtype or torch.float32, use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        raise SetupError(_not_loaded("model", name)) from error
+    return model.eval()
+
+
+def _not_loaded(what: str, name: str) -> str:
+    offline = os.environ.get("HF_HUB_OFFLINE", "1") != "0"
+    way = "set HF_HUB_OFFLINE=0 to allow a download, or " if offline and "/" in name else ""
+    return f"cannot load {what} {name!r}; {way}give the path of a model folder"
+
+
+def encode_note(
+    tokenizer: PreTrainedTokenizerBase, text: str, max_tokens: int
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Token ids ``[BOS] text [EOS]`` and the character span of each, at most ``max_tokens``.
+
+    A text too long is cut and then has no EOS: its end was not seen. BOS and EOS have the empty
+    span (0, 0). BOS is left out for a tokenizer without one. Text is tokenised as one piece, so a
+    secret is cut out of the result by offsets, never tokenised alone.
+    """
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids: list[int] = list(encoded["input_ids"])
+    spans: list[tuple[int, int]] = [(int(a), int(b)) for a, b in encoded["offset_mapping"]]
+    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+    if bos is not None:
+        ids, spans = [bos, *ids], [(0, 0), *spans]
+    if eos is not None:
+        ids, spans = [*ids, eos], [*spans, (0, 0)]
+    return ids[:max_tokens], spans[:max_tokens]
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """``auto`` takes CUDA when it is there.
+
+    Raises:
+        SetupError: CUDA is asked for and absent.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise SetupError(f"device {name!r} asked for, but torch sees no GPU; use --device cpu")
+    return torch.device(name)
+
+
+def weights_digest(name: str) -> str:
+    """Digest of the safetensors weights of a local or embedded model; a hub id stands for itself."""
+    folder = Path(resolve_model(name))
+    if not folder.is_dir():
+        return f"hub:{name}"
+    return sha256_files(folder.glob("*.safetensors"))

@@ -1,0 +1,142 @@
+"""Notes, PHI spans and privacy units: the vocabulary of every other part.
+
+Reading and writing of corpora is in :mod:`llmsafe.corpus`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+UnitKind = Literal["patient", "note"]
+
+# Category -> (HIPAA Safe Harbor identifier, 45 CFR 164.514(b)(2)(i); i2b2-2014 type).
+CATEGORY_MAP: Mapping[str, tuple[str, str]] = {
+    "NAME": ("A names", "NAME"),
+    "LOCATION": ("B geographic subdivisions smaller than a state", "LOCATION"),
+    "ORGANIZATION": ("B geographic subdivisions smaller than a state", "LOCATION-ORGANIZATION"),
+    "DATE": ("C dates, except year", "DATE"),
+    "AGE": ("C ages over 89", "AGE"),
+    "PHONE": ("D telephone numbers", "CONTACT-PHONE"),
+    "FAX": ("E fax numbers", "CONTACT-FAX"),
+    "EMAIL": ("F e-mail addresses", "CONTACT-EMAIL"),
+    "SSN": ("G social security numbers", "ID-SSN"),
+    "MRN": ("H medical record numbers", "ID-MEDICALRECORD"),
+    "HEALTH_PLAN": ("I health plan beneficiary numbers", "ID-HEALTHPLAN"),
+    "ACCOUNT": ("J account numbers", "ID-ACCOUNT"),
+    "LICENSE": ("K certificate and licence numbers", "ID-LICENSE"),
+    "VEHICLE": ("L vehicle identifiers and plates", "ID-VEHICLE"),
+    "DEVICE": ("M device identifiers and serial numbers", "ID-DEVICE"),
+    "URL": ("N web addresses", "CONTACT-URL"),
+    "IP": ("O IP addresses", "CONTACT-IPADDRESS"),
+    "BIOMETRIC": ("P biometric identifiers", "ID-BIOID"),
+    "RESIDENT_ID": ("R any other unique identifier", "ID-IDNUM"),
+    "OTHER_ID": ("R any other unique identifier", "ID-IDNUM"),
+}
+CATEGORIES: tuple[str, ...] = tuple(CATEGORY_MAP)
+
+
+@dataclass(frozen=True)
+class PhiSpan:
+    """Half-open span of PHI in Unicode code points; ``source`` names the recogniser or layer."""
+
+    start: int
+    end: int
+    category: str
+    score: float = 1.0
+    source: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Note:
+    """One clinical note. Columns that llmsafe does not know stay in ``extra``.
+
+    ``repr`` shows lengths only, so that a note in a traceback or log gives nothing away.
+    """
+
+    note_id: str
+    text: str
+    patient_id: str | None = None
+    date: str | None = None
+    lang: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __repr__(self) -> str:
+        return f"Note(<{len(self.text)} characters>)"
+
+
+@dataclass(frozen=True, repr=False)
+class Unit:
+    """A privacy unit: all notes of one patient, or one note where there is no patient column."""
+
+    unit_id: str
+    notes: tuple[Note, ...]
+
+    def __repr__(self) -> str:
+        return f"Unit(<{len(self.notes)} notes>)"
+
+
+def group_units(notes: Iterable[Note]) -> tuple[UnitKind, list[Unit]]:
+    """Group notes into privacy units, in order of first appearance.
+
+    The unit is the patient as soon as any note names one; a note without a patient is then a
+    unit of its own. With no patient at all the unit is the note.
+    """
+    units: dict[tuple[str, str], list[Note]] = {}
+    kind: UnitKind = "note"
+    for note in notes:
+        if note.patient_id is not None:
+            kind = "patient"
+            units.setdefault(("patient", note.patient_id), []).append(note)
+        else:
+            units.setdefault(("note", note.note_id), []).append(note)
+    return kind, [Unit(unit_id, tuple(members)) for (_, unit_id), members in units.items()]
+
+
+def near_duplicate_groups(
+    texts: Sequence[str], *, words: int = 10, share: float = 0.5
+) -> list[int]:
+    """Label texts so that those which share over ``share`` of their word n-grams get one label.
+
+    Transitive: if A is near B and B near C, all three share a label. The n-grams of the shorter
+    text decide, so an excerpt joins its source. Texts shorter than ``words`` words are joined
+    only when equal. Returns one label per text (the index of the group's first member).
+    """
+    grams = [_shingles(text, words) for text in texts]
+    owners: defaultdict[int, list[int]] = defaultdict(list)
+    for index, shingles in enumerate(grams):
+        for shingle in shingles:
+            owners[shingle].append(index)
+    shared: defaultdict[tuple[int, int], int] = defaultdict(int)
+    for indices in owners.values():
+        # A boilerplate shingle in very many notes says nothing about a pair and costs n² pairs.
+        if 1 < len(indices) <= 64:
+            for position, first in enumerate(indices):
+                for second in indices[position + 1 :]:
+                    shared[first, second] += 1
+    parent = list(range(len(texts)))
+
+    def root(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for (first, second), count in shared.items():
+        if count > share * min(len(grams[first]), len(grams[second])):
+            low, high = sorted((root(first), root(second)))
+            parent[high] = low
+    return [root(index) for index in range(len(texts))]
+
+
+def _shingles(text: str, words: int) -> set[int]:
+    tokens = text.lower().split()
+    if len(tokens) < words:
+        return {zlib.crc32(" ".join(tokens).encode())} if tokens else set()
+    return {
+        zlib.crc32(" ".join(tokens[start : start + words]).encode())
+        for start in range(len(tokens) - words + 1)
+    }

@@ -1,0 +1,1 @@
+"""Results for readers: the HTML page, comparison tables and the model card."""

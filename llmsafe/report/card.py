@@ -1,0 +1,157 @@
+"""``release/README.md``: the model card that travels with the adapter.
+
+Valid Hugging Face front matter, and no local path: a release folder leaves the building.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import jinja2
+import yaml
+from markupsafe import Markup
+
+from llmsafe.artifacts import RELEASE, Audit, PrivacyStatement, write_text
+from llmsafe.errors import EvidenceError
+from llmsafe.report import sentences, tables, words
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_SETTINGS = {
+    "lora_rank": "LoRA rank",
+    "lora_alpha": "LoRA alpha",
+    "target_modules": "LoRA on",
+    "dtype": "Precision of the base",
+}
+
+
+def model_card(
+    statement: PrivacyStatement,
+    audit: Audit | None = None,
+    *,
+    base: str,
+    settings: Mapping[str, Any] | None = None,
+    languages: Sequence[str] = ("en",),
+) -> str:
+    """The card of an adapter in Markdown.
+
+    ``base`` is a hub id, ``llmsafe:<name>`` or a local folder; of a folder only its name is
+    shown. Of ``settings`` the LoRA settings are shown (``lora_rank``, ``lora_alpha``,
+    ``target_modules``, ``dtype``); other keys are left out, since they may hold local paths.
+    """
+    shown = settings or {}
+    page = _environment().get_template("card.md.j2")
+    return page.render(
+        front_matter=Markup(_front_matter(base, languages)),
+        statement=statement,
+        base=_base_name(base),
+        base_code=Markup(_base_code(base)),
+        embedded=base.startswith("llmsafe:"),
+        settings=[(_SETTINGS[key], _value(shown[key])) for key in _SETTINGS if key in shown],
+        findings=sentences.plain_words(audit) if audit else [],
+        table=Markup(tables.comparison_markdown([("this adapter", audit)])) if audit else None,
+        alarms=audit.verdict.alarms if audit else [],
+        reasons=audit.verdict.reasons if audit else [],
+        verdict=words.STATUS[audit.verdict.status] if audit else None,
+        not_tested=sentences.NOT_TESTED,
+    )
+
+
+def write_card(folder: Path) -> Path:
+    """Make the card of a run or release folder anew from the JSON files that lie in it.
+
+    Raises:
+        EvidenceError: the folder holds no ``privacy.json`` or no ``adapter_config.json``.
+    """
+    release = folder / RELEASE if (folder / RELEASE).is_dir() else folder
+    statement = PrivacyStatement.load(release / "privacy.json")
+    file = release / "adapter_config.json"
+    try:
+        config = json.loads(file.read_bytes())
+        settings = {
+            "lora_rank": config["r"],
+            "lora_alpha": config["lora_alpha"],
+            "target_modules": config["target_modules"],
+        }
+        base = str(config["base_model_name_or_path"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvidenceError(f"{file} is no readable PEFT adapter config; save it anew") from error
+    audit = Audit.load(release / "audit.json") if (release / "audit.json").is_file() else None
+    return write_text(
+        release / "README.md", model_card(statement, audit, base=base, settings=settings)
+    )
+
+
+def _front_matter(base: str, languages: Sequence[str]) -> str:
+    fields: dict[str, Any] = {
+        "language": list(languages),
+        "license": "other",
+        "license_name": "to-be-chosen",
+        "library_name": "peft",
+        "pipeline_tag": "text-generation",
+        "tags": ["lora", "differential-privacy", "clinical-notes", "medical", "llmsafe"],
+    }
+    # The hub refuses a card whose base_model is no hub id.
+    if _on_hub(base):
+        fields["base_model"] = base
+        fields["base_model_relation"] = "adapter"
+    return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
+
+
+def _on_hub(base: str) -> bool:
+    return _HUB_ID.fullmatch(base) is not None and not Path(base).exists()
+
+
+def _base_name(base: str) -> str:
+    if _on_hub(base) or base.startswith("llmsafe:"):
+        return base
+    return re.split(r"[/\\]", base.rstrip("/\\"))[-1] or "a local model"
+
+
+def _base_code(base: str) -> str:
+    if base.startswith("llmsafe:"):
+        return f"resolve_model({json.dumps(words.visible(base))})"
+    if _on_hub(base):
+        return json.dumps(base)
+    return '"PATH OF THE BASE MODEL"'
+
+
+def _value(value: Any) -> str:
+    match value:
+        case [*names]:
+            return ", ".join(sorted(str(name) for name in names))
+        case _:
+            return str(value)
+
+
+def _finalize(value: Any) -> Any:
+    match value:
+        case Markup():
+            return value
+        case None:
+            return words.ABSENT
+        case _:
+            return re.sub(r"([\\`*\[\]<>|&#])", r"\\\1", words.visible(str(value)))
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("llmsafe.report"),
+        autoescape=False,  # this is Markdown; _finalize escapes what would be markup
+        finalize=_finalize,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    cast("dict[str, Any]", environment.filters).update(
+        count=words.count,
+        number=words.number,
+        significant=words.significant,
+        one_in=words.one_in,
+    )
+    cast("dict[str, Any]", environment.globals).update(claim=words.claim)
+    return environment

@@ -1,0 +1,68 @@
+"""Which of an audit's many figures stand for it on page one and in tables.
+
+The choice never looks at the values: picking the largest bound of several would need a correction
+that a reader cannot check.
+"""
+
+from __future__ import annotations
+
+import math
+
+from llmsafe.artifacts import Audit, Bound, Extraction, Membership, PrivacyStatement, TprAtFpr
+
+OUTSIDERS = 0.01
+"""The false positive rate of the plain-words sentence: 1 in 100 outsiders wrongly flagged."""
+
+
+def claimed_epsilon(statement: PrivacyStatement | None) -> float | None:
+    """The ε a reader may hold the training to, or ``None`` when nothing is claimed."""
+    if statement is None or not statement.private or statement.epsilon is None:
+        return None
+    return statement.epsilon if math.isfinite(statement.epsilon) else None
+
+
+def headline_bound(audit: Audit) -> Bound | None:
+    """The bound of the canary game's own attack; else the first one in the file."""
+    attack = audit.canaries.attack if audit.canaries else None
+    return next((b for b in audit.bounds if b.attack == attack), next(iter(audit.bounds), None))
+
+
+def canary_membership(audit: Audit) -> Membership | None:
+    """The canary membership result named primary; else that of the canary game's attack."""
+    attack = audit.canaries.attack if audit.canaries else None
+    return _primary([m for m in audit.membership if m.population == "canaries"], attack)
+
+
+def people_membership(audit: Audit) -> Membership | None:
+    """The primary result on real patients, or on notes where there are no patients."""
+    found = [m for m in audit.membership if m.population != "canaries"]
+    return _primary([m for m in found if m.population == "patients"] or found, None)
+
+
+def _primary(found: list[Membership], attack: str | None) -> Membership | None:
+    by_attack = (m for m in found if m.attack == attack)
+    return next((m for m in found if m.primary), next(by_attack, next(iter(found), None)))
+
+
+def canary_extraction(audit: Audit) -> Extraction | None:
+    """The first extraction of canary secrets, which alone were planted to be looked for."""
+    return next((e for e in audit.extraction if "canar" in e.what.casefold()), None)
+
+
+def at_fpr(result: Membership, fpr: float = OUTSIDERS) -> TprAtFpr | None:
+    """The true positive rate at a false positive rate, if there were enough outsiders for it."""
+    return next((t for t in result.tpr if t.meaningful and math.isclose(t.fpr, fpr)), None)
+
+
+def bound_breaks_claim(audit: Audit) -> bool:
+    """Whether a measured lower bound exceeds the claimed ε: the training is broken."""
+    claimed = claimed_epsilon(audit.privacy)
+    bound = headline_bound(audit)
+    return claimed is not None and bound is not None and bound.epsilon_lower > claimed
+
+
+def excess(extraction: Extraction) -> float | None:
+    """Extracted share above the base model's share; ``None`` where the base was not tried."""
+    if extraction.base_extracted is None or not extraction.tried:
+        return None
+    return (extraction.extracted - extraction.base_extracted) / extraction.tried

@@ -1,0 +1,84 @@
+"""The word lists behind the recognisers, read once from the package's own files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+_LOWER = re.compile(r"\b[a-z]{2,}\b")
+_CAPITAL = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}\b")
+
+
+@dataclass(frozen=True, repr=False)
+class Lexicon:
+    """Lower-case word sets.
+
+    ``everyday``: names that are also ordinary words. ``words``: ordinary and clinical words.
+    ``capitals``: capitalised words that are no names (peoples, products). ``eponyms``: names of
+    diseases, signs, scores and instruments.
+    """
+
+    first: frozenset[str]
+    last: frozenset[str]
+    everyday: frozenset[str]
+    words: frozenset[str]
+    capitals: frozenset[str]
+    eponyms: frozenset[str]
+    nicknames: Mapping[str, tuple[str, ...]]
+
+    def plain(self, word: str) -> bool:
+        """Whether the (lower-case) word is ordinary language rather than a name."""
+        return word in self.words or word in self.everyday or word in self.capitals
+
+
+@cache
+def english() -> Lexicon:
+    """The English lexicon."""
+    nicknames = {k: tuple(v) for k, v in read_json("scrub_nicknames.json").items() if k[0] != "_"}
+    short = {name for names in nicknames.values() for name in names}
+    return Lexicon(
+        first=_read("scrub_first.txt") | short | nicknames.keys(),
+        last=_read("scrub_last.txt"),
+        everyday=_read("scrub_everyday.txt"),
+        words=_read("scrub_words.txt"),
+        capitals=_read("scrub_capitals.txt"),
+        eponyms=_read("scrub_eponyms.txt"),
+        nicknames=nicknames,
+    )
+
+
+@cache
+def read_json(name: str) -> Mapping[str, Any]:
+    """A JSON asset of the package."""
+    return json.loads(_text(name))
+
+
+def _read(name: str) -> frozenset[str]:
+    lines = (line for line in _text(name).splitlines() if not line.startswith("#"))
+    return frozenset(word for line in lines for word in line.split())
+
+
+def _text(name: str) -> str:
+    folder = resources.files("llmsafe") / "assets" / "lexicons"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def count_words(texts: Iterable[str], floor: int = 12) -> list[str]:
+    """How ``scrub_words.txt`` was made: words seen ``floor`` times in lower case, and at least
+    half as often as capitalised inside a sentence. Sorted."""
+    lower: Counter[str] = Counter()
+    capital: Counter[str] = Counter()
+    for text in texts:
+        lower.update(_LOWER.findall(text))
+        capital.update(_CAPITAL.findall(text))
+    return sorted(
+        word
+        for word, count in lower.items()
+        if count >= floor and 2 * count >= capital[word.capitalize()]
+    )

@@ -1,0 +1,193 @@
+r"""Phrase banks: a small grammar of nested alternatives, read from text files.
+
+A file holds rules. `[name]` opens a rule, every following line is one alternative, `#` starts a
+comment line. Inside an alternative:
+
+    {a|b|c}        one of several, nested at will; an empty one is allowed
+    <name>         another rule, a fact of the episode, or a slot filled by the renderer;
+                   written <Name> its first letter becomes a capital
+    <2..9>         a whole number; <2..9:0.5> in steps of 0.5
+    <a>            `a` or `an`
+    \n             a line break
+
+Audiences. The alternatives of a rule are divided into two disjoint sets, `private` and `public`, by
+the order of their SHA-256 digests (first half private), so that a model pretrained on the public
+ones has never seen a private sentence frame. A rule whose header ends in `*` holds vocabulary
+(names of diseases, symptoms, findings) and is shared by both.
+
+A rule `[x.facts]` holds lines `key = alternative`: expanded once per episode of condition `x` and
+then the same in every note.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Literal, TypeAlias, cast
+
+from llmsafe.errors import InputError
+
+Audience = Literal["private", "public"]
+AUDIENCES: tuple[Audience, ...] = ("private", "public")
+
+
+@dataclass(frozen=True)
+class Choice:
+    options: tuple[Sequence, ...]
+
+
+@dataclass(frozen=True)
+class Number:
+    low: float
+    steps: int
+    step: float
+    decimals: int
+
+
+@dataclass(frozen=True)
+class Ref:
+    name: str
+    capital: bool
+
+
+Node: TypeAlias = "str | Choice | Number | Ref"
+Sequence: TypeAlias = "tuple[Node, ...]"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One phrase bank: its alternatives as written and as compiled, in the same order."""
+
+    sources: tuple[str, ...]
+    options: tuple[Sequence, ...]
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """All rules and facts of one language for one audience."""
+
+    rules: Mapping[str, Rule]
+    facts: Mapping[str, Mapping[str, Sequence]]
+
+    def rule(self, name: str) -> Rule:
+        """The rule, or InputError: a missing rule is a mistake in the phrase files."""
+        try:
+            return self.rules[name]
+        except KeyError:
+            raise InputError(f"phrase bank {name!r} is not defined in the grammar files") from None
+
+    def options(self, name: str) -> tuple[Sequence, ...]:
+        """The alternatives of a rule, or nothing when there is no such rule."""
+        rule = self.rules.get(name)
+        return rule.options if rule else ()
+
+
+_NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?")
+_TOKEN = re.compile(r"[{}|]|<[^<>]*>|[^{}|<>]+")
+
+
+def compile_text(source: str) -> Sequence:
+    """Compile one alternative; InputError on unbalanced braces."""
+    tokens = cast("list[str]", _TOKEN.findall(source.replace("\\n", "\n")))
+    nodes, rest = _sequence(tokens, 0, depth=0)
+    if rest != len(tokens) or "".join(tokens) != source.replace("\\n", "\n"):
+        raise InputError(f"unbalanced braces or brackets in phrase {source!r}")
+    return nodes
+
+
+def _sequence(tokens: list[str], at: int, depth: int) -> tuple[Sequence, int]:
+    nodes: list[Node] = []
+    while at < len(tokens):
+        token = tokens[at]
+        if token == "{":
+            options: list[Sequence] = []
+            at += 1
+            while True:
+                option, at = _sequence(tokens, at, depth + 1)
+                options.append(option)
+                if at >= len(tokens):
+                    return tuple(nodes), -1
+                at += 1
+                if tokens[at - 1] == "}":
+                    break
+            nodes.append(Choice(tuple(options)))
+            continue
+        if token in "|}":
+            return (tuple(nodes), at) if depth else (tuple(nodes), -1)
+        nodes.append(_leaf(token))
+        at += 1
+    return tuple(nodes), at
+
+
+def _leaf(token: str) -> Node:
+    if not token.startswith("<"):
+        return token
+    name = token[1:-1]
+    match = _NUMBER.fullmatch(name)
+    if match is None:
+        return Ref(name[:1].lower() + name[1:], name[:1].isupper())
+    low, high = float(match[1]), float(match[2])
+    step = float(match[3] or 10.0 ** -max(_decimals(match[1]), _decimals(match[2])))
+    decimals = max(_decimals(match[1]), _decimals(match[2]), _decimals(match[3] or ""))
+    return Number(low, round((high - low) / step) + 1, step, decimals)
+
+
+def _decimals(number: str) -> int:
+    return len(number.partition(".")[2])
+
+
+def read_banks(text: str) -> dict[str, list[str]]:
+    """Rule headers (with their `*`) to alternatives, in file order."""
+    banks: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for raw in text.splitlines():
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("[") and line.endswith("]"):
+            current = banks.setdefault(line[1:-1], [])
+        elif current is None:
+            raise InputError(f"phrase line before the first [rule]: {line!r}")
+        else:
+            current.append(line)
+    return banks
+
+
+def divide(options: Iterable[str], audience: Audience) -> list[str]:
+    """The half of the alternatives that belongs to the audience, in their written order."""
+    listed = list(options)
+    order = sorted(listed, key=lambda text: hashlib.sha256(text.encode()).digest())
+    half = (len(order) + 1) // 2
+    mine = set(order[:half] if audience == "private" else order[half:])
+    return [text for text in listed if text in mine]
+
+
+def belongs(word: str, audience: Audience) -> bool:
+    """Whether a name belongs to the audience: by its own digest, so the same in every list."""
+    return (hashlib.sha256(word.casefold().encode()).digest()[0] & 1) == (audience == "public")
+
+
+def load_grammar(package: str, audience: Audience) -> Grammar:
+    """Compile every `*.txt` in the `grammar` folder of a language package for one audience."""
+    rules: dict[str, Rule] = {}
+    facts: dict[str, dict[str, Sequence]] = {}
+    folder = resources.files(package) / "grammar"
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+        if not entry.name.endswith(".txt"):
+            continue
+        for header, lines in read_banks(entry.read_text(encoding="utf-8")).items():
+            name = header.rstrip("*")
+            if name in rules:
+                raise InputError(f"phrase bank {name!r} is defined twice, again in {entry.name}")
+            if name.endswith(".facts"):
+                pairs = (line.partition("=") for line in lines)
+                facts[name[:-6]] = {k.strip(): compile_text(v.strip()) for k, _, v in pairs}
+                continue
+            mine = lines if header.endswith("*") else divide(lines, audience)
+            if not mine:
+                raise InputError(f"phrase bank {name!r} needs two alternatives, or a `*`")
+            rules[name] = Rule(tuple(mine), tuple(compile_text(line) for line in mine))
+    return Grammar(rules, facts)

@@ -1,0 +1,1 @@
+"""The training core: privacy units, Poisson draws, per-unit LoRA gradients, the private step."""

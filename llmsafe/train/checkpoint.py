@@ -1,0 +1,90 @@
+"""Checkpoints and the release: safetensors and JSON only, each file written atomically."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import nn
+
+from llmsafe.artifacts import make_folder, sha256_bytes, write_atomic, write_text
+from llmsafe.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+
+def save_checkpoint(
+    folder: Path, step: int, parameters: Sequence[nn.Parameter], optimiser: torch.optim.Optimizer
+) -> None:
+    """Write ``folder/step-N/`` (weights and AdamW moments after N steps), drop older ones."""
+    tensors: dict[str, torch.Tensor] = {}
+    for index, parameter in enumerate(parameters):
+        tensors[f"{index}.weight"] = parameter.detach().cpu().contiguous()
+        for name, value in optimiser.state.get(parameter, {}).items():
+            tensors[f"{index}.{name}"] = torch.as_tensor(value).cpu().contiguous()
+    place = make_folder(folder / f"step-{step:06d}", private=True)
+    data = save(tensors)
+    write_atomic(place / "state.safetensors", data, private=True)
+    # Written last: a checkpoint without it is incomplete and is not found.
+    write_text(place / "step.json", json.dumps({"step": step, "state": sha256_bytes(data)}), private=True)
+    for old in folder.glob("step-*"):
+        if old != place:
+            shutil.rmtree(old)
+
+
+def load_checkpoint(
+    folder: Path, parameters: Sequence[nn.Parameter], optimiser: torch.optim.Optimizer
+) -> int:
+    """Restore the latest complete checkpoint in place; returns its step, 0 if there is none.
+
+    Raises:
+        EvidenceError: the checkpoint is damaged or belongs to other parameters.
+    """
+    complete = sorted(p.parent for p in folder.glob("step-*/step.json"))
+    if not complete:
+        return 0
+    place = complete[-1]
+    said = json.loads((place / "step.json").read_text())
+    path = place / "state.safetensors"
+    if not path.is_file() or sha256_bytes(path.read_bytes()) != said["state"]:
+        raise EvidenceError(f"checkpoint {place} is damaged; remove it to resume from none")
+    tensors = load_file(path)
+    for index, parameter in enumerate(parameters):
+        weight = tensors.get(f"{index}.weight")
+        if weight is None or weight.shape != parameter.shape:
+            raise EvidenceError(f"checkpoint {place} is of another adapter; resume with its config")
+        with torch.no_grad():
+            parameter.copy_(weight)
+        state = {
+            name: tensors[f"{index}.{name}"].to(parameter.device if name != "step" else "cpu")
+            for name in ("step", "exp_avg", "exp_avg_sq")
+            if f"{index}.{name}" in tensors
+        }
+        if state:
+            optimiser.state[parameter] = state
+    return int(said["step"])
+
+
+def save_adapter(folder: Path, model: PeftModel, base: str) -> Path:
+    """Write ``adapter_model.safetensors`` and ``adapter_config.json`` into ``folder``.
+
+    ``base`` is the name under which the adapter's users find the base model.
+    """
+    from peft import get_peft_model_state_dict
+
+    state = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in get_peft_model_state_dict(model).items()
+    }
+    settings: dict[str, Any] = model.peft_config["default"].to_dict()
+    settings |= {"base_model_name_or_path": base, "inference_mode": True}
+    # Sets have no order: sorted, so that the same run writes the same bytes.
+    settings = {k: sorted(v) if isinstance(v, set) else v for k, v in settings.items()}
+    write_text(folder / "adapter_config.json", json.dumps(settings, indent=2, sort_keys=True) + "\n")
+    return write_atomic(folder / "adapter_model.safetensors", save(state, {"format": "pt"}))

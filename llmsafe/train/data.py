@@ -1,0 +1,146 @@
+"""The training set of a run: corpus, canaries and split, read once and named by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmsafe.artifacts import (
+    CORPUS,
+    VAULT,
+    CanaryManifest,
+    Lineage,
+    LineageStep,
+    Split,
+    make_folder,
+    sha256_file,
+)
+from llmsafe import __version__
+from llmsafe.canary import make_canaries, make_manifest, plant
+from llmsafe.config import DataConfig
+from llmsafe.corpus import open_corpus, write_corpus
+from llmsafe.errors import EvidenceError
+from llmsafe.notes import Note, UnitKind, group_units
+from llmsafe.train.units import TokenUnit, split_units, tokenise_unit
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+SYNTHETIC = "llmsafe:synthetic"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Tokenised member units and where they came from. ``canaries`` is the manifest's path."""
+
+    kind: UnitKind
+    members: tuple[TokenUnit, ...]
+    split: Split
+    corpus_path: str
+    corpus_digest: str
+    canaries: Path | None
+    lineage: Lineage
+
+
+def load_training_data(
+    config: DataConfig, tokenizer: PreTrainedTokenizerBase, *, seed: int
+) -> TrainingData:
+    """Read the corpus, group it into privacy units, hold some out, tokenise the members.
+
+    The canary manifest is ``config.canaries``, else the ``vault/canaries.json`` of the corpus
+    folder, else there are no canaries.
+
+    Raises:
+        InputError: a corpus that cannot be read (see :meth:`llmsafe.corpus.Corpus.notes`).
+        EvidenceError: the canary manifest does not belong to this corpus.
+    """
+    corpus = open_corpus(config.corpus)
+    kind, units = group_units(corpus.notes(config.columns))
+    manifest_path = _manifest_path(config)
+    planted: set[str] = set()
+    if manifest_path is not None:
+        manifest = CanaryManifest.load(manifest_path)
+        planted = _planted_units(manifest, kind, {unit.unit_id for unit in units})
+    split = split_units(
+        units, kind, held_out=config.held_out, seed=seed, always_members=planted
+    )
+    chosen = set(split.members)
+    members = tuple(
+        tokenise_unit(
+            unit, tokenizer, max_tokens=config.max_tokens, max_notes=config.max_notes_per_unit
+        )
+        for unit in units
+        if unit.unit_id in chosen
+    )
+    before = Path(config.corpus) / VAULT / "lineage.json"
+    return TrainingData(
+        kind,
+        members,
+        split,
+        config.corpus,
+        corpus.digest(),
+        manifest_path,
+        Lineage.load(before) if before.is_file() else Lineage(),
+    )
+
+
+def synthetic_corpus(folder: Path, *, patients: int, canaries: int, seed: int) -> Path:
+    """Make the embedded corpus in ``folder``: synthetic patients with planted canaries.
+
+    Its layout is that of ``llmsafe canary``; it lies in the run's vault like any private corpus.
+    """
+    import random
+
+    from llmsafe.synthetic import patients as synthetic_patients
+
+    def notes() -> Iterator[Note]:
+        for patient in synthetic_patients(seed, patients):
+            yield from patient.notes
+
+    chosen = make_canaries(count=canaries, kind="phi", seed=seed)
+    make_folder(folder, private=True)
+    write_corpus(folder / CORPUS, plant(notes(), chosen, random.Random(seed)))
+    digest = open_corpus(folder).digest()
+    manifest = make_manifest(
+        chosen, kind="phi", lang="en", seed=seed, probability=0.5, corpus_digest=digest
+    )
+    manifest.save(folder / VAULT / "canaries.json", private=True)
+    step = LineageStep(
+        step="synth",
+        version=__version__,
+        inputs={},
+        outputs={"corpus": digest},
+        settings={"patients": patients, "canaries": canaries, "seed": seed},
+    )
+    Lineage().then(step).save(folder / VAULT / "lineage.json", private=True)
+    return folder
+
+
+def canaries_digest(path: Path | None) -> str:
+    """Digest of the manifest file, ``none`` without one."""
+    return "none" if path is None else sha256_file(path)
+
+
+def _manifest_path(config: DataConfig) -> Path | None:
+    if config.canaries is not None:
+        return Path(config.canaries)
+    beside = Path(config.corpus) / VAULT / "canaries.json"
+    return beside if beside.is_file() else None
+
+
+def _planted_units(manifest: CanaryManifest, kind: UnitKind, present: set[str]) -> set[str]:
+    def unit_of(patient_id: str, note_id: str) -> str:
+        return patient_id if kind == "patient" else note_id
+
+    planted = {unit_of(c.patient_id, c.note_id) for c in manifest.canaries if c.planted}
+    withheld = {unit_of(c.patient_id, c.note_id) for c in manifest.canaries if not c.planted}
+    missing, leaked = len(planted - present), len(withheld & present)
+    if missing or leaked:
+        raise EvidenceError(
+            f"canaries are not those of this corpus: {missing} of {len(planted)} planted ones are "
+            f"absent and {leaked} withheld ones present; give the manifest that `llmsafe canary` "
+            "wrote with the corpus (data.canaries=FILE)"
+        )
+    return planted

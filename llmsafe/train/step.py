@@ -1,0 +1,106 @@
+"""The private step: clipped sum over one draw, noise once, one all-reduce, a public divisor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from llmsafe.train.sampling import MicroBatch, groups
+from llmsafe.train.unit_gradients import UnitGradients
+from llmsafe.train.units import TokenUnit
+
+AllReduce = Callable[[Tensor], Tensor]
+GROUP_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """Un-noised facts about this rank's part of a step: vault only."""
+
+    units: int
+    loss_sum: float
+    norms: Tensor
+    tokens: int
+    padded_tokens: int
+
+
+def clipped_sum(
+    model: nn.Module,
+    gradients: UnitGradients,
+    units: Sequence[TokenUnit],
+    *,
+    clip_norm: float,
+    tokens_per_batch: int,
+    pad: int,
+) -> tuple[Tensor, StepReport]:
+    """Σ over ``units`` of clip(∇ mean token loss of that unit): float32 [parameters].
+
+    Sensitivity: adding or removing one unit changes the result by at most ``clip_norm`` in L2.
+    An empty sequence gives zeros.
+    """
+    device = gradients.parameters[0].device
+    total = torch.zeros(gradients.size, dtype=torch.float32, device=device)
+    norms: list[Tensor] = []
+    loss_sum, real, padded = 0.0, 0, 0
+    per_group = max(1, GROUP_BYTES // (4 * gradients.size))
+    layout = groups(
+        units, tokens_per_batch=tokens_per_batch, units_per_group=per_group, pad=pad
+    )
+    for group in layout:
+        gradients.open(group.size)
+        for batch in group.batches:
+            losses = _backward(model, gradients, batch, device)
+            loss_sum += float(torch.nan_to_num(losses).sum())
+            real += int(batch.attention_mask.sum())
+            padded += batch.attention_mask.numel()
+        clipped = gradients.close(clip_norm)
+        total += clipped.total
+        norms.append(clipped.norms.cpu())
+    report = StepReport(
+        len(units), loss_sum, torch.cat(norms) if norms else torch.zeros(0), real, padded
+    )
+    return total, report
+
+
+def _backward(
+    model: nn.Module, gradients: UnitGradients, batch: MicroBatch, device: torch.device
+) -> Tensor:
+    """One forward and backward; returns the rows' shares of their units' losses ([rows])."""
+    ids, mask = batch.input_ids.to(device), batch.attention_mask.to(device)
+    logits: Any = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    token_loss = nn.functional.cross_entropy(
+        logits[:, :-1].float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+    ).view(len(ids), -1)
+    weights = batch.weights.to(device)
+    # where, not a product: a masked token whose loss is infinite must not turn 0 · inf into NaN.
+    losses = torch.where(weights > 0, token_loss * weights, 0.0).sum(1)
+    with gradients.rows(batch.slots.to(device)):
+        losses.sum().backward()
+    return losses.detach()
+
+
+def private_gradient(
+    total: Tensor, *, noise: Tensor | None, divisor: float, all_reduce: AllReduce
+) -> Tensor:
+    """(Σ over ranks of ``total`` + noise) / ``divisor``.
+
+    ``noise`` is given on one rank only and enters before the all-reduce, so it is added exactly
+    once whatever the number of ranks, and every rank receives the same bits. ``divisor`` is a
+    public constant (sampling probability × declared population), never the size of the draw.
+    """
+    summed = total if noise is None else total + noise.to(total.device)
+    return all_reduce(summed) / divisor
+
+
+def learning_rate(step: int, steps: int, *, peak: float, warmup: float) -> float:
+    """Linear warm-up over ``warmup`` (a share of ``steps``), then cosine to a tenth of ``peak``."""
+    ramp = max(1, round(warmup * steps))
+    if step < ramp:
+        return peak * (step + 1) / ramp
+    progress = (step - ramp) / max(1, steps - ramp)
+    return peak * (0.1 + 0.45 * (1.0 + math.cos(math.pi * progress)))

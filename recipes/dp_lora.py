@@ -1,0 +1,278 @@
+"""Fine-tune a language model on clinical notes with LoRA and a privacy guarantee per patient.
+
+    accelerate launch recipes/dp_lora.py                                # embedded corpus and model
+    accelerate launch recipes/dp_lora.py --config my.yaml data.corpus=scrubbed output=runs/mine
+    accelerate launch recipes/dp_lora.py privacy.epsilon=inf output=runs/control
+    torchrun --nproc_per_node 2 recipes/dp_lora.py processes=2          # several CPU processes
+
+Without --config it reads configs/default.yaml beside this file; that file names every setting.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from peft import LoraConfig, get_peft_model
+
+from llmsafe import __version__
+from llmsafe.artifacts import LineageStep, check_output, make_folder, sha256_file, write_text
+from llmsafe.cli.common import progress, say
+from llmsafe.config import RunConfig, dump_config, load_config
+from llmsafe.errors import InputError, LlmsafeError
+from llmsafe.models import load_model, load_tokenizer, weights_digest
+from llmsafe.privacy.accountant import epsilon
+from llmsafe.privacy.ledger import Ledger
+from llmsafe.privacy.noise import gaussian_source, system_generator
+from llmsafe.privacy.plan import make_plan
+from llmsafe.privacy.statement import make_statement, render
+from llmsafe.report.card import model_card
+from llmsafe.train.checkpoint import load_checkpoint, save_adapter, save_checkpoint
+from llmsafe.train.data import SYNTHETIC, canaries_digest, load_training_data, synthetic_corpus
+from llmsafe.train.sampling import poisson_draw, share_of_rank
+from llmsafe.train.step import clipped_sum, learning_rate, private_gradient
+from llmsafe.train.unit_gradients import UnitGradients, check_isolation
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", type=Path, default=Path(__file__).parent / "configs/default.yaml")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in `output`")
+    parser.add_argument("--force", action="store_true", help="replace what is in `output`")
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    args = parser.parse_args()
+    try:
+        train(load_config(RunConfig, args.config, args.overrides), args.resume, args.force)
+    except LlmsafeError as error:
+        say(f"dp_lora: error: {error}")
+        sys.exit(error.exit_code)
+
+
+def train(config: RunConfig, resume: bool, force: bool) -> None:
+    # ---- processes -----------------------------------------------------------------------------
+    # `accelerate launch --cpu --num_processes 2` starts one process without a word, so the
+    # configuration can demand a number and a run with another one is refused.
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    rank, world = accelerator.process_index, accelerator.num_processes
+    leader = accelerator.is_main_process
+    if config.processes is not None and config.processes != world:
+        raise InputError(
+            f"config asks for {config.processes} processes, {world} are running; start with "
+            f"torchrun --nproc_per_node {config.processes} (CPU) or accelerate launch --multi_gpu "
+            f"--num_processes {config.processes} (GPU)"
+        )
+    tell = say if leader else (lambda message="": None)
+    tell(f"{world} process{'es' * (world > 1)} on {accelerator.device}")
+
+    # ---- data: privacy units, never loose notes --------------------------------------------------
+    run = Path(config.output)
+    vault, release = run / "vault", run / "release"
+    if leader:
+        if not resume:
+            check_output(run, force=force)
+        make_folder(run)
+        make_folder(vault, private=True)
+        if config.data.corpus == SYNTHETIC and not resume:
+            synthetic_corpus(
+                vault / "corpus",
+                patients=config.data.synthetic_patients,
+                canaries=config.data.synthetic_canaries,
+                seed=config.seed,
+            )
+    accelerator.wait_for_everyone()
+    source = config.data
+    if source.corpus == SYNTHETIC:
+        source = source.model_copy(update={"corpus": str(vault / "corpus")})
+    tokenizer = load_tokenizer(config.model.base)
+    data = load_training_data(source, tokenizer, seed=config.seed)
+    units = data.members
+
+    # ---- the plan, and the statement before any compute ------------------------------------------
+    plan = make_plan(
+        epsilon=config.privacy.epsilon,
+        noise_multiplier=config.privacy.noise_multiplier,
+        delta=config.privacy.delta,
+        population=config.privacy.population,
+        units_per_step=config.train.units_per_step,
+        steps=config.train.steps,
+        unit=data.kind,
+        clip_norm=config.privacy.clip_norm,
+        noise=config.privacy.noise,
+    )
+    tell(render(plan))
+    if not 0.5 <= len(units) / plan.population <= 2:
+        tell(
+            "warning: the declared population is more than a factor of two off the corpus; the "
+            "guarantee holds, but draws have another size than train.units_per_step"
+        )
+
+    # ---- model: frozen base, trainable LoRA, per-unit gradients ----------------------------------
+    torch.manual_seed(config.seed)  # LoRA initialisation only; never the draws or the noise
+    base = load_model(config.model.base, dtype=getattr(torch, config.model.dtype))
+    check_isolation(base)
+    model = get_peft_model(
+        base,
+        LoraConfig(
+            task_type="CAUSAL_LM",
+            r=config.model.lora_rank,
+            lora_alpha=config.model.lora_alpha,
+            target_modules=config.model.target_modules,
+            lora_dropout=0.0,  # noise is regularisation enough
+        ),
+    ).to(accelerator.device)
+    model.eval()  # no dropout anywhere: it would only add variance under the noise
+    gradients = UnitGradients(model)
+    optimiser = torch.optim.AdamW(
+        gradients.parameters, lr=config.train.learning_rate, weight_decay=config.train.weight_decay
+    )
+
+    # ---- ledger, resume, randomness --------------------------------------------------------------
+    # Charges are the budget: a resumed run goes on after the last charge, so steps lost between
+    # the last checkpoint and a crash stay paid for and the total never passes the plan.
+    ledger = None
+    if leader:
+        make = Ledger.resume if resume else Ledger.create
+        ledger = make(vault / "ledger.jsonl", plan)
+        write_text(vault / "config.yaml", dump_config(config), private=True)
+    first = broadcast_object_list([ledger.charges if ledger else None])[0]
+    if resume:
+        restored = load_checkpoint(vault / "checkpoints", gradients.parameters, optimiser)
+        tell(f"resumed: weights after step {restored}, {first} steps already charged")
+    seeded = plan.noise == "test"
+    draws = torch.Generator().manual_seed(config.seed) if seeded else system_generator()
+    noise_source = None
+    if plan.noise != "none" and leader:
+        noise_source = gaussian_source(plan.noise, seed=config.seed if seeded else None)
+    clip_norm = math.inf if plan.noise == "none" else plan.clip_norm
+
+    # ---- the loop --------------------------------------------------------------------------------
+    before = [p.detach().clone() for p in gradients.parameters]
+    metrics = (vault / "metrics.jsonl").open("a") if leader else None
+    marks = {round(plan.steps * part / 10) for part in range(1, 11)}  # accounting takes a second
+    spent, started = 0.0, time.monotonic()
+    with progress("training", plan.steps - first if leader else None) as advance:
+        for step in range(first, plan.steps):
+            # One Poisson draw for all ranks, made by the leader, then divided.
+            draw = poisson_draw(len(units), plan.sampling_probability, draws) if leader else None
+            draw = broadcast_object_list([draw])[0]
+            mine = [units[index] for index in share_of_rank(draw, units, rank, world)]
+            if ledger:
+                ledger.charge(step)  # on disk before the step can have any effect
+            total, report = clipped_sum(
+                model,
+                gradients,
+                mine,
+                clip_norm=clip_norm,
+                tokens_per_batch=config.train.tokens_per_batch,
+                pad=tokenizer.pad_token_id or 0,
+            )
+            noise = None
+            if noise_source:
+                noise = noise_source.sample(gradients.size, plan.noise_multiplier * plan.clip_norm)
+            gradients.assign(
+                private_gradient(
+                    total,
+                    noise=noise,
+                    divisor=plan.units_per_step,
+                    all_reduce=lambda vector: accelerator.reduce(vector, "sum"),
+                )
+            )
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(
+                    step, plan.steps, peak=config.train.learning_rate, warmup=config.train.warmup
+                )
+            optimiser.step()
+
+            # B starts at zero, so without noise A has no gradient before the second step.
+            if step == first + (plan.noise == "none"):
+                check_moved(gradients, before)
+            if leader:
+                if step + 1 in marks and plan.noise_multiplier > 0:
+                    spent = epsilon(
+                        noise_multiplier=plan.noise_multiplier,
+                        sampling_probability=plan.sampling_probability,
+                        steps=step + 1,
+                        delta=plan.delta,
+                    )
+                line = {
+                    "step": step + 1,
+                    "units": report.units,
+                    "loss": report.loss_sum / max(1, report.units),
+                    "median_norm": float(report.norms.median()) if len(report.norms) else None,
+                    "clipped": float((report.norms > clip_norm).float().mean()) if mine else None,
+                    "padding": report.padded_tokens / max(1, report.tokens),
+                    "epsilon": spent,
+                    "seconds": round(time.monotonic() - started, 3),
+                }
+                metrics.write(json.dumps(line) + "\n")
+                metrics.flush()
+                every = config.train.checkpoint_every
+                if every and (step + 1) % every == 0:
+                    save_checkpoint(
+                        vault / "checkpoints", step + 1, gradients.parameters, optimiser
+                    )
+            advance(1, f"ε {spent:.2f}" if plan.noise_multiplier else "not private")
+    gradients.detach()
+    accelerator.wait_for_everyone()
+    if not leader:
+        return
+
+    # ---- release: what the guarantee covers -------------------------------------------------------
+    statement = make_statement(plan, charges=ledger.charges)
+    ledger.close()
+    metrics.close()
+    make_folder(release)
+    adapter = save_adapter(release, model, config.model.base)
+    privacy = statement.save(release / "privacy.json")
+    card = model_card(statement, None, base=config.model.base, settings=config.model.model_dump())
+    write_text(release / "README.md", card)
+    data.split.save(vault / "split.json", private=True)
+    if data.canaries:
+        write_text(vault / "canaries.json", data.canaries.read_text(), private=True)
+    data.lineage.then(
+        LineageStep(
+            step="train",
+            version=__version__,
+            inputs={
+                "corpus": data.corpus_digest,
+                "canaries": canaries_digest(data.canaries),
+                "base": weights_digest(config.model.base),
+            },
+            outputs={"adapter": sha256_file(adapter), "privacy": sha256_file(privacy)},
+            settings={
+                "corpus_path": str(Path(data.corpus_path).resolve()),
+                "plan": plan.digest(),
+                "max_tokens": config.data.max_tokens,
+                "columns": {
+                    name: value
+                    for name, value in config.data.model_dump().items()
+                    if name.endswith("_column")
+                },
+            },
+        )
+    ).save(vault / "lineage.json", private=True)
+    say(f"trained in {time.monotonic() - started:.0f} s; next: llmsafe audit --model {run}")
+    print(f"wrote {release}  {vault}")
+
+
+def check_moved(gradients: UnitGradients, before: list[torch.Tensor]) -> None:
+    """A run whose adapter does not move reports a fine ε and trains nothing."""
+    still = sum(
+        bool((old == new).all()) for old, new in zip(before, gradients.parameters, strict=True)
+    )
+    if still:
+        raise InputError(
+            f"{still} of {len(before)} trainable tensors did not move in the first step: the "
+            "optimiser does not hold the parameters that are trained; nothing was released"
+        )
+
+
+if __name__ == "__main__":
+    main()

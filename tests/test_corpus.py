@@ -1,0 +1,136 @@
+"""Reading and writing corpora: every format, and every kind of bad input."""
+
+from __future__ import annotations
+
+import base64
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from llmsafe.corpus import Columns, open_corpus, write_corpus
+from llmsafe.errors import InputError
+from llmsafe.notes import Note
+
+SENTINEL = "Zyxwvut Qqkk"
+NOTES = [
+    Note("n1", "Seen today, stable.\nPlan: rest.", "p1", "2024-01-02", "en", {"kind": "progress"}),
+    Note("n2", '发热三天 "cough", fever', "p1", None, "zh", {"kind": "admission"}),
+    Note("n3", "", "p2", "2024-02-03", "en", {"kind": "phone"}),
+]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "csv"])
+def test_round_trip(tmp_path: Path, kind):
+    written = write_corpus(tmp_path / "c", NOTES, kind)
+    assert [p.suffix for p in written] == [f".{kind}"]
+    corpus = open_corpus(tmp_path / "c")
+    assert corpus.format == kind
+    assert list(corpus.notes()) == NOTES
+    assert stat.S_IMODE(written[0].stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "c").stat().st_mode) == 0o700
+
+
+def test_column_names_are_kept_both_ways(tmp_path: Path):
+    columns = Columns(text="body", id="rowid", patient="mrn", date="seen")
+    write_corpus(tmp_path, NOTES, columns=columns)
+    row = json.loads((tmp_path / "part-00000.jsonl").read_text().splitlines()[0])
+    assert {"body", "rowid", "mrn", "seen"} <= set(row)
+    assert list(open_corpus(tmp_path).notes(columns)) == NOTES
+
+
+def test_digest_follows_content_and_nothing_else(tmp_path: Path):
+    write_corpus(tmp_path / "a", NOTES)
+    write_corpus(tmp_path / "b", NOTES)
+    write_corpus(tmp_path / "c", NOTES[:2])
+    digests = [open_corpus(tmp_path / name).digest() for name in "abc"]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_shards_are_cut_and_joined(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("llmsafe.corpus.SHARD_NOTES", 2)
+    assert len(write_corpus(tmp_path, NOTES)) == 2
+    assert list(open_corpus(tmp_path).notes()) == NOTES
+
+
+def test_text_folder(tmp_path: Path):
+    (tmp_path / "b.txt").write_text("second")
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbffirst")
+    notes = list(open_corpus(tmp_path).notes())
+    assert [(n.note_id, n.text, n.patient_id) for n in notes] == [
+        ("a", "first", None),
+        ("b", "second", None),
+    ]
+
+
+def test_fhir_bulk_export(tmp_path: Path):
+    def document(name, patient, text, kind="text/plain; charset=utf-8"):
+        data = base64.b64encode(text.encode()).decode()
+        return {
+            "resourceType": "DocumentReference",
+            "id": name,
+            "date": "2020-05-06T10:00:00Z",
+            "subject": {"reference": f"Patient/{patient}"},
+            "content": [{"attachment": {"contentType": kind, "data": data}}],
+        }
+
+    lines = [document("d1", "p1", "Cough."), document("d2", "p2", "x", "application/pdf")]
+    (tmp_path / "DocumentReference.000.ndjson").write_text("\n".join(map(json.dumps, lines)))
+    (tmp_path / "Patient.000.ndjson").write_text(json.dumps({"resourceType": "Patient"}))
+    [note] = open_corpus(tmp_path).notes()
+    assert note == Note("d1", "Cough.", "p1", "2020-05-06")
+
+
+def test_hub_id_is_recognised_and_not_read():
+    corpus = open_corpus("owner/clinical-notes")
+    assert (corpus.format, corpus.digest()) == ("hub", "hub:owner/clinical-notes")
+
+
+def put(folder: Path, name: str, content: bytes | str) -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def line(**row) -> str:
+    return json.dumps({"note_id": "n", "text": SENTINEL} | row) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "says"),
+    [
+        ("a.jsonl", "", {}, "holds no note"),
+        ("a.jsonl", "\n\n", {}, "holds no note"),
+        ("a.jsonl", line() + line(), {}, "repeated"),
+        ("a.jsonl", line(), {"text": "body"}, "columns present: note_id, text"),
+        ("a.jsonl", line(), {"patient": "mrn"}, "no column 'mrn'"),
+        ("a.jsonl", line(text=7), {}, "is int, not text"),
+        ("a.jsonl", line(text=SENTINEL * 200_000), {}, "the limit is 1,000,000"),
+        ("a.jsonl", line(text=SENTINEL + "\x00"), {}, "binary"),
+        ("a.jsonl", b'{"text": "' + b"\xff\xfe" + SENTINEL.encode() + b'"}', {}, "not UTF-8"),
+        ("a.jsonl", SENTINEL, {}, "no JSON"),
+        ("a.jsonl", f'["{SENTINEL}"]', {}, "not an object"),
+        ("a.csv", f'note_id,text\nn,{SENTINEL},more,cells\n', {}, "more cells"),
+        ("a.csv", f'note_id,text\nn,"{SENTINEL}', {}, "bad CSV"),
+        ("a.parquet", SENTINEL, {}, "no readable parquet"),
+        ("a.txt", b"\xff\xfe\x00", {}, "not UTF-8"),
+        ("a.ndjson", json.dumps({"resourceType": "Patient"}), {}, "holds no note"),
+        ("a.docx", SENTINEL, {}, "known formats"),
+    ],
+)
+def test_bad_input_is_one_line_without_text(tmp_path: Path, name, content, columns, says):
+    path = put(tmp_path, name, content)
+    with pytest.raises(InputError, match=says) as caught:
+        list(open_corpus(path.parent).notes(Columns(**columns)))
+    assert "\n" not in str(caught.value)
+    assert "Zyxwvut" not in str(caught.value)
+
+
+def test_missing_and_mixed(tmp_path: Path):
+    with pytest.raises(InputError, match="does not exist"):
+        open_corpus(tmp_path / "absent.jsonl")
+    put(tmp_path, "a.jsonl", line())
+    put(tmp_path, "b.csv", "text\nx\n")
+    with pytest.raises(InputError, match="mixes formats"):
+        open_corpus(tmp_path)

@@ -1,0 +1,53 @@
+"""Units, near-duplicates, and a repr that shows nothing."""
+
+from __future__ import annotations
+
+from llmsafe.notes import CATEGORIES, CATEGORY_MAP, Note, Unit, group_units, near_duplicate_groups
+
+
+def test_repr_shows_lengths_only():
+    note = Note("secret-id", "John Smith", "secret-patient")
+    assert repr(note) == "Note(<10 characters>)"
+    assert "secret" not in repr([Unit("secret-patient", (note,))])
+
+
+def test_patient_is_the_unit_when_there_is_one():
+    notes = [Note("1", "a", "p"), Note("2", "b", "q"), Note("3", "c", "p"), Note("p", "d")]
+    kind, units = group_units(notes)
+    assert kind == "patient"
+    assert [(u.unit_id, len(u.notes)) for u in units] == [("p", 2), ("q", 1), ("p", 1)]
+
+
+def test_note_is_the_unit_without_patients():
+    kind, units = group_units([Note("1", "a"), Note("2", "b")])
+    assert kind == "note"
+    assert [u.unit_id for u in units] == ["1", "2"]
+
+
+def words(start: int, count: int) -> str:
+    return " ".join(f"w{i}" for i in range(start, start + count))
+
+
+def test_near_duplicates_are_grouped_transitively():
+    texts = [
+        words(0, 100),
+        words(1000, 100),
+        words(10, 100),  # shares 80 % with the first
+        words(30, 100),  # shares 70 % with the third, so joins the first
+        words(0, 20) + " " + words(5000, 80),  # shares a tenth only
+        "short note",
+        "short note",
+        "",
+        "",
+    ]
+    labels = near_duplicate_groups(texts)
+    assert labels[0] == labels[2] == labels[3]
+    assert len({labels[0], labels[1], labels[4], labels[5]}) == 4
+    assert labels[5] == labels[6]
+    assert labels[7] != labels[8]  # empty texts share nothing
+
+
+def test_every_category_is_mapped():
+    assert len(CATEGORIES) == 20
+    letters = {CATEGORY_MAP[c][0][0] for c in CATEGORIES}
+    assert letters == set("ABCDEFGHIJKLMNOPR")  # Q, full-face photographs, is no text

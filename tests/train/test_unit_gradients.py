@@ -1,0 +1,226 @@
+"""The per-unit gradients against naive twins, and the sensitivity that the guarantee rests on."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from torch import nn
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+from llmsafe.errors import InputError
+from llmsafe.train.step import clipped_sum
+from llmsafe.train.unit_gradients import UnitGradients, check_isolation
+from llmsafe.train.units import TokenUnit
+
+PAD = 0
+
+
+def llama() -> nn.Module:
+    torch.manual_seed(1)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=50,
+            hidden_size=16,
+            intermediate_size=24,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=64,
+        )
+    )
+
+
+def gpt2() -> nn.Module:
+    torch.manual_seed(1)
+    return GPT2LMHeadModel(GPT2Config(vocab_size=50, n_embd=16, n_layer=2, n_head=4, n_positions=64))
+
+
+def with_lora(base: nn.Module, **settings) -> nn.Module:
+    torch.manual_seed(2)
+    config = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "lora_dropout": 0.0}
+    model = get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", **(config | settings)))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:  # B starts at zero, which would hide errors in the gradient of A
+                parameter.normal_(0, 0.1)
+    return model.eval()
+
+
+def unit(name: str, *lengths: int) -> TokenUnit:
+    generator = torch.Generator().manual_seed(sum(map(ord, name)))
+    rows = (tuple(torch.randint(3, 50, (n,), generator=generator).tolist()) for n in lengths)
+    return TokenUnit(name, tuple(rows))
+
+
+def naive_gradient(model: nn.Module, one: TokenUnit) -> torch.Tensor:
+    """Plain autograd on one unit: one row at a time, mean over all of the unit's targets."""
+    parameters = [p for n, p in model.named_parameters() if p.requires_grad]
+    loss = torch.zeros(())
+    for row in one.rows:
+        ids = torch.tensor([row])
+        logits = model(input_ids=ids).logits[0, :-1]
+        loss = loss + nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum")
+    loss = loss / one.targets
+    return torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)])
+
+
+def naive_sum(model: nn.Module, units: list[TokenUnit], clip_norm: float) -> torch.Tensor:
+    total = 0
+    for one in units:
+        gradient = naive_gradient(model, one)
+        total = total + gradient * min(1.0, clip_norm / float(gradient.norm()))
+    return total
+
+
+def ours(model, units, clip_norm, tokens_per_batch=64):
+    gradients = UnitGradients(model)
+    try:
+        return clipped_sum(
+            model, gradients, units, clip_norm=clip_norm, tokens_per_batch=tokens_per_batch, pad=PAD
+        )
+    finally:
+        gradients.detach()
+
+
+UNITS = [unit("a", 9), unit("b", 30, 5), unit("c", 17), unit("d", 12, 12, 40), unit("e", 2)]
+
+
+@pytest.mark.parametrize("base", [llama, gpt2])
+@pytest.mark.parametrize("clip_norm", [0.05, math.inf])
+def test_clipped_sum_equals_the_naive_twin(base, clip_norm):
+    model = with_lora(base())
+    expected = naive_sum(model, UNITS, clip_norm)
+    total, report = ours(model, UNITS, clip_norm)
+    assert report.units == len(UNITS)
+    torch.testing.assert_close(total, expected, rtol=2e-4, atol=2e-6)
+
+
+def test_norms_are_those_of_whole_units():
+    model = with_lora(llama())
+    _, report = ours(model, UNITS, 1.0)
+    expected = sorted(float(naive_gradient(model, one).norm()) for one in UNITS)
+    assert sorted(report.norms.tolist()) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("tokens_per_batch", [1, 20, 64, 10_000])
+def test_micro_batches_do_not_change_the_update(tokens_per_batch):
+    model = with_lora(llama())
+    reference, _ = ours(model, UNITS, 0.05, tokens_per_batch=500)
+    total, _ = ours(model, UNITS, 0.05, tokens_per_batch=tokens_per_batch)
+    torch.testing.assert_close(total, reference, rtol=1e-4, atol=1e-6)
+
+
+def test_adding_any_unit_moves_the_sum_by_at_most_the_clip_norm():
+    """The master test: random sets, adversarial units (long, one token, many notes, repeated)."""
+    model = with_lora(llama())
+    clip_norm = 0.03
+    adversarial = [
+        unit("long", 60),
+        unit("short", 2),
+        unit("many", *[20] * 12),
+        TokenUnit("same", ((5,) * 50,)),
+        TokenUnit("empty", ()),
+    ]
+    for size in (0, 1, 4):
+        without, _ = ours(model, UNITS[:size], clip_norm)
+        for extra in adversarial:
+            with_it, _ = ours(model, [*UNITS[:size], extra], clip_norm)
+            assert float((with_it - without).norm()) <= clip_norm * (1 + 1e-4)
+
+
+def test_the_master_test_can_fail_for_a_batch_token_mean():
+    """Negative control: the usual mean over the batch's tokens lets one unit move all others."""
+    model = with_lora(llama())
+    parameters = [p for p in model.parameters() if p.requires_grad]
+
+    def batch_mean(units):
+        targets = sum(u.targets for u in units)
+        total = 0
+        for one in units:
+            ids = torch.tensor([one.rows[0]])
+            logits = model(input_ids=ids).logits[0, :-1]
+            loss = nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum") / targets
+            gradient = torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)])
+            total = total + len(units) * gradient * min(
+                1.0, clip_norm / (len(units) * float(gradient.norm()))
+            )
+        return total
+
+    few = [unit("same", 6)] * 12  # aligned gradients: what one unit does to them adds up
+    clip_norm = max(float(naive_gradient(model, one).norm()) for one in few)
+    moved = float((batch_mean([*few, unit("long", 60)]) - batch_mean(few)).norm())
+    assert moved > 3 * clip_norm
+
+
+def test_a_unit_that_is_not_finite_contributes_zero_and_spares_the_others():
+    model = with_lora(llama())
+    poisoned = unit("poisoned", 9)
+    token = 49
+    poisoned = TokenUnit("poisoned", ((*poisoned.rows[0], token, 4),))
+    clean = [TokenUnit(u.unit_id, tuple(tuple(t % 40 + 3 for t in r) for r in u.rows)) for u in UNITS]
+    expected, _ = ours(model, clean, 0.05)
+    with torch.no_grad():
+        model.base_model.model.model.embed_tokens.weight[token] = math.nan
+    total, report = ours(model, [*clean, poisoned], 0.05)
+    assert int((~torch.isfinite(report.norms)).sum()) == 1
+    torch.testing.assert_close(total, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_an_empty_draw_gives_zeros():
+    model = with_lora(llama())
+    total, report = ours(model, [], 1.0)
+    assert report.units == 0
+    assert total.numel() == sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert float(total.abs().sum()) == 0.0
+
+
+def test_float16_norm_cannot_be_used_to_escape_the_clip():
+    """Norms are float32 even where the base runs in bfloat16."""
+    model = with_lora(llama().to(torch.bfloat16))
+    _, report = ours(model, UNITS, 1e-3)
+    assert report.norms.dtype == torch.float32
+    total, _ = ours(model, UNITS[:1], 1e-3)
+    assert float(total.norm()) <= 1e-3 * (1 + 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"modules_to_save": ["embed_tokens"]}, "trainable"),
+        ({"use_dora": True}, "trainable"),
+        ({"bias": "all"}, None),
+        ({"lora_bias": True}, "bias"),
+        ({"target_modules": ["embed_tokens"]}, "trainable"),
+    ],
+)
+def test_what_escapes_the_clip_is_refused(settings, why):
+    model = with_lora(llama(), **settings)
+    if why is None:  # Llama has no bias: nothing more is trainable, so nothing is refused
+        UnitGradients(model).detach()
+        return
+    with pytest.raises(InputError, match=why):
+        UnitGradients(model)
+
+
+def test_batch_norm_and_experts_are_refused():
+    with pytest.raises(InputError, match="batch normalisation"):
+        check_isolation(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))
+    model = llama()
+    model.config.num_local_experts = 8
+    with pytest.raises(InputError, match="mixture of experts"):
+        check_isolation(model)
+    check_isolation(llama())
+
+
+def test_detach_restores_plain_lora():
+    model = with_lora(llama())
+    ids = torch.tensor([UNITS[0].rows[0]])
+    expected = model(input_ids=ids).logits
+    gradients = UnitGradients(model)
+    torch.testing.assert_close(model(input_ids=ids).logits, expected)
+    gradients.detach()
+    model(input_ids=ids).logits.sum().backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
