@@ -127,7 +127,9 @@ def check_output(output: Path, *, force: bool) -> None:
     try:
         occupied = any(output.iterdir())
     except OSError as error:
-        raise SetupError(f"cannot read {output}: {error.strerror}; choose another output") from error
+        raise SetupError(
+            f"cannot read {output}: {error.strerror}; choose another output"
+        ) from error
     if occupied and not force:
         raise InputError(f"output {output} exists; choose another name or pass --force")
 

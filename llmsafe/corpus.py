@@ -161,7 +161,7 @@ def write_corpus(
 
 
 def note_to_row(note: Note, columns: Columns | None = None) -> dict[str, Any]:
-    """A note as a flat row, known fields under the names of ``columns``, further ones as they are."""
+    """A note as a flat row: known fields under the names of ``columns``, others as they are."""
     columns = columns or Columns()
     row: dict[str, Any] = {
         columns.id or "note_id": note.note_id,
@@ -254,7 +254,9 @@ def _json_rows(path: Path) -> _Rows:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise InputError(f"{where}: no JSON (column {error.colno}); one object a line") from None
+            raise InputError(
+                f"{where}: no JSON (column {error.colno}); one object a line"
+            ) from None
         if not isinstance(row, dict):
             raise InputError(f"{where}: a JSON {type(row).__name__}, not an object")
         yield where, cast("dict[str, Any]", row)
@@ -290,7 +292,9 @@ def _parquet_rows(path: Path) -> _Rows:
             for row in batch.to_pylist():
                 yield path.name, row
     except (pa.ArrowInvalid, pa.ArrowException) as error:
-        raise InputError(f"{path.name}: no readable parquet file ({type(error).__name__})") from None
+        raise InputError(
+            f"{path.name}: no readable parquet file ({type(error).__name__})"
+        ) from None
 
 
 def _fhir_rows(path: Path) -> _Rows:
@@ -308,7 +312,9 @@ def _fhir_rows(path: Path) -> _Rows:
                 data = base64.b64decode(attachment["data"], validate=True)
             except (binascii.Error, TypeError):
                 raise InputError(f"{where}: attachment is not base64") from None
-            reference = str(cast("dict[str, Any]", resource.get("subject", {})).get("reference", ""))
+            reference = str(
+                cast("dict[str, Any]", resource.get("subject", {})).get("reference", "")
+            )
             yield (
                 where,
                 {

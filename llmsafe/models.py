@@ -77,7 +77,9 @@ def load_model(name: str, *, dtype: torch.dtype | None = None) -> PreTrainedMode
     """
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # bars for a few shards would bury the verbs' own output
     path = resolve_model(name)
     if Path(path).exists():
         check_weights(Path(path))
@@ -132,7 +134,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def weights_digest(name: str) -> str:
-    """Digest of the safetensors weights of a local or embedded model; a hub id stands for itself."""
+    """Digest of a local or embedded model's safetensors; a hub id stands for itself."""
     folder = Path(resolve_model(name))
     if not folder.is_dir():
         return f"hub:{name}"

@@ -164,7 +164,7 @@ def one_run_guesses(
     return hits + rejections
 
 
-def epsilon_clopper_pearson(  # noqa: PLR0917 - two counts, each with its total
+def epsilon_clopper_pearson(
     true_positives: int,
     positives: int,
     false_positives: int,

@@ -5,14 +5,16 @@
     accelerate launch recipes/dp_lora.py privacy.epsilon=inf output=runs/control
     torchrun --nproc_per_node 2 recipes/dp_lora.py processes=2          # several CPU processes
 
-Without --config it reads configs/default.yaml beside this file; that file names every setting.
+Without --config it reads configs/default.yaml, which names every setting (llmsafe cp default .).
 """
 
 import argparse
 import json
 import math
+import shutil
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import torch
@@ -23,6 +25,7 @@ from peft import LoraConfig, get_peft_model
 from llmsafe import __version__
 from llmsafe.artifacts import LineageStep, check_output, make_folder, sha256_file, write_text
 from llmsafe.cli.common import progress, say
+from llmsafe.cli.library import find
 from llmsafe.config import RunConfig, dump_config, load_config
 from llmsafe.errors import InputError, LlmsafeError
 from llmsafe.models import load_model, load_tokenizer, weights_digest
@@ -43,13 +46,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", type=Path, default=Path(__file__).parent / "configs/default.yaml")
+    parser.add_argument("--config", type=Path, help="default: the shipped configs/default.yaml")
     parser.add_argument("--resume", action="store_true", help="go on with the run in `output`")
     parser.add_argument("--force", action="store_true", help="replace what is in `output`")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
     args = parser.parse_args()
+    warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries, to their authors
     try:
-        train(load_config(RunConfig, args.config, args.overrides), args.resume, args.force)
+        file = args.config or find("configs/default.yaml").path
+        train(load_config(RunConfig, file, args.overrides), args.resume, args.force)
     except LlmsafeError as error:
         say(f"dp_lora: error: {error}")
         sys.exit(error.exit_code)
@@ -74,23 +79,22 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     # ---- data: privacy units, never loose notes --------------------------------------------------
     run = Path(config.output)
     vault, release = run / "vault", run / "release"
-    if leader:
-        if not resume:
-            check_output(run, force=force)
-        make_folder(run)
-        make_folder(vault, private=True)
-        if config.data.corpus == SYNTHETIC and not resume:
-            synthetic_corpus(
-                vault / "corpus",
-                patients=config.data.synthetic_patients,
-                canaries=config.data.synthetic_canaries,
-                seed=config.seed,
-            )
-    accelerator.wait_for_everyone()
+    if leader and not resume:
+        check_output(run, force=force)
+        for old in (vault, release):  # only what a run makes: output=/home must not cost a home
+            shutil.rmtree(old, ignore_errors=True)
+    tokenizer = load_tokenizer(config.model.base)
     source = config.data
     if source.corpus == SYNTHETIC:
+        if leader and not resume:
+            synthetic_corpus(
+                vault / "corpus",
+                patients=source.synthetic_patients,
+                canaries=source.synthetic_canaries,
+                seed=config.seed,
+            )
         source = source.model_copy(update={"corpus": str(vault / "corpus")})
-    tokenizer = load_tokenizer(config.model.base)
+    accelerator.wait_for_everyone()
     data = load_training_data(source, tokenizer, seed=config.seed)
     units = data.members
 
@@ -117,16 +121,18 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     torch.manual_seed(config.seed)  # LoRA initialisation only; never the draws or the noise
     base = load_model(config.model.base, dtype=getattr(torch, config.model.dtype))
     check_isolation(base)
-    model = get_peft_model(
-        base,
-        LoraConfig(
-            task_type="CAUSAL_LM",
-            r=config.model.lora_rank,
-            lora_alpha=config.model.lora_alpha,
-            target_modules=config.model.target_modules,
-            lora_dropout=0.0,  # noise is regularisation enough
-        ),
-    ).to(accelerator.device)
+    lora = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=config.model.lora_rank,
+        lora_alpha=config.model.lora_alpha,
+        target_modules=config.model.target_modules,
+        lora_dropout=0.0,  # noise is regularisation enough
+    )
+    try:
+        model = get_peft_model(base, lora).to(accelerator.device)
+    except ValueError as error:
+        targets = config.model.target_modules
+        raise InputError(f"model.target_modules={targets}: {str(error).split('. ')[0]}") from error
     model.eval()  # no dropout anywhere: it would only add variance under the noise
     gradients = UnitGradients(model)
     optimiser = torch.optim.AdamW(
@@ -136,16 +142,20 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     # ---- ledger, resume, randomness --------------------------------------------------------------
     # Charges are the budget: a resumed run goes on after the last charge, so steps lost between
     # the last checkpoint and a crash stay paid for and the total never passes the plan.
+    restored = 0
+    if resume:
+        restored = load_checkpoint(vault / "checkpoints", gradients.parameters, optimiser)
     ledger = None
     if leader:
-        make = Ledger.resume if resume else Ledger.create
-        ledger = make(vault / "ledger.jsonl", plan)
+        path = vault / "ledger.jsonl"
+        ledger = (
+            Ledger.resume(path, plan, applied=restored) if resume else Ledger.create(path, plan)
+        )
         write_text(vault / "config.yaml", dump_config(config), private=True)
     first = broadcast_object_list([ledger.charges if ledger else None])[0]
     if resume:
-        restored = load_checkpoint(vault / "checkpoints", gradients.parameters, optimiser)
         tell(f"resumed: weights after step {restored}, {first} steps already charged")
-    seeded = plan.noise == "test"
+    seeded = config.privacy.noise == "test"  # repeatable draws and noise; never a claim
     draws = torch.Generator().manual_seed(config.seed) if seeded else system_generator()
     noise_source = None
     if plan.noise != "none" and leader:
@@ -154,6 +164,8 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
 
     # ---- the loop --------------------------------------------------------------------------------
     before = [p.detach().clone() for p in gradients.parameters]
+    if leader:
+        (vault / "metrics.jsonl").touch(mode=0o600)
     metrics = (vault / "metrics.jsonl").open("a") if leader else None
     marks = {round(plan.steps * part / 10) for part in range(1, 11)}  # accounting takes a second
     spent, started = 0.0, time.monotonic()
@@ -175,12 +187,12 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
             )
             noise = None
             if noise_source:
-                noise = noise_source.sample(gradients.size, plan.noise_multiplier * plan.clip_norm)
+                noise = noise_source.sample(gradients.size, plan.noise_std)
             gradients.assign(
                 private_gradient(
                     total,
                     noise=noise,
-                    divisor=plan.units_per_step,
+                    divisor=plan.divisor,
                     all_reduce=lambda vector: accelerator.reduce(vector, "sum"),
                 )
             )
@@ -224,8 +236,8 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     if not leader:
         return
 
-    # ---- release: what the guarantee covers -------------------------------------------------------
-    statement = make_statement(plan, charges=ledger.charges)
+    # ---- release: what the guarantee covers ------------------------------------------------------
+    statement = make_statement(plan, charges=ledger.charges, noise=plan.noise)
     ledger.close()
     metrics.close()
     make_folder(release)

@@ -10,27 +10,20 @@
 is busy with other things still ends on a fully decayed model; `export` writes half-precision
 safetensors, tokenizer and card. `--config scripts/configs/pretrain_gpu.yaml` scales the same
 program up. Nothing private is read here: the prose is openly licensed and the synthetic patients
-are the *public* audience, whose templates and seeds the private corpora never use.
+are the *public* audience, whose templates and seeds the private corpora never use. Training needs
+torch 2.9 or later (`torch.optim.Muon`).
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
-import gzip
-import hashlib
-import itertools
 import json
-import math
-import random
-import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -39,20 +32,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import yaml
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-)
+from pretrain_data import Data, Mixture, Stage, jsonl, markdown, prepare
+from pretrain_eval import evaluate, heldout_bits
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 HERE = Path(__file__).resolve().parent
-PAD, BOS, EOS = "<pad>", "<s>", "</s>"
-# A pre-token is a contraction, a word, ONE digit, a run of symbols, or white space. Numbers are
-# split so that a secret costs as many tokens as it has digits, whatever the tokenizer saw.
-SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 # ------------------------------------------------------------------------------ configuration
 
@@ -68,14 +52,6 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Data:
-    synthetic_patients: int
-    synthetic_seed: int
-    holdout: float  # share of documents kept back, by hash of their key
-    tokenizer_megabytes: float  # per source, so that the largest does not own the vocabulary
-
-
-@dataclass(frozen=True)
 class Optim:
     muon_lr: float  # hidden matrices
     adam_lr: float  # embedding (tied to the head) and norms
@@ -83,15 +59,6 @@ class Optim:
     clip: float
     warmup: float  # share of the budget
     decay_from: float  # share of the budget at which the linear decay to zero begins
-
-
-@dataclass(frozen=True)
-class Stage:
-    until: float  # share of the budget at which the stage ends
-    context: int
-    batch: int  # rows per micro-batch
-    accumulate: int
-    mix: dict[str, float]  # source -> weight; a source that was not prepared is left out
 
 
 @dataclass(frozen=True)
@@ -138,223 +105,6 @@ def load_config(path: Path, overrides: Sequence[str]) -> Config:
     if (config.run.minutes is None) == (config.run.tokens is None):
         sys.exit("run.minutes and run.tokens: set exactly one of the two")
     return config
-
-
-# ------------------------------------------------------------------------------ public text
-
-Document = tuple[str, str]  # key that groups what must be kept back together, text
-
-
-def jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
-
-
-def read_trials(prose: Path) -> Iterator[Document]:
-    """Open-access trial reports without their back matter; section labels as plain headings."""
-    back = re.compile(
-        r"COMPETING|CONTRIBUTIONS|PRE-PUBLICATION|ABBREVIATIONS|SUPPLEMENTARY|SUPPORTING INFO"
-        r"|ACKNOWLEDG|FUNDING|REFERENCES|CONSENT FOR PUBL|AVAILABILITY OF|DISCLOSURE"
-    )
-    label = re.compile(r"^ ?(?:TITLE|(?:ABSTRACT|BODY)(?:\.[^\n]{1,120})?):", re.M)
-    for row in jsonl(prose / "evidence_inference_pmc" / "pmc_rct_ccby.jsonl.gz"):
-        text = row["text"]
-        starts = [m.start() for m in label.finditer(text)] + [len(text)]
-        parts = [text[a:b].strip() for a, b in itertools.pairwise(starts)]
-        kept = [
-            re.sub(r"^(?:ABSTRACT|BODY)\.(?:\d+\. )?", "", p)
-            for p in parts
-            if not back.search(p.split(":", 1)[0].upper())
-        ]
-        yield row["id"], "\n\n".join(kept)
-
-
-def read_medquad(prose: Path) -> Iterator[Document]:
-    for row in jsonl(prose / "medquad" / "medquad.jsonl.gz"):
-        yield row["url"], f"{row['question'].strip()}\n{row['answer'].strip()}"
-
-
-def read_openstax(prose: Path) -> Iterator[Document]:
-    for row in jsonl(prose / "openstax_health" / "openstax_health.jsonl.gz"):
-        yield row["id"], f"{row['title'].strip()}\n{row['text'].strip()}"
-
-
-def read_aci(prose: Path) -> Iterator[Document]:
-    for name in ("train.csv", "valid.csv"):
-        with (prose / "aci-bench" / name).open(newline="", encoding="utf-8") as handle:
-            for row in csv.DictReader(handle):
-                yield row["encounter_id"], row["note"].strip()
-
-
-def read_primock(prose: Path) -> Iterator[Document]:
-    for path in sorted((prose / "primock57" / "notes").glob("*.json")):
-        yield path.stem, json.loads(path.read_text(encoding="utf-8"))["note"].strip()
-
-
-PROSE: dict[str, Callable[[Path], Iterator[Document]]] = {
-    "trials": read_trials,
-    "medquad": read_medquad,
-    "openstax": read_openstax,
-    "aci": read_aci,
-    "primock": read_primock,
-}
-
-
-def read_synthetic(seed: int, count: int) -> Iterator[Document]:
-    from llmsafe.synthetic import patients
-
-    for index, patient in enumerate(patients(seed, count, audience="public")):
-        for note in patient.notes:
-            yield f"public-{index}", note.text
-
-
-# ------------------------------------------------------------------------------ prepare
-
-
-def kept_back(key: str, share: float) -> bool:
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") < share * 2**32
-
-
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE: every text round-trips; `<s>` is prepended on encode, `</s>` is not added."""
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[PAD, BOS, EOS],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    bpe.train_from_iterator(texts, trainer)
-    bpe.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A",
-        pair=f"{BOS} $A {BOS}:1 $B:1",
-        special_tokens=[(BOS, bpe.token_to_id(BOS))],
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
-        pad_token=PAD,
-        bos_token=BOS,
-        eos_token=EOS,
-        padding_side="right",
-        clean_up_tokenization_spaces=False,
-    )
-
-
-def write_tokens(texts: Iterable[str], tokenizer: PreTrainedTokenizerFast, path: Path) -> int:
-    """`<s> text </s>` of every text, end to end, as uint16. Returns the number of tokens."""
-    eos, total = tokenizer.eos_token_id, 0
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as out:
-        for chunk in batched(texts, 256):
-            for row in tokenizer.backend_tokenizer.encode_batch(chunk):
-                np.asarray([*row.ids, eos], dtype=np.uint16).tofile(out)
-                total += len(row.ids) + 1
-    partial.rename(path)
-    return total
-
-
-def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    iterator = iter(items)
-    while chunk := list(itertools.islice(iterator, size)):
-        yield chunk
-
-
-def prepare(config: Config, prose: Path, work: Path) -> None:
-    work.mkdir(parents=True, exist_ok=True)
-    sources: dict[str, Callable[[], Iterator[Document]]] = {
-        name: (lambda read=read: read(prose)) for name, read in PROSE.items()
-    }
-    if config.data.synthetic_patients:
-        data = config.data
-        sources["synthetic"] = lambda: read_synthetic(data.synthetic_seed, data.synthetic_patients)
-
-    def sample() -> Iterator[str]:
-        for read in sources.values():
-            left = config.data.tokenizer_megabytes * 1e6
-            # The few real notes are small and matter most: a source may come round 8 times.
-            for key, text in itertools.chain.from_iterable(read() for _ in range(8)):
-                if kept_back(key, config.data.holdout):
-                    continue
-                yield text
-                left -= len(text)
-                if left < 0:
-                    break
-
-    if not (work / "tokenizer.json").exists():
-        train_tokenizer(sample(), config.model.vocabulary).save_pretrained(work)
-    tokenizer = AutoTokenizer.from_pretrained(work)
-    rows: list[list[str]] = []
-    for name, read in sources.items():
-        for split in ("heldout", "train"):
-            path = work / f"{name}.{split}.bin"
-            held = split == "heldout"
-            texts = [t for k, t in read() if kept_back(k, config.data.holdout) == held and t]
-            tokens = write_tokens(texts, tokenizer, path)
-            if held:
-                with gzip.open(work / f"{name}.heldout.jsonl.gz", "wt", encoding="utf-8") as out:
-                    out.writelines(json.dumps({"text": t}) + "\n" for t in texts)
-            characters = sum(map(len, texts))
-            rows.append([name, split, f"{len(texts):,}", f"{characters:,}", f"{tokens:,}"])
-            print(*rows[-1], flush=True)
-    header = ["source", "split", "documents", "characters", "tokens"]
-    (work / "data.md").write_text(markdown(header, rows) + "\n", encoding="utf-8")
-
-
-# ------------------------------------------------------------------------------ batches
-
-
-class Source:
-    """Rows of one token file, each epoch cut at a fresh offset and visited in a fresh order.
-
-    Row `k` depends on (seed, context, k) alone, so a resumed run continues where it was.
-    """
-
-    def __init__(self, path: Path, context: int, seed: int) -> None:
-        self.tokens = np.memmap(path, dtype=np.uint16, mode="r")
-        self.width, self.seed, self.epoch = context + 1, seed, -1
-        self.rows = (len(self.tokens) - 1) // self.width - 1
-        self.order = np.empty(0, dtype=np.int64)
-        self.offset = 0
-        if self.rows < 1:
-            sys.exit(f"{path.name}: {len(self.tokens)} tokens are fewer than two rows")
-
-    def row(self, k: int) -> np.ndarray:
-        epoch, index = divmod(k, self.rows)
-        if epoch != self.epoch:
-            rng = np.random.default_rng([self.seed, self.width, epoch])
-            self.order, self.offset = rng.permutation(self.rows), int(rng.integers(self.width))
-            self.epoch = epoch
-        start = self.offset + int(self.order[index]) * self.width
-        return self.tokens[start : start + self.width].astype(np.int64)
-
-
-class Mixture:
-    """Draws rows from several sources; `counts` (rows taken per source) is its whole state."""
-
-    def __init__(self, work: Path, stage: Stage, seed: int, counts: dict[str, int]) -> None:
-        weights = {n: w for n, w in stage.mix.items() if (work / f"{n}.train.bin").exists()}
-        self.names, self.counts, self.context = list(weights), counts, stage.context
-        self.weights = np.array(list(weights.values())) / sum(weights.values())
-        self.sources = [Source(work / f"{n}.train.bin", stage.context, seed) for n in self.names]
-        self.seed = seed
-
-    def batch(self, step: int, rows: int) -> torch.Tensor:
-        """[rows, context + 1] token ids."""
-        rng = np.random.default_rng([self.seed, step])
-        out = np.empty((rows, self.context + 1), dtype=np.int64)
-        for i, which in enumerate(rng.choice(len(self.names), size=rows, p=self.weights)):
-            key = f"{self.names[which]}@{self.context}"
-            out[i] = self.sources[which].row(self.counts.get(key, 0))
-            self.counts[key] = self.counts.get(key, 0) + 1
-        return torch.from_numpy(out)
 
 
 # ------------------------------------------------------------------------------ training
@@ -417,168 +167,127 @@ def mean_loss(model: LlamaForCausalLM, rows: torch.Tensor) -> torch.Tensor:
     return F.cross_entropy(logits.float(), rows[:, 1:].flatten())
 
 
-def save_atomically(state: dict[str, Any], path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+@dataclass
+class State:
+    """Everything a resumed run needs; `checkpoint.pt` in the work folder is its only copy."""
+
+    model: LlamaForCausalLM
+    optimizers: list[torch.optim.Optimizer]
+    step: int = 0
+    tokens: int = 0
+    spent: float = 0.0  # seconds by the wall, over all resumed runs
+    cpu: float = 0.0  # seconds of processor time
+    counts: dict[str, int] = field(default_factory=dict)  # rows drawn from each source
+
+    PLAIN = ("step", "tokens", "spent", "cpu", "counts")
+
+    def save(self, path: Path) -> None:
+        partial = path.with_suffix(".partial")
+        values: dict[str, Any] = {name: getattr(self, name) for name in self.PLAIN}
+        values["model"] = self.model.state_dict()
+        values["optimizers"] = [o.state_dict() for o in self.optimizers]
+        torch.save(values, partial)
+        partial.replace(path)
+
+    def load(self, path: Path, device: torch.device) -> None:
+        values = torch.load(path, map_location=device, weights_only=True)
+        self.model.load_state_dict(values["model"])
+        for optimizer, saved in zip(self.optimizers, values["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        for name in self.PLAIN:
+            setattr(self, name, values[name])
+
+
+def train_step(
+    state: State,
+    rows: torch.Tensor,
+    accumulate: int,
+    clip: float,
+    loss_of: Callable[[LlamaForCausalLM, torch.Tensor], torch.Tensor],
+    bf16: bool,
+) -> float:
+    """One optimizer step on rows [accumulate * batch, context + 1]; returns the mean loss."""
+    total = torch.zeros((), device=rows.device)
+    for micro in rows.chunk(accumulate):
+        with torch.autocast(rows.device.type, torch.bfloat16, enabled=bf16):
+            loss = loss_of(state.model, micro) / accumulate
+        loss.backward()
+        total += loss.detach()
+    torch.nn.utils.clip_grad_norm_(state.model.parameters(), clip, error_if_nonfinite=True)
+    for optimizer in state.optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    state.step += 1
+    state.tokens += rows.shape[0] * (rows.shape[1] - 1)
+    return float(total)
+
+
+def report(state: State, losses: list[float], factor: float, work: Path, tokenizer: Any) -> None:
+    """One line of `metrics.jsonl`, and a checkpoint."""
+    line = {
+        "minutes": round(state.spent / 60, 2),
+        "cpu_minutes": round(state.cpu / 60, 2),
+        "step": state.step,
+        "tokens": state.tokens,
+        "lr_factor": round(factor, 4),
+        "train_loss": round(float(np.mean(losses)), 4) if losses else None,
+        "bits_per_character": heldout_bits(state.model, tokenizer, work, limit=24, context=256),
+    }
+    print(json.dumps(line), flush=True)
+    with (work / "metrics.jsonl").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")
+    state.save(work / "checkpoint.pt")
 
 
 def train(config: Config, work: Path) -> None:
     run, optim = config.run, config.optim
     device = torch.device(run.device)
-    model = make_model(config).to(device)
-    optimizers = make_optimizers(model, optim)
-    base_lrs = [[g["lr"] for g in o.param_groups] for o in optimizers]
-    counts: dict[str, int] = {}
-    step = tokens = 0
-    spent = cpu = 0.0  # seconds of training by the wall and by the processor, all runs together
-    checkpoint = work / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        step, tokens, counts = state["step"], state["tokens"], state["counts"]
-        spent, cpu = state["spent"], state["cpu"]
-        print(f"resumed at step {step:,}, {tokens:,} tokens, {spent / 60:.1f} minutes", flush=True)
-    loss_of = torch.compile(mean_loss, dynamic=False) if run.compile else mean_loss
-    precision = (lambda: torch.autocast(device.type, torch.bfloat16)) if run.bf16 else nullcontext
     tokenizer = AutoTokenizer.from_pretrained(work)
-    parameters = sum(p.numel() for p in model.parameters())
-    print(f"{parameters:,} parameters, {config.model}", flush=True)
-
-    stage: Stage | None = None
-    mixture: Mixture | None = None
-    clock, cpu_clock = time.monotonic(), time.process_time()
-    reported, recent = spent, []
+    model = make_model(config).to(device)
+    state = State(model, make_optimizers(model, optim))
+    full_lrs = [[g["lr"] for g in o.param_groups] for o in state.optimizers]
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {config.model}", flush=True)
+    if (work / "checkpoint.pt").exists():
+        state.load(work / "checkpoint.pt", device)
+        print(f"resumed at {state.tokens:,} tokens, {state.spent / 60:.1f} minutes", flush=True)
+    loss_of = torch.compile(mean_loss, dynamic=False) if run.compile else mean_loss
     stopping: list[int] = []  # SIGTERM or SIGINT: finish the step, save, leave
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, lambda number, _: stopping.append(number))
+    caught = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda n, _: stopping.append(n)) for number in caught]
+
+    stage = mixture = None
+    losses: list[float] = []
+    wall, cpu, reported = time.monotonic(), time.process_time(), state.spent
     while True:
-        used = spent + time.monotonic() - clock
-        share = tokens / run.tokens if run.tokens else used / 60 / float(run.minutes or 1)
+        now, now_cpu = time.monotonic(), time.process_time()
+        state.spent, state.cpu, wall, cpu = (
+            state.spent + now - wall,
+            state.cpu + now_cpu - cpu,
+            now,
+            now_cpu,
+        )
+        share = state.tokens / run.tokens if run.tokens else state.spent / 60 / float(run.minutes)
+        factor = lr_factor(share, optim)
         finished = share >= 1.0 or bool(stopping)
-        if finished or used - reported >= run.report_minutes * 60:
-            reported = used
-            line = {
-                "minutes": round(used / 60, 2),
-                "cpu_minutes": round((cpu + time.process_time() - cpu_clock) / 60, 2),
-                "step": step,
-                "tokens": tokens,
-                "lr_factor": round(lr_factor(share, optim), 4),
-                "train_loss": round(float(np.mean(recent)), 4) if recent else None,
-                "bits_per_character": heldout_bits(model, tokenizer, work, limit=24, context=256),
-            }
-            recent = []
-            print(json.dumps(line), flush=True)
-            with (work / "metrics.jsonl").open("a", encoding="utf-8") as log:
-                log.write(json.dumps(line) + "\n")
-            save_atomically(
-                {
-                    "model": model.state_dict(),
-                    "optimizers": [o.state_dict() for o in optimizers],
-                    "step": step,
-                    "tokens": tokens,
-                    "counts": counts,
-                    "spent": spent + time.monotonic() - clock,
-                    "cpu": cpu + time.process_time() - cpu_clock,
-                },
-                checkpoint,
-            )
+        if finished or state.spent - reported >= run.report_minutes * 60:
+            report(state, losses, factor, work, tokenizer)
+            losses, reported = [], state.spent
         if finished:
             break
-        now = next(s for s in config.stages if share < s.until)
-        if now is not stage or mixture is None:
-            stage, mixture = now, Mixture(work, now, run.seed, counts)
-        factor = lr_factor(share, optim)
-        for optimizer, lrs in zip(optimizers, base_lrs, strict=True):
+        current = next(s for s in config.stages if share < s.until)
+        if current is not stage:
+            stage, mixture = current, Mixture(work, current, run.seed, state.counts)
+        for optimizer, lrs in zip(state.optimizers, full_lrs, strict=True):
             for group, lr in zip(optimizer.param_groups, lrs, strict=True):
                 group["lr"] = lr * factor
-        rows = mixture.batch(step, stage.batch * stage.accumulate).to(device)
-        loss_sum = torch.zeros((), device=device)
-        for micro in rows.split(stage.batch):
-            with precision():
-                loss = loss_of(model, micro)
-            (loss / stage.accumulate).backward()
-            loss_sum += loss.detach() / stage.accumulate
-        torch.nn.utils.clip_grad_norm_(model.parameters(), optim.clip, error_if_nonfinite=True)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        recent.append(float(loss_sum))
-        step, tokens = step + 1, tokens + rows.shape[0] * (rows.shape[1] - 1)
+        rows = mixture.batch(state.step, stage.batch * stage.accumulate).to(device)
+        losses.append(train_step(state, rows, stage.accumulate, optim.clip, loss_of, run.bf16))
+    for number, handler in zip(caught, before, strict=True):
+        signal.signal(number, handler)
     print("stopped; run again to go on" if stopping else f"finished: {work}", flush=True)
 
 
-# ------------------------------------------------------------------------------ evaluation
-
-
-@torch.no_grad()
-def bits_per_character(
-    model: torch.nn.Module, tokenizer: Any, texts: Sequence[str], context: int, batch: int = 8
-) -> tuple[float, int]:
-    """Mean bits a character, and the characters scored, over the opening of each text.
-
-    `<s>` and then as much of the text as fits in `context` tokens is scored; the divisor is the
-    number of characters those tokens cover, so that models with other vocabularies compare.
-    """
-    device = next(model.parameters()).device
-    bits, characters = 0.0, 0
-    rows: list[list[int]] = []
-    for text in texts:
-        encoded = tokenizer(
-            text,
-            add_special_tokens=False,
-            return_offsets_mapping=True,
-            truncation=True,
-            max_length=context - 1,
-        )
-        rows.append([tokenizer.bos_token_id, *encoded["input_ids"]])
-        characters += encoded["offset_mapping"][-1][1]
-    rows.sort(key=len)
-    for chunk in batched(rows, batch):
-        width = len(chunk[-1])
-        ids = torch.zeros(len(chunk), width, dtype=torch.long, device=device)
-        mask = torch.zeros_like(ids)
-        for i, row in enumerate(chunk):
-            ids[i, : len(row)] = torch.tensor(row, device=device)
-            mask[i, : len(row)] = 1
-        logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
-        nats = F.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
-        bits += float((nats * mask[:, 1:]).sum(dtype=torch.float64)) / math.log(2)
-    return bits / characters, characters
-
-
-def heldout_bits(
-    model: torch.nn.Module, tokenizer: Any, work: Path, limit: int, context: int
-) -> dict[str, float]:
-    """Bits a character on kept-back documents of every prepared source."""
-    found: dict[str, float] = {}
-    for path in sorted(work.glob("*.heldout.jsonl.gz")):
-        texts = [r["text"] for r in itertools.islice(jsonl(path), limit)]
-        if texts:
-            bits, _ = bits_per_character(model, tokenizer, texts, context)
-            found[path.name.split(".")[0]] = round(bits, 4)
-    return found
-
-
-def evaluate(folder: Path, text: Path, limit: int, seed: int) -> dict[str, Any]:
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    texts = [row["text"] for row in jsonl(text) if row["text"].strip()]
-    if len(texts) > limit:
-        texts = random.Random(seed).sample(texts, limit)
-    context = model.config.max_position_embeddings
-    bits, characters = bits_per_character(model, tokenizer, texts, context)
-    return {"texts": len(texts), "characters": characters, "bits_per_character": round(bits, 4)}
-
-
 # ------------------------------------------------------------------------------ export
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = ["| " + " | ".join(map(str, row)) + " |" for row in [header, *rows]]
-    return "\n".join([lines[0], "|" + "---|" * len(header), *lines[1:]])
 
 
 def loss_curve(work: Path, rows: int = 16) -> str:
@@ -622,12 +331,22 @@ def export(
     model = make_model(config)
     model.load_state_dict(state["model"])
     model.half().save_pretrained(out)
-    settings = json.loads((out / "config.json").read_text(encoding="utf-8"))
-    settings["dtype"] = "float32"
-    (out / "config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    (out / "model.safetensors").chmod(0o644)
     tokenizer = AutoTokenizer.from_pretrained(work)
     tokenizer.model_max_length = config.model.context
     tokenizer.save_pretrained(out)
+    for name, drop, add in (
+        ("config.json", (), {"dtype": "float32"}),
+        # A class name that transformers 4 and 5 both know.
+        (
+            "tokenizer_config.json",
+            ("backend", "is_local", "local_files_only"),
+            {"tokenizer_class": "PreTrainedTokenizerFast"},
+        ),
+    ):
+        settings = json.loads((out / name).read_text(encoding="utf-8"))
+        settings = {k: v for k, v in settings.items() if k not in drop} | add
+        (out / name).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     parameters = sum(p.numel() for p in model.parameters())
     card = Template((HERE / "configs" / "pretrain_card.md").read_text(encoding="utf-8"))
     (out / "README.md").write_text(
@@ -642,7 +361,7 @@ def export(
             curve=loss_curve(work),
             comparison=comparison(config, work, out, foreign, compare),
             **dataclasses.asdict(config.model),
-            **dataclasses.asdict(config.run) | {"minutes": f"{state['spent'] / 60:.0f}"},
+            seed=config.run.seed,
             synthetic_seed=config.data.synthetic_seed,
             synthetic_patients=f"{config.data.synthetic_patients:,}",
             holdout=f"{config.data.holdout:.0%}",
@@ -700,7 +419,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     config = load_config(args.config, args.overrides)
     if args.command == "prepare":
-        prepare(config, args.prose_dir, args.work)
+        prepare(config.data, config.model.vocabulary, args.prose_dir, args.work)
     elif args.command == "train":
         if args.minutes is not None:
             run = dataclasses.replace(config.run, minutes=args.minutes, tokens=None)

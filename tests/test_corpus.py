@@ -111,7 +111,7 @@ def line(**row) -> str:
         ("a.jsonl", b'{"text": "' + b"\xff\xfe" + SENTINEL.encode() + b'"}', {}, "not UTF-8"),
         ("a.jsonl", SENTINEL, {}, "no JSON"),
         ("a.jsonl", f'["{SENTINEL}"]', {}, "not an object"),
-        ("a.csv", f'note_id,text\nn,{SENTINEL},more,cells\n', {}, "more cells"),
+        ("a.csv", f"note_id,text\nn,{SENTINEL},more,cells\n", {}, "more cells"),
         ("a.csv", f'note_id,text\nn,"{SENTINEL}', {}, "bad CSV"),
         ("a.parquet", SENTINEL, {}, "no readable parquet"),
         ("a.txt", b"\xff\xfe\x00", {}, "not UTF-8"),

@@ -33,8 +33,24 @@ def test_help_imports_nothing_heavy():
         "from llmsafe.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print(sorted(m for m in sys.modules if m in HEAVY), file=sys.stderr)"
-    ).replace("HEAVY", repr({"torch", "transformers", "peft", "presidio_analyzer", "opacus",
-                             "datasets", "matplotlib", "scipy", "numpy", "pyarrow", "spacy"}))
+    ).replace(
+        "HEAVY",
+        repr(
+            {
+                "torch",
+                "transformers",
+                "peft",
+                "presidio_analyzer",
+                "opacus",
+                "datasets",
+                "matplotlib",
+                "scipy",
+                "numpy",
+                "pyarrow",
+                "spacy",
+            }
+        ),
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert "scrub" in done.stdout
     assert done.stderr.strip().splitlines()[-1] == "[]"

@@ -87,7 +87,7 @@ def test_one_run_ceiling_oracle(canaries, expected):
         (300, 500, 5, 500, 1e-5, 3.17663),
     ],
 )
-def test_clopper_pearson_oracle(tp, positives, fp, negatives, delta, expected):  # noqa: PLR0917
+def test_clopper_pearson_oracle(tp, positives, fp, negatives, delta, expected):
     found = epsilon_clopper_pearson(tp, positives, fp, negatives, delta)
     assert found == pytest.approx(expected, abs=1e-5)
 

@@ -7,6 +7,7 @@ arXiv 2406.16201).
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
 from collections import Counter, defaultdict
@@ -22,9 +23,10 @@ from llmsafe.stats import auc_interval
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BUCKETS = 1 << 16
+_BUCKETS = 1 << 15
 _FOLDS = 5
 _RIDGE = 1.0
+_STEPS = 50  # of the solver; more do not change the order of the predictions
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -71,7 +73,7 @@ def _ridge(features: Any, labels: NDArray[np.float64]) -> NDArray[np.float64]:
     # Both sides weigh the same, however many notes each has.
     members = labels > 0
     weight = np.where(members, 0.5 / members.mean(), 0.5 / (~members).mean()) ** 0.5
-    return lsmr(features.multiply(weight[:, None]).tocsr(), weight * labels, damp=_RIDGE)[0]
+    return lsmr(features.multiply(weight[:, None]).tocsr(), weight * labels, damp=_RIDGE, maxiter=_STEPS)[0]
 
 
 def _features(texts: Sequence[str]) -> Any:
@@ -83,7 +85,7 @@ def _features(texts: Sequence[str]) -> Any:
     ends = [0]
     for text in texts:
         words = _WORD.findall(text.lower())
-        pairs = (f"{a} {b}" for a, b in zip(words, words[1:], strict=False))
+        pairs = (f"{a} {b}" for a, b in itertools.pairwise(words))
         counts = Counter(zlib.crc32(w.encode()) % (_BUCKETS - 1) + 1 for w in (*words, *pairs))
         row = np.array([1 + np.log(n) for n in counts.values()])
         scale = float(np.linalg.norm(row)) or 1.0

@@ -69,7 +69,8 @@ class Place:
             return None
         with safe_open(self.weights / ADAPTER_WEIGHTS, framework="pt") as opened:
             file: Any = opened
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())
+            names: list[str] = file.keys()
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
 
 
 def locate(path: str) -> Place:

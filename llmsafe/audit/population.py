@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmsafe.artifacts import CanaryManifest, Split, Unmeasured, sha256_file
-from llmsafe.audit.scores import Role, Text
 from llmsafe.audit.evidence import Evidence
+from llmsafe.audit.scores import Role, Text
 from llmsafe.audit.target import Target
+from llmsafe.canary import load_manifest
 from llmsafe.corpus import Columns, open_corpus
 from llmsafe.errors import EvidenceError, InputError
 from llmsafe.notes import Note, Unit, UnitKind, group_units
@@ -66,7 +67,8 @@ def gather(
         read = columns or Columns()
         cap = target.evidence.max_notes_per_unit
         kinds: set[UnitKind] = set()
-        for role, path in (("member", members), ("non_member", non_members)):
+        files: dict[Role, str] = {"member": members, "non_member": non_members}
+        for role, path in files.items():
             kind, units = group_units(open_corpus(path).notes(read))
             kinds.add(kind)
             units = _without(units, avoid)
@@ -74,7 +76,9 @@ def gather(
             texts += _note_texts(units, role, max_texts, cap)
         unit = "patient" if "patient" in kinds else "note"
     else:
-        found = _from_split(target.evidence, columns, avoid, max_texts, rng, missing)
+        found = _from_split(
+            target.evidence, columns, avoid=avoid, max_texts=max_texts, rng=rng, missing=missing
+        )
         if found:
             unit, notes = found
             texts += notes
@@ -104,7 +108,7 @@ def _canaries(
         raise InputError(
             f"canary manifest {path} does not exist; give the canaries.json of the run"
         )
-    manifest = CanaryManifest.load(path)
+    manifest = load_manifest(path)
     if not manifest.canaries:
         raise EvidenceError(f"{path} holds no canary; plant some with `llmsafe canary`")
     if recorded is None:
@@ -158,6 +162,7 @@ def _canary_texts(manifest: CanaryManifest) -> list[Text]:
 def _from_split(
     evidence: Evidence,
     columns: Columns | None,
+    *,
     avoid: Collection[str],
     max_texts: int,
     rng: random.Random,
@@ -185,10 +190,12 @@ def _from_split(
             f"corpus {place} changed since training (its digest is not the one in lineage.json); "
             "restore it, or give --members and --non-members"
         )
-    sides: dict[Role, list[str]] = {}
-    for role, ids in (("member", split.members), ("non_member", split.held_out)):
-        sides[role] = [i for i in ids if i not in avoid]
-        rng.shuffle(sides[role])
+    sides: dict[Role, list[str]] = {
+        "member": [unit for unit in split.members if unit not in avoid],
+        "non_member": [unit for unit in split.held_out if unit not in avoid],
+    }
+    for ids in sides.values():
+        rng.shuffle(ids)
     # Both sides alike: as many units of each, up to the cap on notes.
     wanted = min(max_texts, *(len(ids) for ids in sides.values()))
     chosen = {unit: role for role, ids in sides.items() for unit in ids[:wanted]}

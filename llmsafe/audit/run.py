@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from llmsafe.audit.canaries import (
 from llmsafe.audit.extraction import passage_extraction, secret_extraction
 from llmsafe.audit.membership import attacks, note_membership, scores_of
 from llmsafe.audit.population import gather
-from llmsafe.audit.scores import Row, ScoreTable, score_texts
+from llmsafe.audit.scores import Progress, Row, ScoreTable, score_texts, silence
 from llmsafe.audit.target import Target
 from llmsafe.audit.verdict import judge
 from llmsafe.corpus import Columns
@@ -69,14 +69,13 @@ def run_audit(
     max_tokens: int | None = None,
     batch_tokens: int | None = None,
     seed: int = 0,
-    progress: Callable[[int], object] | None = None,
-    on_texts: Callable[[int], object] | None = None,
+    progress: Progress = silence,
 ) -> tuple[Audit, ScoreTable]:
     """Audit ``target``; the score table is written to ``scores`` (private, stays in the vault).
 
     ``max_texts`` caps members and non-members alike; canaries are all scored. ``seed`` draws the
-    sample of notes, breaks ties and makes the folds of the blind baseline. ``on_texts`` hears the
-    number of texts once it is known, ``progress`` how many more are done.
+    sample of notes, breaks ties and makes the folds of the blind baseline. ``progress`` opens a
+    progress bar.
 
     Raises:
         InputError: nothing to score, or input that cannot be read.
@@ -99,8 +98,6 @@ def run_audit(
             f"{target.name}: nothing to measure, no canaries and no notes are known; "
             "give --canaries, or --members and --non-members"
         )
-    if on_texts is not None:
-        on_texts(len(population.texts))
     rng = np.random.default_rng(seed)
     # Without a model, and before it: a membership result is worth this much.
     blind = blind_auc(population.of("member"), population.of("non_member"), rng)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -25,7 +25,6 @@ from llmsafe.errors import EvidenceError, InputError, SetupError
 from llmsafe.models import encode_note
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
 Role = Literal["planted", "withheld", "member", "non_member"]
 ROLES: tuple[Role, ...] = ("planted", "withheld", "member", "non_member")
 FloatArray = NDArray[np.float32]
+
+Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], object]]]
+"""``progress(label, total)`` opens a progress bar; its value is called with each advance."""
 
 _VERSION = "1"
 _STATS = ("logp", "hit", "rank", "mean", "std")
@@ -100,7 +102,7 @@ class TokenStats:
     def slice(self, start: int, end: int) -> TokenStats:
         """The entries of a half-open range."""
         cut = slice(start, end)
-        return TokenStats(*(cast("Any", getattr(self, name))[cut] for name in _STATS))
+        return TokenStats(*(getattr(self, name)[cut] for name in _STATS))
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,6 +133,11 @@ class ScoreTable:
     def has_base(self) -> bool:
         """Whether every row was scored by the base model too."""
         return bool(self.rows) and all(row.base is not None for row in self.rows)
+
+
+def silence(label: str, total: int | None) -> AbstractContextManager[Callable[[int], object]]:
+    """Report no progress."""
+    return nullcontext(lambda n: None)
 
 
 # --- tokens -------------------------------------------------------------------------------------
@@ -250,13 +257,12 @@ def score_texts(
     *,
     max_tokens: int,
     batch_tokens: int | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress = silence,
 ) -> ScoreTable:
     """Score all texts by target and base into the parquet file ``path`` (0600); read it back.
 
     ``batch_tokens`` bounds the padded tokens of a batch; the default fits the logits into memory.
-    ``progress`` is called with the number of texts done since the last call. The file appears
-    complete or not at all.
+    ``progress`` hears how many texts are done. The file appears complete or not at all.
 
     Raises:
         InputError: no texts, or two with one id and role; a model that gives no finite score.
@@ -273,9 +279,9 @@ def score_texts(
     encoded = [item for item in encoded if item.scored > 0]
     vocabulary = int(cast("Any", target.model.config).vocab_size)
     budget = batch_tokens or default_batch_tokens(vocabulary, target.device.type)
-    pad = target.tokenizer.pad_token_id or 0
+    pad = cast("int", target.tokenizer.pad_token_id or 0)
     metadata = {"schema_version": _VERSION, "max_tokens": str(max_tokens)}
-    with _writer(path, metadata) as write:
+    with _writer(path, metadata) as write, progress("texts", len(encoded)) as advance:
         for batch in plan_batches([len(item.ids) for item in encoded], budget):
             items = [encoded[index] for index in batch]
             try:
@@ -290,8 +296,7 @@ def score_texts(
                     f"{max(1, budget // 2)}"
                 ) from error
             write(zip(items, ours, theirs, strict=True))
-            if progress is not None:
-                progress(len(items))
+            advance(len(items))
     return read_scores(path)
 
 
@@ -319,7 +324,7 @@ def read_scores(path: Path) -> ScoreTable:
     return ScoreTable(tuple(rows), int(metadata["max_tokens"]))
 
 
-def _rows_of(batch: pa.RecordBatch) -> Iterator[Row]:
+def _rows_of(batch: Any) -> Iterator[Row]:
     plain = {name: batch.column(name).to_pylist() for name in _PLAIN}
     stats: dict[str, tuple[Any, Any]] = {}
     for prefix in ("target", "base"):
@@ -352,7 +357,7 @@ def _rows_of(batch: pa.RecordBatch) -> Iterator[Row]:
 _PLAIN = ("id", "unit_id", "role", "tokens", "zlib_bytes", "secret_start", "secret_end")
 
 
-def _schema() -> pa.Schema:
+def _schema() -> Any:
     import pyarrow as pa
 
     plain = [pa.string(), pa.string(), pa.string(), *([pa.int32()] * 4)]
@@ -366,10 +371,11 @@ def _schema() -> pa.Schema:
 
 
 _Scored = Iterable[tuple[Encoded, TokenStats, TokenStats | None]]
+_Write = Callable[[_Scored], None]
 
 
 @contextmanager
-def _writer(path: Path, metadata: dict[str, str]) -> Iterator[Callable[[_Scored], None]]:
+def _writer(path: Path, metadata: dict[str, str]) -> Generator[_Write, None, None]:
     """Stream rows to a private file beside ``path``; it takes that name when all went well."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -399,7 +405,7 @@ def _writer(path: Path, metadata: dict[str, str]) -> Iterator[Callable[[_Scored]
             parquet.close()
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except (OSError, pa.ArrowException) as error:
         raise SetupError(f"cannot write {path}: {error}; free space or choose --out") from error
     finally:

@@ -6,7 +6,7 @@ fine-tuning where it is known, and the evidence that the run left behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,7 @@ class Target:
         return self.model.device
 
     @contextmanager
-    def base(self) -> Iterator[PreTrainedModel]:
+    def base(self) -> Generator[PreTrainedModel, None, None]:
         """The model before fine-tuning, for the length of a ``with`` block.
 
         Raises:

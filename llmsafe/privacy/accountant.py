@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Literal, get_args
 
 from llmsafe.errors import InputError, SetupError
@@ -25,8 +26,12 @@ Accountant = Literal["prv", "pld", "rdp"]
 
 # Below this δ the round-off of a float64 FFT (about 1e-16 a point) is no longer negligible.
 _SMALLEST_PRV_DELTA = 1e-10
-_MOST_GRID_POINTS = 2**23
+_MOST_GRID_POINTS = 2**21
 _LARGEST_PRV_ERROR = 0.5
+# Opacus exponentiates the whole grid in float64.
+_LARGEST_EXPONENT = 700.0
+_SMALLEST_SIGMA = 1e-3
+_LARGEST_SIGMA = 1e6
 
 
 def epsilon(
@@ -78,10 +83,11 @@ def noise_multiplier_for(
     delta: float,
     accountant: Accountant = "prv",
 ) -> float:
-    """The smallest σ (to a relative 1e-3 of ε) whose ε does not exceed the target.
+    """The smallest σ whose ε does not exceed the target, to five significant digits.
 
-    ε falls as σ grows, so this is a bisection; the loose but cheap RDP bound brackets it first.
-    Guarantees ``epsilon(σ) ≤ target`` and, unless σ is at its floor, ε(σ) ≥ 0.99 target.
+    Guarantees ε(σ) ≤ target, and ε(σ) ≥ 0.99 target unless σ is at its floor of 0.001 or the
+    target is so large that ``prv`` gives way to ``rdp`` there. ε falls as σ grows: the cheap RDP
+    bound brackets σ, then a false-position search in logarithms takes a handful of evaluations.
 
     Raises:
         InputError: the target is not positive and finite, or no σ ≤ 1e6 reaches it.
@@ -91,41 +97,76 @@ def noise_multiplier_for(
     if not (0 < target < math.inf):
         raise InputError(f"epsilon {target} has no noise multiplier; give a positive, finite one")
     _check(1.0, sampling_probability, steps, delta, accountant)
+    if steps == 0:
+        raise InputError("steps 0 releases nothing and needs no noise; give at least one step")
 
     def rdp(sigma: float) -> float:
         return _rdp(sigma, sampling_probability, steps, delta)
 
-    def exact(sigma: float) -> float:
+    def reach(sigma: float) -> float:
         return _dispatch(accountant, sigma, sampling_probability, steps, delta)
 
-    if steps == 0:
-        raise InputError("steps 0 releases nothing and needs no noise; give at least one step")
-    high = 1.0
-    while rdp(high) > target and high < 1e6:
+    high = _rdp_bracket(rdp, target)
+    reached = reach(high)
+    while reached > target:
         high *= 2
-    if exact(high) > target:
-        raise InputError(
-            f"epsilon {target:g} is out of reach at delta {delta:g} with {steps} steps of "
-            f"sampling probability {sampling_probability:g}: no noise multiplier up to 1e6 "
-            "suffices; ask for a larger epsilon or delta"
-        )
-    low = high / 2
-    while low > 1e-3 and exact(low) <= target:
-        low, high = low / 2, low
-    reached = exact(high)
-    while reached < 0.999 * target and high - low > 1e-9 * high:
-        middle = (low + high) / 2
-        value = exact(middle)
+        if high > _LARGEST_SIGMA:
+            raise InputError(
+                f"epsilon {target:g} is out of reach at delta {delta:g} with {steps} steps of "
+                f"sampling probability {sampling_probability:g}: no noise multiplier up to "
+                f"{_LARGEST_SIGMA:g} suffices; ask for a larger epsilon or delta"
+            )
+        reached = reach(high)
+    low, over = high, reached
+    while over <= target:
+        if low <= _SMALLEST_SIGMA:
+            return low
+        high, reached = low, over
+        low = max(0.8 * low, _SMALLEST_SIGMA)
+        over = reach(low)
+    return _round_up(_false_position(reach, target, (low, over), (high, reached)))
+
+
+def _rdp_bracket(rdp: Callable[[float], float], target: float) -> float:
+    """A σ near the smallest with ``rdp(σ) ≤ target``, or where that bound stops falling."""
+    sigma = 1.0
+    while rdp(sigma) > target and rdp(2 * sigma) < 0.9 * rdp(sigma):
+        sigma *= 2
+    while sigma > _SMALLEST_SIGMA and rdp(0.9 * sigma) <= target:
+        sigma *= 0.9
+    return sigma
+
+
+def _false_position(
+    reach: Callable[[float], float],
+    target: float,
+    below: tuple[float, float],
+    above: tuple[float, float],
+) -> float:
+    """σ in (below, above] with 0.998 target ≤ ε(σ) ≤ target; pairs are (σ, ε)."""
+    (low, over), (high, reached) = below, above
+    while reached < 0.998 * target and high - low > 1e-7 * high:
+        share = 0.5
+        if math.isfinite(over) and reached > 0:
+            share = math.log(over / (0.999 * target)) / math.log(over / reached)
+        # Keep a tenth of the interval from either end, so that it always shrinks.
+        share = min(max(share, 0.1), 0.9)
+        sigma = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
+        value = reach(sigma)
         if value <= target:
-            high, reached = middle, value
+            high, reached = sigma, value
         else:
-            low = middle
+            low, over = sigma, value
     return high
 
 
-def _dispatch(
-    accountant: Accountant, sigma: float, q: float, steps: int, delta: float
-) -> float:
+def _round_up(sigma: float) -> float:
+    """Five significant digits, upwards: a σ that can be typed again and never weakens ε."""
+    digits = 4 - math.floor(math.log10(sigma))
+    return math.ceil(sigma * 10**digits) / 10**digits if digits >= 0 else float(math.ceil(sigma))
+
+
+def _dispatch(accountant: Accountant, sigma: float, q: float, steps: int, delta: float) -> float:
     return epsilon(
         noise_multiplier=sigma,
         sampling_probability=q,
@@ -146,11 +187,12 @@ def _check(sigma: float, q: float, steps: int, delta: float, accountant: str) ->
     if steps < 0:
         raise InputError(f"steps {steps} cannot be negative")
     if not (0 < delta < 1):
-        raise InputError(f"delta {delta} must lie between 0 and 1; a usual choice is below 1/population")
-    if accountant not in get_args(Accountant):
         raise InputError(
-            f"accountant {accountant!r} is not offered; choose from {', '.join(get_args(Accountant))}"
+            f"delta {delta} must lie between 0 and 1; a usual choice is below 1/population"
         )
+    if accountant not in get_args(Accountant):
+        offered = ", ".join(get_args(Accountant))
+        raise InputError(f"accountant {accountant!r} is not offered; choose from {offered}")
 
 
 def _prv(sigma: float, q: float, steps: int, delta: float) -> float:
@@ -161,12 +203,12 @@ def _prv(sigma: float, q: float, steps: int, delta: float) -> float:
         return rdp
     delta_error = delta / 1000
     # The grid spans ±(ε + 3) in cells of error / √(T ln(12/δ')/2) (arXiv:2106.02848, Theorem 5.5).
-    span = 2 * (_rdp(sigma, q, steps, delta_error / 4) + 3)
-    points_times_error = span * math.sqrt(steps * math.log(12 / delta_error) / 2)
+    reach = _rdp(sigma, q, steps, delta_error / 4) + 3
+    points_times_error = 2 * reach * math.sqrt(steps * math.log(12 / delta_error) / 2)
     # A hundredth of ε, no more than 0.01 while the grid allows; it must not grow with σ, or the
-    # bisection over σ would meet a bump.
+    # search over σ would meet a bump.
     error = max(min(0.01, rdp / 100), points_times_error / _MOST_GRID_POINTS)
-    if not error < _LARGEST_PRV_ERROR:
+    if not (error < _LARGEST_PRV_ERROR and reach < _LARGEST_EXPONENT):
         return rdp
     from opacus.accountants import PRVAccountant
 

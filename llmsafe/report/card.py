@@ -147,11 +147,12 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    cast("dict[str, Any]", environment.filters).update(
+    loose = cast(Any, environment)  # jinja2 leaves the values of both tables untyped
+    loose.filters.update(
         count=words.count,
         number=words.number,
         significant=words.significant,
         one_in=words.one_in,
     )
-    cast("dict[str, Any]", environment.globals).update(claim=words.claim)
+    loose.globals.update(claim=words.claim)
     return environment

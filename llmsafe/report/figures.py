@@ -11,15 +11,12 @@ import io
 import math
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import Any, cast
 
 from markupsafe import Markup, escape
 
 from llmsafe.artifacts import Histogram, Membership
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
@@ -114,7 +111,7 @@ def _from(left: float, curve: list[tuple[float, float]]) -> list[tuple[float, fl
     return [(left, max(before, default=0.0)), *((x, y) for x, y in curve if x > left)]
 
 
-def _percent_axes(axes: Axes, left: float, log: bool) -> None:
+def _percent_axes(axes: Any, left: float, log: bool) -> None:
     if log:
         ticks = [10.0**power for power in range(round(math.log10(left)), 1)]
         axes.set_xscale("log")
@@ -131,26 +128,32 @@ def _percent_axes(axes: Axes, left: float, log: bool) -> None:
     axes.set_ylabel("Members identified")
 
 
-def _canvas() -> tuple[Figure, Axes]:
+# matplotlib's own types are partial, so what it makes is Any here.
+
+
+def _styled() -> AbstractContextManager[None]:
+    import matplotlib
+
+    return cast(Any, matplotlib).rc_context(_STYLE)
+
+
+def _canvas() -> tuple[Any, Any]:
     # The object interface: pyplot would keep global state.
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(_STYLE):
-        figure = Figure(figsize=_SIZE, layout="constrained")
+    with _styled():
+        figure: Any = Figure(figsize=_SIZE, layout="constrained")
         figure.patch.set_visible(False)
         axes = figure.subplots()
         axes.patch.set_visible(False)
     return figure, axes
 
 
-def _svg(figure: Figure, name: str, title: str, about: str) -> Markup:
+def _svg(figure: Any, name: str, title: str, about: str) -> Markup:
     """The figure as an ``svg`` element with a title, ids of its own, and no outside reference."""
-    from matplotlib import rc_context
-
     out = io.StringIO()
     none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with rc_context(_STYLE):
+    with _styled():
         figure.savefig(out, format="svg", metadata=none)
     text = out.getvalue()
     head = re.search(r"<svg[^>]*viewBox=\"([^\"]*)\"[^>]*>", text)

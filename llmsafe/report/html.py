@@ -164,8 +164,8 @@ def _environment() -> jinja2.Environment:
 
 
 def _extend(environment: jinja2.Environment) -> None:
-    filters = cast("dict[str, Any]", environment.filters)
-    filters.update(
+    loose = cast(Any, environment)  # jinja2 leaves the values of both tables untyped
+    loose.filters.update(
         count=words.count,
         number=words.number,
         significant=words.significant,
@@ -175,7 +175,7 @@ def _extend(environment: jinja2.Environment) -> None:
         span=words.span,
         one_in=words.one_in,
     )
-    cast("dict[str, Any]", environment.globals).update(
+    loose.globals.update(
         status=words.STATUS,
         share=_share,
         excess=headline.excess,

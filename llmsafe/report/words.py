@@ -75,12 +75,12 @@ def percent(share: float | None) -> str:
     """A share as a percentage that never rounds something to nothing (nor nearly all to all)."""
     if share is None or not math.isfinite(share):
         return number(share)
-    value = 100 * share
+    value = round(100 * share, 9)
     if 0 < abs(value) < 0.1:
         return "under 0.1%" if value > 0 else "above −0.1%"
     if 99.9 < value < 100:
         return "over 99.9%"
-    digits = 0 if value == round(value) or (10 <= abs(value) <= 90) else 1
+    digits = 0 if value == round(value) or (10 <= abs(value) <= 99) else 1
     return number(value, digits) + "%"
 
 

@@ -85,6 +85,8 @@ def _fold(character: str) -> str:
 
 def mostly_cjk(text: str) -> bool:
     """Whether over a third of the letters are Chinese, Japanese or Korean."""
+    if text.isascii():
+        return False
     letters = [c for c in text if c.isalpha()]
     wide = sum(1 for c in letters if "\u2e80" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7af")
     return bool(letters) and 3 * wide > len(letters)

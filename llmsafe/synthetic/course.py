@@ -16,7 +16,7 @@ from typing import Literal
 
 from llmsafe.synthetic.draw import between, chance, integer, pick, sample, weighted
 from llmsafe.synthetic.identity import Sex
-from llmsafe.synthetic.knowledge import Condition, DrugChoice, Knowledge, knowledge
+from llmsafe.synthetic.knowledge import Condition, DrugChoice, Knowledge
 
 Setting = Literal["urgent", "elective", "clinic"]
 DoseStatus = Literal["home", "new", "raised", "lowered", "stopped"]
@@ -138,9 +138,10 @@ _SURGERY_OF: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def make_course(rng: random.Random, *, first_year: int = 2009, last_year: int = 2023) -> Course:
+def make_course(
+    rng: random.Random, known: Knowledge, *, first_year: int = 2009, last_year: int = 2023
+) -> Course:
     """Draw a course; consistent in itself: sex, ages, allergies against drugs, dates in order."""
-    known = knowledge()
     main = _main_condition(rng, known)
     sex: Sex = "f" if main.sex == "f" or (main.sex == "any" and chance(rng, 0.53)) else "m"
     age = integer(rng, *main.ages)
@@ -168,7 +169,7 @@ def make_course(rng: random.Random, *, first_year: int = 2009, last_year: int = 
         background=background,
         allergies=_allergies(rng, families),
         habits=_habits(rng, age, episodes[0].start.year, main.code),
-        family=_family(rng, age, sex, main.code),
+        family=_family(rng, known, main.code),
         surgeries=_surgeries(rng, age, sex, main.procedure, episodes[0].start.year),
         episodes=tuple(episodes),
     )
@@ -605,19 +606,18 @@ def _habits(rng: random.Random, age: int, year: int, main: str) -> Habits:
     return Habits(status, years, quit_year, alcohol, place)  # type: ignore[arg-type]
 
 
-def _family(
-    rng: random.Random, age: int, sex: Sex, main: str
-) -> tuple[tuple[str, str, int], ...]:
+def _family(rng: random.Random, known: Knowledge, main: str) -> tuple[tuple[str, str, int], ...]:
     members = ["mother", "father", "brother", "sister", "grandmother", "grandfather", "aunt"]
+    codes = [code for code in FAMILY_CODES if code in known.conditions]
     chosen = sample(rng, members, integer(rng, 0, 3))
     out: list[tuple[str, str, int]] = []
     for member in chosen:
-        code = main if main in FAMILY_CODES and chance(rng, 0.3) else pick(rng, FAMILY_CODES)
+        code = main if main in codes and chance(rng, 0.3) else pick(rng, codes)
         if (code == "prostateca" and member in ("mother", "sister", "grandmother", "aunt")) or (
             code == "breastca" and member in ("father", "brother", "grandfather")
         ):
             code = "cad"
-        low, high = knowledge().conditions[code].ages
+        low, high = known.conditions[code].ages
         out.append((member, code, integer(rng, max(low, 28), min(high, 84))))
     return tuple(out)
 

@@ -1,7 +1,7 @@
 r"""Phrase banks: a small grammar of nested alternatives, read from text files.
 
 A file holds rules. `[name]` opens a rule, every following line is one alternative, `#` starts a
-comment line. Inside an alternative:
+comment. Inside an alternative:
 
     {a|b|c}        one of several, nested at will; an empty one is allowed
     <name>         another rule, a fact of the episode, or a slot filled by the renderer;
@@ -12,7 +12,7 @@ comment line. Inside an alternative:
 
 Audiences. The alternatives of a rule are divided into two disjoint sets, `private` and `public`, by
 the order of their SHA-256 digests (first half private), so that a model pretrained on the public
-ones has never seen a private sentence frame. A rule whose header ends in `*` holds vocabulary
+ones has never seen a private sentence frame. A rule headed `[name]*` holds vocabulary
 (names of diseases, symptoms, findings) and is shared by both.
 
 A rule `[x.facts]` holds lines `key = alternative`: expanded once per episode of condition `x` and
@@ -86,6 +86,7 @@ class Grammar:
 
 
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?")
+_HEADER = re.compile(r"\[([\w.]+)\](\*?)")
 _TOKEN = re.compile(r"[{}|]|<[^<>]*>|[^{}|<>]+")
 
 
@@ -147,8 +148,9 @@ def read_banks(text: str) -> dict[str, list[str]]:
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        if line.startswith("[") and line.endswith("]"):
-            current = banks.setdefault(line[1:-1], [])
+        header = _HEADER.fullmatch(line)
+        if header:
+            current = banks.setdefault(header[1] + header[2], [])
         elif current is None:
             raise InputError(f"phrase line before the first [rule]: {line!r}")
         else:

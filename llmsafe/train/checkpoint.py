@@ -32,7 +32,9 @@ def save_checkpoint(
     data = save(tensors)
     write_atomic(place / "state.safetensors", data, private=True)
     # Written last: a checkpoint without it is incomplete and is not found.
-    write_text(place / "step.json", json.dumps({"step": step, "state": sha256_bytes(data)}), private=True)
+    write_text(
+        place / "step.json", json.dumps({"step": step, "state": sha256_bytes(data)}), private=True
+    )
     for old in folder.glob("step-*"):
         if old != place:
             shutil.rmtree(old)
@@ -86,5 +88,7 @@ def save_adapter(folder: Path, model: PeftModel, base: str) -> Path:
     settings |= {"base_model_name_or_path": base, "inference_mode": True}
     # Sets have no order: sorted, so that the same run writes the same bytes.
     settings = {k: sorted(v) if isinstance(v, set) else v for k, v in settings.items()}
-    write_text(folder / "adapter_config.json", json.dumps(settings, indent=2, sort_keys=True) + "\n")
+    write_text(
+        folder / "adapter_config.json", json.dumps(settings, indent=2, sort_keys=True) + "\n"
+    )
     return write_atomic(folder / "adapter_model.safetensors", save(state, {"format": "pt"}))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmsafe import __version__
 from llmsafe.artifacts import (
     CORPUS,
     VAULT,
@@ -17,8 +18,7 @@ from llmsafe.artifacts import (
     make_folder,
     sha256_file,
 )
-from llmsafe import __version__
-from llmsafe.canary import make_canaries, make_manifest, plant
+from llmsafe.canary import make_canaries, make_manifest, plant, planting_stream
 from llmsafe.config import DataConfig
 from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.errors import EvidenceError
@@ -63,9 +63,7 @@ def load_training_data(
     if manifest_path is not None:
         manifest = CanaryManifest.load(manifest_path)
         planted = _planted_units(manifest, kind, {unit.unit_id for unit in units})
-    split = split_units(
-        units, kind, held_out=config.held_out, seed=seed, always_members=planted
-    )
+    split = split_units(units, kind, held_out=config.held_out, seed=seed, always_members=planted)
     chosen = set(split.members)
     members = tuple(
         tokenise_unit(
@@ -91,8 +89,6 @@ def synthetic_corpus(folder: Path, *, patients: int, canaries: int, seed: int) -
 
     Its layout is that of ``llmsafe canary``; it lies in the run's vault like any private corpus.
     """
-    import random
-
     from llmsafe.synthetic import patients as synthetic_patients
 
     def notes() -> Iterator[Note]:
@@ -101,7 +97,7 @@ def synthetic_corpus(folder: Path, *, patients: int, canaries: int, seed: int) -
 
     chosen = make_canaries(count=canaries, kind="phi", seed=seed)
     make_folder(folder, private=True)
-    write_corpus(folder / CORPUS, plant(notes(), chosen, random.Random(seed)))
+    write_corpus(folder / CORPUS, plant(notes(), chosen, planting_stream(seed)))
     digest = open_corpus(folder).digest()
     manifest = make_manifest(
         chosen, kind="phi", lang="en", seed=seed, probability=0.5, corpus_digest=digest

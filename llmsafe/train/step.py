@@ -48,9 +48,7 @@ def clipped_sum(
     norms: list[Tensor] = []
     loss_sum, real, padded = 0.0, 0, 0
     per_group = max(1, GROUP_BYTES // (4 * gradients.size))
-    layout = groups(
-        units, tokens_per_batch=tokens_per_batch, units_per_group=per_group, pad=pad
-    )
+    layout = groups(units, tokens_per_batch=tokens_per_batch, units_per_group=per_group, pad=pad)
     for group in layout:
         gradients.open(group.size)
         for batch in group.batches:

@@ -58,7 +58,9 @@ class UnitGradients:
 
     def open(self, units: int) -> None:
         """Start a group of ``units`` units with zero gradients."""
-        self._buffers = [p.new_zeros((units, *p.shape), dtype=torch.float32) for p in self.parameters]
+        self._buffers = [
+            p.new_zeros((units, *p.shape), dtype=torch.float32) for p in self.parameters
+        ]
 
     @contextmanager
     def rows(self, slots: Tensor) -> Iterator[None]:

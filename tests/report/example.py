@@ -48,8 +48,16 @@ def statement(epsilon: float | None = 8.0) -> PrivacyStatement:
         noise_multiplier=0.74 if private else 0.0,
         clip_norm=1.0,
         noise="standard" if private else "none",
-        covers=["adapter_model.safetensors"],
-        not_covered=["everything in vault/"],
+        covers=["the adapter weights in release/ and anything computed from them alone"],
+        not_covered=[
+            "everything in vault/: exact counts, un-noised losses, canary secrets, scores",
+            "the choice of hyperparameters, if settings were compared on the private notes",
+            "figures of an audit, which are computed on the members themselves",
+            "what the scrubber decided to remove or keep",
+            "other runs on the same notes: their epsilons add up",
+            "the declared population, units per step and steps: they are treated as public",
+            "what notes of other people say about a patient (relatives, shared events)",
+        ],
     )
 
 
@@ -121,6 +129,7 @@ def audit(
     status: str = "pass",
 ) -> Audit:
     n = 500
+    excess = min(3 * shift, 6.7)
     return Audit(
         tool="llmsafe 0.1.0",
         model=AuditedModel(
@@ -153,11 +162,11 @@ def audit(
         exposure=Exposure(
             canaries=n + 12,
             references=n - 12,
-            mean_bits=1.44 + 3 * shift,
+            mean_bits=1.44 + excess,
             max_bits=8.9,
             ceiling_bits=8.93,
             null_mean_bits=1.44,
-            excess_bits=Rate(value=3 * shift, low=3 * shift - 0.6, high=3 * shift + 0.6),
+            excess_bits=Rate(value=excess, low=excess - 0.6, high=excess + 0.6),
         ),
         extraction=[
             Extraction(

@@ -35,7 +35,9 @@ def llama() -> nn.Module:
 
 def gpt2() -> nn.Module:
     torch.manual_seed(1)
-    return GPT2LMHeadModel(GPT2Config(vocab_size=50, n_embd=16, n_layer=2, n_head=4, n_positions=64))
+    return GPT2LMHeadModel(
+        GPT2Config(vocab_size=50, n_embd=16, n_layer=2, n_head=4, n_positions=64)
+    )
 
 
 def with_lora(base: nn.Module, **settings) -> nn.Module:
@@ -160,7 +162,9 @@ def test_a_unit_that_is_not_finite_contributes_zero_and_spares_the_others():
     poisoned = unit("poisoned", 9)
     token = 49
     poisoned = TokenUnit("poisoned", ((*poisoned.rows[0], token, 4),))
-    clean = [TokenUnit(u.unit_id, tuple(tuple(t % 40 + 3 for t in r) for r in u.rows)) for u in UNITS]
+    clean = [
+        TokenUnit(u.unit_id, tuple(tuple(t % 40 + 3 for t in r) for r in u.rows)) for u in UNITS
+    ]
     expected, _ = ours(model, clean, 0.05)
     with torch.no_grad():
         model.base_model.model.model.embed_tokens.weight[token] = math.nan

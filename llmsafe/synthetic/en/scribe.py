@@ -579,8 +579,18 @@ class Scribe:
         self.write(self.story.symptoms[self._symptom % len(self.story.symptoms)])
 
     def slot_finding(self) -> None:
-        _, phrase = pick(self.rng, self.story.findings)
-        self.write(phrase)
+        if self.story.findings:
+            _, phrase = pick(self.rng, self.story.findings)
+            self.write(phrase)
+        else:
+            self.slot_sx()
+
+    def slot_indic(self) -> None:
+        """What the imaging showed, or a finding where there was none."""
+        if self.has("imp"):
+            self.fill("imp")
+        else:
+            self.slot_finding()
 
     def slot_side(self) -> None:
         self.out.text(self.episode.side)
@@ -590,6 +600,24 @@ class Scribe:
 
     def slot_dx(self) -> None:
         self.about(self.episode.condition, "name")
+
+    def slot_bgnames(self) -> None:
+        """One or two of the background conditions, or the lack of any."""
+        codes = [code for code, _ in self.course.background]
+        if not codes:
+            self.out.text("no significant past history")
+            return
+        for i, code in enumerate(sample(self.rng, codes, integer(self.rng, 1, 2))):
+            if i:
+                self.out.text(" and ")
+            self.about(code, "name")
+
+    def slot_labline(self) -> None:
+        """One value of the day."""
+        codes = [c.code for c in knowledge().conditions[self.episode.condition].labs]
+        code = pick(self.rng, codes or ["hgb"])
+        self.fill(f"lab.{code}")
+        self.out.text(f" {self.encounter.labs[code]:,.{knowledge().labs[code].decimals}f}")
 
     def slot_op(self) -> None:
         self.fill(f"p.{self.episode.procedure}.name")

@@ -6,7 +6,7 @@ for a code live with the language that renders it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -77,6 +77,12 @@ class Knowledge:
     conditions: Mapping[str, Condition]
     drugs: Mapping[str, Drug]
     labs: Mapping[str, Lab]
+
+    def only(self, codes: Iterable[str]) -> Knowledge:
+        """The same tables with these conditions alone."""
+        wanted = set(codes)
+        kept = {code: c for code, c in self.conditions.items() if code in wanted}
+        return Knowledge(kept, self.drugs, self.labs)
 
 
 def _table(name: str, columns: int) -> list[list[str]]:

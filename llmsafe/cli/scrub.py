@@ -1,0 +1,152 @@
+"""``llmsafe scrub``: take names, dates, numbers and places out of notes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmsafe.cli.columns import DateColumn, IdColumn, PatientColumn, TextColumn
+
+if TYPE_CHECKING:
+    from llmsafe.scrub.pipeline import Request
+
+
+def scrub(
+    input: Annotated[str, typer.Argument(help="Corpus: file, folder, FHIR export or hub id.")],
+    output: Annotated[Path, typer.Argument(help="Folder to write: corpus/ and vault/.")],
+    method: Annotated[
+        str, typer.Option(help="surrogate, tag, mask, redact or hash.")
+    ] = "surrogate",
+    lang: Annotated[str, typer.Option(help="en, or auto.")] = "en",
+    text_column: TextColumn = "text",
+    id_column: IdColumn = None,
+    patient_column: PatientColumn = None,
+    date_column: DateColumn = None,
+    known_identifiers: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--known-identifiers",
+            help="Identity table by patient_id: CSV, JSONL or FHIR Patient ndjson. Repeatable.",
+        ),
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-file", help="Secret key (mode 0600).", show_default="a new one in the vault"
+        ),
+    ] = None,
+    recognizer: Annotated[
+        list[str] | None,
+        typer.Option("--recognizer", help="Your own Presidio recogniser, module:name. Repeatable."),
+    ] = None,
+    keep_column: Annotated[
+        list[str] | None,
+        typer.Option("--keep-column", help="Further column to keep; others go. Repeatable."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, help="Processes; 0 is one per core.")
+    ] = 0,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="First notes only.")] = None,
+    spans: Annotated[
+        Path | None, typer.Option("--spans", help="Write the spans found, a JSON line per note.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after an interruption.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, write nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Counts as JSON on stdout.")] = False,
+) -> None:
+    """Scrub protected health information from notes.
+
+    Known identifiers of each patient come first, then recognisers for all eighteen HIPAA
+    identifiers. A note that a recogniser fails on goes to OUTPUT/vault/quarantine.jsonl and the
+    exit code is 3. Ids become pseudonyms, dates move by whole weeks per patient, columns that are
+    not kept by name are dropped. Surrogates and tags are keyed: the key is in the vault.
+
+    \b
+    Examples:
+      llmsafe scrub notes.jsonl clean/ --known-identifiers patients.csv
+      llmsafe scrub fhir/ clean/ --known-identifiers fhir/Patient.ndjson --method tag
+      llmsafe scrub notes.csv clean/ --text-column report --patient-column mrn --key-file key
+      llmsafe scrub notes.parquet clean/ --dry-run --limit 500
+    """
+    from llmsafe.artifacts import CORPUS, VAULT, sha256_files
+    from llmsafe.cli.common import emit_json, finish, progress, say
+    from llmsafe.corpus import Columns, open_corpus
+    from llmsafe.errors import EvidenceError
+    from llmsafe.scrub.identities import read_identities
+    from llmsafe.scrub.pipeline import MANIFEST, QUARANTINE, Request, preview, scrub_corpus
+    from llmsafe.scrub.replace import check_method
+
+    tables = tuple(known_identifiers or ())
+    check_method(method)
+    source = open_corpus(input)
+    identities, shared = read_identities(tables)
+    request = Request(
+        source=source,
+        output=output,
+        columns=Columns(text=text_column, id=id_column, patient=patient_column, date=date_column),
+        method=method,
+        lang=lang,
+        identities=identities,
+        shared=shared,
+        identities_digest=sha256_files(tables) if tables else "none",
+        key_file=key_file,
+        keep=tuple(keep_column or ()),
+        recognisers=tuple(recognizer or ()),
+        workers=workers or os.cpu_count() or 1,
+        limit=limit,
+        spans=spans,
+        resume=resume,
+        force=force,
+    )
+    with progress("notes", limit) as advance:
+        done = 0
+
+        def report(now: int) -> None:
+            nonlocal done
+            advance(now - done)
+            done = now
+
+        if dry_run:
+            tally = preview(request, report)
+            counts: dict[str, Any] = tally.model_dump(exclude={"schema_version", "seconds"})
+            counts["quarantined"] = len(tally.quarantined)
+        else:
+            manifest = scrub_corpus(request, report)
+            keys = ("notes", "patients", "characters", "spans_by_category", "spans_by_source")
+            counts = {key: getattr(manifest, key) for key in keys}
+            counts["dropped_columns"] = manifest.settings["dropped_columns"]
+            counts["quarantined"] = len(manifest.quarantined)
+            counts["seconds"] = manifest.seconds
+    if as_json:
+        emit_json(counts | {"method": method, "dry_run": dry_run})
+    else:
+        _show(counts, request)
+    if dry_run:
+        say("dry run: nothing written")
+    else:
+        vault = output / VAULT
+        paths = [output / CORPUS, vault / MANIFEST, *([spans] if spans else [])]
+        finish(paths, as_json=as_json)
+    if counts["quarantined"]:
+        where = "" if dry_run else f" in {output / VAULT / QUARANTINE}"
+        raise EvidenceError(
+            f"{counts['quarantined']:,} of {counts['quarantined'] + counts['notes']:,} notes are "
+            f"quarantined{where}, untouched and not in the corpus; reasons are beside it"
+        )
+
+
+def _show(counts: dict[str, Any], request: Request) -> None:
+    """A table of counts on stderr; no text, no id."""
+    from llmsafe.cli.common import say
+
+    say(f"{counts['notes']:,} notes, {counts['characters']:,} characters, by {request.method}")
+    for category, count in sorted(counts["spans_by_category"].items(), key=lambda c: -c[1]):
+        say(f"  {category:14} {count:>10,}")
+    if counts["dropped_columns"]:
+        say("columns dropped: " + ", ".join(counts["dropped_columns"]))
+    if not request.identities:
+        say("no known identifiers given: --known-identifiers is the strongest layer")

@@ -1,0 +1,62 @@
+"""Our recognisers as Presidio ``EntityRecognizer`` objects, in one table.
+
+Importing this module imports Presidio. A user's own recogniser is any Presidio recogniser; this
+table only saves writing a class for each of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from presidio_analyzer import EntityRecognizer, RecognizerResult
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub import dates, ids, names, places
+
+Find = Callable[[str], Iterable[PhiSpan]]
+
+ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
+    ("titled names", ("NAME",), names.find_titled),
+    ("labelled names", ("NAME",), names.find_labelled_names),
+    ("reversed names", ("NAME",), names.find_reversed),
+    ("listed names", ("NAME",), names.find_listed),
+    ("unknown names", ("NAME",), names.find_unknown),
+    ("dates", ("DATE",), dates.find_dates),
+    ("ages", ("AGE",), dates.find_ages),
+    ("addresses", ("LOCATION",), places.find_addresses),
+    ("cities", ("LOCATION",), places.find_cities),
+    ("institutions", ("ORGANIZATION",), places.find_institutions),
+    ("labelled numbers", tuple(dict.fromkeys(c for c, _, _ in ids.LABELLED)), ids.find_labelled),
+    ("number formats", tuple(dict.fromkeys(c for c, _, _ in ids.FORMATS)), ids.find_formats),
+    ("check digits", ("VEHICLE", "LICENSE", "ACCOUNT"), ids.find_checked),
+)
+
+
+class Finder(EntityRecognizer):
+    """A Presidio recogniser around a function from text to findings."""
+
+    def __init__(self, name: str, categories: Iterable[str], find: Find, language: str) -> None:
+        self._find = find
+        super().__init__(
+            supported_entities=list(categories), name=name, supported_language=language
+        )
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: Any = None
+    ) -> list[RecognizerResult]:
+        """Run the function; ``entities`` limits the categories unless it is empty."""
+        wanted = set(entities)
+        return [
+            RecognizerResult(span.category, span.start, span.end, span.score)
+            for span in self._find(text)
+            if not wanted or span.category in wanted
+        ]
+
+
+def english() -> list[EntityRecognizer]:
+    """All our English recognisers."""
+    return [Finder(name, categories, find, "en") for name, categories, find in ENGLISH]

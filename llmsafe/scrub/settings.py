@@ -1,0 +1,35 @@
+"""What a scrub is told and what it answers; light, so that the parent process needs no Presidio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmsafe.notes import Note, PhiSpan
+from llmsafe.scrub.keys import Key
+from llmsafe.scrub.known import Identity
+from llmsafe.scrub.replace import Method
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to scrub; small enough to be sent to every process.
+
+    ``keep``: further columns to keep. ``recognisers``: ``module:name`` of the user's own.
+    ``note_seconds``: limit for one note. ``shared``: identifiers that belong to every note.
+    """
+
+    method: Method
+    key: Key
+    keep: tuple[str, ...] = ()
+    recognisers: tuple[str, ...] = ()
+    note_seconds: float = 20.0
+    shared: Identity | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Outcome:
+    """A scrubbed note and its spans (offsets of the original), or why it must be quarantined."""
+
+    note: Note | None
+    spans: tuple[PhiSpan, ...] = ()
+    reason: str = ""

@@ -1,0 +1,324 @@
+"""The whole audit on a tiny run: a leak is caught, an untrained adapter is not, evidence counts."""
+
+import dataclasses
+import json
+import random
+import shutil
+
+import pytest
+
+from llmsafe.artifacts import Audit, CanaryManifest, Lineage, Policy, sha256_file
+from llmsafe.audit.population import gather, trained_notes
+from llmsafe.audit.run import Context, assess, run_audit, utility
+from llmsafe.audit.scores import read_scores
+from llmsafe.audit.target import open_target
+from llmsafe.corpus import write_corpus
+from llmsafe.errors import EvidenceError, InputError
+from llmsafe.notes import Note, Unit
+
+
+@pytest.fixture(scope="module")
+def leaky(target, tmp_path_factory):
+    path = tmp_path_factory.mktemp("leaky") / "scores.parquet"
+    audit, table = run_audit(target, path, seed=1)
+    return audit, table, path
+
+
+@pytest.fixture
+def run(world, tmp_path):
+    return shutil.copytree(world.run, tmp_path / "run")
+
+
+def primary(audit, population):
+    [found] = [m for m in audit.membership if m.primary and m.population == population]
+    return found
+
+
+def test_an_overfitted_run_is_caught_in_every_way(leaky, world):
+    audit, _, _ = leaky
+    assert primary(audit, "canaries").auc.value >= 0.95
+    assert primary(audit, "patients").auc.low > 0.6
+    [bound] = audit.bounds
+    assert bound.canaries == len(world.manifest.canaries)
+    assert 0.5 * bound.ceiling < bound.epsilon_lower <= bound.ceiling
+    assert audit.exposure.excess_bits.low > 1
+    secrets = audit.extraction[0]
+    assert secrets.rate.low > 0.05
+    assert (secrets.base_extracted, secrets.withheld_extracted) == (0, 0)
+    assert audit.utility.perplexity > 1
+    assert audit.verdict.status == "none"
+    assert audit.blind_auc.low <= 0.5
+    assert audit.seconds > 0
+
+
+def test_populations_are_those_of_the_split(leaky, world):
+    _, table, _ = leaky
+    ids = {role: {r.text_id for r in table.of(role)} for role in ("member", "non_member")}
+    assert ids["member"] == {n.note_id for n in world.members}
+    assert ids["non_member"] == {n.note_id for n in world.non_members}
+    planted = {c.canary_id for c in world.manifest.canaries if c.planted}
+    assert {r.text_id for r in table.of("planted")} == planted
+
+
+def test_an_untrained_adapter_shows_nothing(world, tiny, tmp_path):
+    import torch
+
+    adapter = tiny.lora(world.base, seed=7)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in adapter.named_parameters():
+            if "lora_B" in name:  # zero at the start: noise makes it another model, untrained
+                parameter.copy_(0.02 * torch.randn(parameter.shape, generator=generator))
+    run = tiny.write_run(world, tmp_path / "noise", adapter, epsilon=2.0)
+    audit, _ = run_audit(open_target(run), tmp_path / "s.parquet")
+    for result in audit.membership:
+        assert result.auc.low <= 0.5 <= result.auc.high
+    assert audit.bounds[0].epsilon_lower < 0.5
+    assert audit.exposure.excess_bits.low <= 0 <= audit.exposure.excess_bits.high
+    assert audit.extraction[0].extracted == 0
+    assert audit.verdict.alarms == []
+
+
+def test_an_adapter_that_does_nothing_is_named(world, tiny, tmp_path):
+    run = tiny.write_run(world, tmp_path / "idle", tiny.lora(world.base), epsilon=2.0)
+    audit, _ = run_audit(open_target(run), tmp_path / "s.parquet")
+    assert any("adapter changes nothing" in u.why for u in audit.unmeasured)
+    assert primary(audit, "canaries").auc.value == 0.5
+
+
+def test_a_claim_that_the_leak_refutes_is_flagged(world, tiny, tmp_path):
+    """Noise switched off, a claimed ε of 1: the training is broken, policy or not."""
+    adapter = open_target(world.run).model
+    run = tiny.write_run(world, tmp_path / "liar", adapter, epsilon=1.0)
+    for policy in (None, Policy(max_epsilon_lower=100)):
+        audit, _ = run_audit(open_target(run), tmp_path / "s.parquet", policy=policy)
+        assert audit.verdict.status == "fail"
+        assert "training is broken" in audit.verdict.alarms[0]
+
+
+def test_figures_come_from_the_table_alone(leaky, target, world):
+    audit, _, path = leaky
+    context = Context(
+        model=target.described(),
+        privacy=target.privacy,
+        canaries=world.manifest,
+        unit="patient",
+        blind_auc=audit.blind_auc,
+        unmeasured=target.unmeasured,
+    )
+    again = assess(read_scores(path), context, policy=None, seed=1)
+    assert again == audit.model_copy(update={"seconds": 0.0})
+
+
+def test_the_same_seed_gives_the_same_audit_and_json_round_trips(leaky, target, tmp_path):
+    audit, _, _ = leaky
+    again, _ = run_audit(target, tmp_path / "s.parquet", seed=1, batch_tokens=97)
+    flat, other = audit.model_dump(), again.model_dump()
+    for name in ("bounds", "canaries", "blind_auc", "verdict", "unmeasured"):
+        assert flat[name] == other[name]
+    path = audit.save(tmp_path / "audit.json")
+    assert Audit.load(path) == audit
+
+
+def test_nothing_published_holds_text_secrets_or_ids(leaky, world):
+    audit, _, _ = leaky
+    data = audit.to_json()
+    for canary in world.manifest.canaries:
+        assert canary.text[canary.secret_start : canary.secret_end] not in data
+        assert canary.patient_id not in data
+        assert canary.text[:15] not in data
+    for note in world.members:
+        assert note.text[:20] not in data
+        assert f'"{note.patient_id}"' not in data
+
+
+def test_release_folder_gives_everything_too(world, leaky, tmp_path):
+    audit, _ = run_audit(open_target(world.run / "release"), tmp_path / "s.parquet", seed=1)
+    drop = {"seconds": 0.0, "model": audit.model}
+    assert audit.model_copy(update=drop) == leaky[0].model_copy(update=drop)
+
+
+def test_perplexity_is_that_of_the_tokens(leaky):
+    import numpy as np
+
+    audit, table, _ = leaky
+    rows = table.of("non_member")
+    logp = np.concatenate([r.target.logp for r in rows]).astype(float)
+    assert audit.utility.tokens == logp.size
+    assert audit.utility.perplexity == pytest.approx(np.exp(-logp.mean()))
+    assert utility([]) is None
+
+
+# --- evidence that does not fit -----------------------------------------------------------------
+
+
+def test_canaries_of_another_run_are_refused(world, tiny, target, tmp_path):
+    other = tiny.make_manifest(80, seed=99).save(tmp_path / "other.json")
+    with pytest.raises(EvidenceError, match="from another run"):
+        run_audit(target, tmp_path / "s.parquet", canaries=other)
+    assert not (tmp_path / "s.parquet").exists()
+
+
+def test_coins_changed_after_training_are_noticed(run):
+    path = run / "vault" / "canaries.json"
+    data = json.loads(path.read_text())
+    for canary in data["canaries"]:
+        canary["planted"] = not canary["planted"]
+    path.write_text(json.dumps(data))
+    with pytest.raises(EvidenceError, match="changed"):
+        run_audit(open_target(run), run / "s.parquet")
+
+
+def test_a_canary_file_without_lineage_must_fit_the_split(world, tiny, run):
+    (run / "vault" / "lineage.json").unlink()
+    found = gather(open_target(run), rng=random.Random(0))
+    assert any("whether the canaries belong" in u.what for u in found.unmeasured)
+    tiny.make_manifest(80, seed=99).save(run / "vault" / "canaries.json")
+    with pytest.raises(EvidenceError, match="planted canaries are not among the members"):
+        gather(open_target(run), rng=random.Random(0))
+
+
+def test_lost_canaries_and_a_run_that_planted_none(run):
+    (run / "vault" / "canaries.json").unlink()
+    with pytest.raises(EvidenceError, match=r"no canaries\.json"):
+        gather(open_target(run), rng=random.Random(0))
+    path = run / "vault" / "lineage.json"
+    step = Lineage.load(path).steps[-1]
+    none = step.model_copy(update={"inputs": {**step.inputs, "canaries": "none"}})
+    Lineage(steps=[none]).save(path)
+    found = gather(open_target(run), rng=random.Random(0))
+    assert found.canaries is None
+    assert any("planted none" in u.why for u in found.unmeasured)
+    assert found.of("member")
+
+
+def test_a_corpus_changed_since_training_is_refused(world, run, tmp_path):
+    moved = shutil.copytree(world.corpus, tmp_path / "corpus")
+    path = run / "vault" / "lineage.json"
+    step = Lineage.load(path).steps[-1]
+    elsewhere = step.model_copy(update={"settings": {**step.settings, "corpus_path": str(moved)}})
+    Lineage(steps=[elsewhere]).save(path)
+    assert gather(open_target(run), rng=random.Random(0)).of("member")
+    part = next((moved / "corpus").glob("part-*"))
+    part.write_text(part.read_text().replace("fever", "Fever", 1))
+    with pytest.raises(EvidenceError, match="changed since training"):
+        gather(open_target(run), rng=random.Random(0))
+    shutil.rmtree(moved)
+    found = gather(open_target(run), rng=random.Random(0))
+    assert not found.of("member")
+    assert any("no longer where" in u.why for u in found.unmeasured)
+
+
+def test_a_bare_adapter_with_nothing_given_has_nothing_to_measure(world, tmp_path):
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        shutil.copy(world.run / "release" / name, folder)
+    with pytest.raises(EvidenceError, match="nothing to measure.*--canaries"):
+        run_audit(open_target(folder), tmp_path / "s.parquet")
+
+
+def test_a_plain_model_with_files_measures_what_it_can(world, tmp_path):
+    merged = tmp_path / "merged"
+    opened = open_target(world.run)
+    opened.model.merge_and_unload().save_pretrained(merged)
+    opened.tokenizer.save_pretrained(merged)
+    write_corpus(tmp_path / "in", world.members)
+    write_corpus(tmp_path / "out", world.non_members)
+    audit, table = run_audit(
+        open_target(merged),
+        tmp_path / "s.parquet",
+        canaries=world.run / "vault" / "canaries.json",
+        members=str(tmp_path / "in"),
+        non_members=str(tmp_path / "out"),
+        policy=Policy(require=["privacy"]),
+    )
+    assert not table.has_base
+    assert primary(audit, "canaries").attack == "loss"
+    assert primary(audit, "patients").auc.value > 0.9
+    assert audit.extraction[0].base_extracted is None
+    assert audit.utility.perplexity_base is None
+    assert audit.verdict.status == "inconclusive"
+    said = {u.what for u in audit.unmeasured}
+    assert {"privacy claim", "comparison with the base model"} <= said
+
+
+# --- populations --------------------------------------------------------------------------------
+
+
+def test_members_and_non_members_go_together(target, tmp_path):
+    with pytest.raises(InputError, match="go together"):
+        run_audit(target, tmp_path / "s.parquet", members="a.jsonl")
+
+
+def test_the_cap_takes_whole_units_and_every_canary(target, world):
+    found = gather(target, max_texts=7, rng=random.Random(0))
+    for role in ("member", "non_member"):
+        units = [t.unit_id for t in found.of(role)]
+        assert len(units) == 6  # three patients with two notes each
+        assert len(set(units)) == 3
+    assert len(found.of("planted", "withheld")) == len(world.manifest.canaries)
+    other = gather(target, max_texts=7, rng=random.Random(5))
+    assert {t.unit_id for t in other.of("member")} != {t.unit_id for t in found.of("member")}
+
+
+def test_canaries_are_never_members(world, target, tmp_path):
+    planted = [Note(c.note_id, c.text, c.patient_id) for c in world.manifest.canaries if c.planted]
+    write_corpus(tmp_path / "in", [*world.members, *planted])
+    write_corpus(tmp_path / "out", world.non_members)
+    found = gather(
+        target,
+        members=str(tmp_path / "in"),
+        non_members=str(tmp_path / "out"),
+        rng=random.Random(0),
+    )
+    assert {t.text_id for t in found.of("member")} == {n.note_id for n in world.members}
+
+
+def test_a_text_on_both_sides_is_left_out_and_said(world, target, tmp_path):
+    copy = dataclasses.replace(world.members[0], note_id="copy", patient_id="other")
+    write_corpus(tmp_path / "in", world.members)
+    write_corpus(tmp_path / "out", [*world.non_members, copy])
+
+    def look(inside, outside):
+        return gather(
+            target, members=str(inside), non_members=str(outside), rng=random.Random(0)
+        )
+
+    found = look(tmp_path / "in", tmp_path / "out")
+    assert world.members[0].text not in [t.text for t in found.of("member", "non_member")]
+    assert any("the same text" in u.why for u in found.unmeasured)
+    with pytest.raises(InputError, match="two separate sets"):
+        look(tmp_path / "in", tmp_path / "in")
+
+
+def test_only_the_notes_that_training_saw_count(run):
+    unit = Unit("u", tuple(Note(str(k), "t", "u", date) for k, date in enumerate("3142")))
+    assert [n.date for n in trained_notes(unit, 2)] == ["3", "4"]
+    assert [n.date for n in trained_notes(unit, None)] == ["1", "2", "3", "4"]
+    path = run / "vault" / "lineage.json"
+    step = Lineage.load(path).steps[-1]
+    capped = step.model_copy(update={"settings": {**step.settings, "max_notes_per_unit": 1}})
+    Lineage(steps=[capped]).save(path)
+    found = gather(open_target(run), rng=random.Random(0))
+    assert {t.text_id[-2:] for t in found.of("member", "non_member")} == {"-1"}
+
+
+def test_secrets_beyond_the_limit_are_reported_not_dropped(target, tmp_path, world):
+    audit, _ = run_audit(target, tmp_path / "s.parquet", max_tokens=12)
+    cut = [u for u in audit.unmeasured if "canaries" in u.what and "beyond 12" in u.why]
+    assert cut
+    assert audit.bounds[0].canaries == len(world.manifest.canaries)
+
+
+def test_unfair_coins_give_no_bound(world, run):
+    path = run / "vault" / "canaries.json"
+    manifest = CanaryManifest.load(path).model_copy(update={"probability": 0.3})
+    manifest.save(path)
+    lineage = run / "vault" / "lineage.json"
+    step = Lineage.load(lineage).steps[-1]
+    inputs = {**step.inputs, "canaries": sha256_file(path)}
+    Lineage(steps=[step.model_copy(update={"inputs": inputs})]).save(lineage)
+    audit, _ = run_audit(open_target(run), run / "s.parquet")
+    assert audit.bounds == []
+    assert any("fair coins" in u.why for u in audit.unmeasured)

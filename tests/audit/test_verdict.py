@@ -1,0 +1,257 @@
+"""The decision table: pass, fail and inconclusive, each on the bound that speaks against release."""
+
+import pytest
+
+from llmsafe.artifacts import (
+    Audit,
+    AuditedModel,
+    Bound,
+    CanarySummary,
+    Exposure,
+    Extraction,
+    Histogram,
+    Membership,
+    Policy,
+    PrivacyStatement,
+    Rate,
+    Verdict,
+)
+from llmsafe.audit.verdict import extraction_excess, judge, load_policy
+from llmsafe.errors import InputError
+
+
+def rate(low, value, high):
+    return Rate(value=value, low=low, high=high)
+
+
+def membership(low, high, population="canaries", attack="loss"):
+    return Membership(
+        attack=attack, population=population, members=9, non_members=9,
+        auc=rate(low, (low + high) / 2, high), tpr=[],
+    )  # fmt: skip
+
+
+def bound(lower, ceiling=4.0):
+    return Bound(
+        method="m", assumption="a", attack="loss", delta=1e-5, confidence=0.95, canaries=100,
+        guesses=50, correct=25, epsilon_lower=lower, ceiling=ceiling,
+    )  # fmt: skip
+
+
+def statement(epsilon, private=True):
+    return PrivacyStatement(
+        private=private, epsilon=epsilon, delta=1e-5, unit="patient", sampling_probability=0.1,
+        population=9, units_per_step=1, steps=1, noise_multiplier=1, clip_norm=1, noise="standard",
+    )  # fmt: skip
+
+
+def extraction(low, value, high, base=0, tried=100):
+    return Extraction(
+        method="greedy", what="secrets", tried=tried, extracted=int(value * tried),
+        rate=rate(low, value, high), base_extracted=base, withheld_tried=None,
+        withheld_extracted=None,
+    )  # fmt: skip
+
+
+GAME = CanarySummary(
+    manifest_id="m", kind="k", count=2, planted=1, withheld=1, probability=0.5, attack="loss",
+    scores=Histogram(edges=[0, 1], planted=[1], withheld=[1]),
+)  # fmt: skip
+
+
+def audit(**parts):
+    empty = {
+        "tool": "t",
+        "model": AuditedModel(
+            kind="run", name="n", base=None, weights_digest="d", parameters=1,
+            adapter_parameters=None,
+        ),
+        "privacy": None, "canaries": None, "membership": [], "bounds": [], "exposure": None,
+        "extraction": [], "phi": [], "blind_auc": None, "utility": None,
+        "verdict": Verdict(status="none"), "seconds": 0,
+    }  # fmt: skip
+    return Audit(**{**empty, **parts})
+
+
+def status(policy, **parts):
+    return judge(audit(**parts), Policy(**policy)).status
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.45, 0.55, "pass"),
+        (0.55, 0.65, "inconclusive"),
+        (0.61, 0.80, "fail"),
+        (0.55, 0.60, "inconclusive"),  # at the threshold is not under it
+        (0.60, 0.70, "inconclusive"),
+    ],
+)
+def test_auc_is_judged_on_its_interval(low, high, expected):
+    assert status({"max_canary_auc": 0.6}, membership=[membership(low, high)]) == expected
+    people = [membership(low, high, "notes")]
+    assert status({"max_membership_auc": 0.6}, membership=people) == expected
+
+
+def test_the_worst_attack_decides():
+    many = [membership(0.45, 0.55), membership(0.5, 0.7, attack="ez")]
+    assert status({"max_canary_auc": 0.6}, membership=many) == "inconclusive"
+    many.append(membership(0.7, 0.8, attack="zlib"))
+    verdict = judge(audit(membership=many), Policy(max_canary_auc=0.6))
+    assert verdict.status == "fail"
+    assert "zlib" in verdict.reasons[0]
+
+
+def test_patients_are_judged_before_notes():
+    found = [membership(0.45, 0.55, "notes"), membership(0.7, 0.9, "patients")]
+    assert status({"max_membership_auc": 0.6}, membership=found) == "fail"
+    found = [membership(0.7, 0.9, "notes"), membership(0.45, 0.55, "patients")]
+    assert status({"max_membership_auc": 0.6}, membership=found) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("lower", "ceiling", "expected"),
+    [
+        (0.0, 4.0, "pass"),
+        (2.0, 4.0, "pass"),
+        (2.1, 4.0, "fail"),
+        (0.0, 1.9, "inconclusive"),  # could not have seen more than the threshold
+        (0.0, 2.0, "inconclusive"),
+    ],
+)
+def test_a_bound_needs_a_ceiling_above_the_threshold(lower, ceiling, expected):
+    assert status({"max_epsilon_lower": 2.0}, bounds=[bound(lower, ceiling)]) == expected
+
+
+def test_claims():
+    rule = {"max_claimed_epsilon": 8.0}
+    assert status(rule, privacy=statement(8.0)) == "pass"
+    assert status(rule, privacy=statement(8.1)) == "fail"
+    assert status(rule, privacy=statement(None, private=False)) == "fail"
+    assert status(rule, privacy=statement(3.0, private=False)) == "fail"  # test noise: no claim
+    assert status(rule) == "inconclusive"
+
+
+def test_exposure_and_extraction():
+    def exposure(low, high):
+        return Exposure(
+            canaries=9, references=9, mean_bits=1, max_bits=3, ceiling_bits=3.3, null_mean_bits=1.3,
+            excess_bits=rate(low, (low + high) / 2, high),
+        )  # fmt: skip
+
+    rule = {"max_exposure_excess_bits": 1.0}
+    assert status(rule, exposure=exposure(-0.2, 0.3)) == "pass"
+    assert status(rule, exposure=exposure(-0.2, 1.3)) == "inconclusive"
+    assert status(rule, exposure=exposure(1.2, 2.3)) == "fail"
+    rule = {"max_extraction_excess": 0.05}
+    assert status(rule, extraction=[extraction(0, 0, 0.036)]) == "pass"
+    assert status(rule, extraction=[extraction(0, 0.02, 0.07)]) == "inconclusive"
+    assert status(rule, extraction=[extraction(0.1, 0.2, 0.3)]) == "fail"
+    # What the base emits too is no leak of this training.
+    assert status(rule, extraction=[extraction(0.12, 0.2, 0.24, base=20)]) == "pass"
+
+
+def test_excess_without_base_uses_the_control_group():
+    found = extraction(0.1, 0.2, 0.3, base=None).model_copy(
+        update={"withheld_tried": 50, "withheld_extracted": 5}
+    )
+    assert extraction_excess(found).value == pytest.approx(0.1)
+    alone = found.model_copy(update={"withheld_tried": None, "withheld_extracted": None})
+    assert extraction_excess(alone).value == pytest.approx(0.2)
+
+
+def test_missing_evidence_is_never_a_pass():
+    every = Policy(
+        max_claimed_epsilon=8, max_epsilon_lower=2, max_canary_auc=0.6, max_membership_auc=0.6,
+        max_extraction_excess=0.1, max_exposure_excess_bits=1.0,
+    )  # fmt: skip
+    verdict = judge(audit(), every)
+    assert verdict.status == "inconclusive"
+    assert len(verdict.reasons) == 6
+    for name in ("canaries", "membership", "extraction", "privacy"):
+        assert status({"require": [name]}) == "inconclusive"
+    present = audit(
+        privacy=statement(1.0), canaries=GAME, bounds=[bound(0)],
+        membership=[membership(0.4, 0.6, "notes")], extraction=[extraction(0, 0, 0.1)],
+    )  # fmt: skip
+    needs = Policy(require=["canaries", "membership", "extraction", "privacy"])
+    assert judge(present, needs).status == "pass"
+    # Canaries in a summary without a bound, and canary AUCs alone, are not the evidence asked for.
+    assert status({"require": ["canaries"]}, canaries=GAME) == "inconclusive"
+    assert (
+        status({"require": ["membership"]}, membership=[membership(0.4, 0.6)]) == "inconclusive"
+    )
+
+
+def test_blind_baseline_voids_membership_alone():
+    people = {"membership": [membership(0.4, 0.5, "notes"), membership(0.4, 0.5)]}
+    voided = {**people, "blind_auc": rate(0.55, 0.6, 0.65)}
+    assert status({"max_membership_auc": 0.6}, **people) == "pass"
+    assert status({"max_membership_auc": 0.6}, **voided) == "inconclusive"
+    assert status({"require": ["membership"]}, **voided) == "inconclusive"
+    assert status({"max_canary_auc": 0.6}, **voided) == "pass"  # coins cannot be told blind
+    assert "void" in judge(audit(**voided), None).alarms[0]
+    assert judge(audit(**people, blind_auc=rate(0.45, 0.6, 0.65)), None).alarms == []
+
+
+def test_a_bound_above_the_claim_fails_with_and_without_a_policy():
+    broken = audit(privacy=statement(2.0), bounds=[bound(2.1)])
+    for policy in (None, Policy(max_epsilon_lower=3)):
+        verdict = judge(broken, policy)
+        assert verdict.status == "fail"
+        assert "training is broken" in verdict.alarms[0]
+    held = audit(privacy=statement(2.0), bounds=[bound(2.0)])
+    assert judge(held, None) == Verdict(status="none")
+    unclaimed = audit(privacy=statement(None, private=False), bounds=[bound(3.0)])
+    assert judge(unclaimed, None) == Verdict(status="none")
+
+
+def test_a_fail_outweighs_what_is_missing():
+    verdict = judge(
+        audit(bounds=[bound(3.0)]), Policy(max_epsilon_lower=2, max_canary_auc=0.6)
+    )
+    assert verdict.status == "fail"
+    assert [reason.split(":")[0] for reason in verdict.reasons] == ["fail", "inconclusive"]
+
+
+@pytest.mark.parametrize("name", ["release", "strict"])
+def test_shipped_policies(name):
+    policy = load_policy(name)
+    assert policy.name == name
+    assert judge(audit(), policy).status == "inconclusive"
+
+
+def test_strict_is_nowhere_softer_than_release():
+    release, strict = load_policy("release"), load_policy("strict")
+    for key, value in release.model_dump().items():
+        if key.startswith("max_"):
+            assert getattr(strict, key) < value
+    assert set(strict.require) >= set(release.require)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("max_epsilon_lowr: 2", "max_epsilon_lowr.*known keys: .*max_epsilon_lower"),
+        ("max_canary_auc: high", "max_canary_auc"),
+        ("max_canary_auc: -1", "finite number"),
+        ("max_canary_auc: .nan", "finite number"),
+        ("max_canary_auc: .inf", "finite number"),
+        ("require: [luck]", "require"),
+        ("name: empty", "asks for nothing"),
+        ("", "policy"),
+        ("a: [", "YAML"),
+        ("[1, 2]", "policy"),
+    ],
+)
+def test_bad_policies_are_one_line(tmp_path, text, match):
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=match) as caught:
+        load_policy(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_policy_names_the_shipped_ones():
+    with pytest.raises(InputError, match="release, strict"):
+        load_policy("lenient")

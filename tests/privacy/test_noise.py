@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from llmsafe.errors import InputError
+from llmsafe.privacy import noise
+from llmsafe.privacy.noise import gaussian_source, system_generator
+
+N = 200_000
+ALPHA = 1e-6
+
+
+def make(level: str):
+    return gaussian_source(level, seed=3 if level == "test" else None)
+
+
+def variance_is(sample: torch.Tensor, std: float) -> bool:
+    """Two-sided test of the variance of a normal sample with known mean, at level ALPHA."""
+    statistic = float((sample.double() ** 2).sum()) / std**2
+    low, high = stats.chi2.ppf([ALPHA / 2, 1 - ALPHA / 2], len(sample))
+    return low <= statistic <= high
+
+
+@pytest.mark.parametrize("level", ["test", "standard", "secure"])
+def test_distribution(level):
+    std = 0.37
+    sample = make(level).sample(N, std)
+    assert sample.dtype == torch.float32
+    assert sample.shape == (N,)
+    assert variance_is(sample, std)
+    assert not variance_is(0.9 * sample, std)  # negative controls: 10 % and 3 % too little noise
+    assert not variance_is(0.97 * sample, std)
+    assert abs(float(sample.double().mean())) < 5 * std / math.sqrt(N)
+    scaled = sample.double().numpy() / std
+    assert stats.kstest(scaled, "norm").pvalue > ALPHA
+    laplace = np.random.default_rng(0).laplace(scale=math.sqrt(0.5), size=N)
+    assert stats.kstest(laplace, "norm").pvalue < ALPHA  # control: right variance, wrong shape
+    assert 4.0 < np.abs(scaled).max() < 7.5
+    # Neighbours and halves (the two Box-Muller branches) are unrelated.
+    for lag in (1, N // 2):
+        correlation = np.corrcoef(scaled[:-lag], scaled[lag:])[0, 1]
+        assert abs(correlation) < 5 / math.sqrt(N - lag)
+        correlation = np.corrcoef(scaled[:-lag] ** 2, scaled[lag:] ** 2)[0, 1]
+        assert abs(correlation) < 5 / math.sqrt(N - lag)
+
+
+@pytest.mark.parametrize("level", ["standard", "secure"])
+def test_no_vector_comes_twice(level):
+    first, second = make(level), make(level)
+    draws = [source.sample(64, 1.0) for source in (first, first, second, second)]
+    seen = torch.stack(draws).flatten().tolist()
+    assert len(set(seen)) > 250  # float32 values of a continuous law
+
+
+def test_test_level_is_repeatable_and_no_other_takes_a_seed():
+    assert torch.equal(make("test").sample(1000, 2.0), make("test").sample(1000, 2.0))
+    other = gaussian_source("test", seed=4).sample(1000, 2.0)
+    assert not torch.equal(make("test").sample(1000, 2.0), other)
+    with pytest.raises(InputError, match="needs a seed"):
+        gaussian_source("test")
+    for level in ("standard", "secure", "none"):
+        with pytest.raises(InputError, match="takes no seed"):
+            gaussian_source(level, seed=1)
+    with pytest.raises(InputError, match="unknown"):
+        gaussian_source("loud")
+
+
+def test_global_seed_changes_nothing():
+    def draw(level: str) -> torch.Tensor:
+        torch.manual_seed(0)
+        np.random.seed(0)
+        return make(level).sample(100, 1.0)
+
+    for level in ("standard", "secure"):
+        assert not torch.equal(draw(level), draw(level))
+    state = torch.get_rng_state()
+    make("standard").sample(100, 1.0)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_none_gives_zeros_and_refuses_noise():
+    source = gaussian_source("none")
+    assert not source.sample(10, 0.0).any()
+    with pytest.raises(InputError, match="cannot give"):
+        source.sample(10, 1.0)
+
+
+@pytest.mark.parametrize("level", ["test", "standard", "secure"])
+def test_sizes_and_deviations(level):
+    source = make(level)
+    for n in (0, 1, 2, 7):
+        assert source.sample(n, 1.0).shape == (n,)
+    assert not source.sample(5, 0.0).any()
+    for n, std in ((-1, 1.0), (5, -1.0), (5, math.nan), (5, math.inf)):
+        with pytest.raises(InputError, match="impossible"):
+            source.sample(n, std)
+
+
+def test_secure_blocks_join(monkeypatch):
+    monkeypatch.setattr(noise, "_BLOCK", 1000)
+    sample = gaussian_source("secure").sample(20_500, 1.0)
+    assert variance_is(sample, 1.0)
+    assert len(torch.unique(sample)) > 20_000
+
+
+def test_system_generator_takes_its_whole_state_from_the_system(monkeypatch):
+    entropy = os.urandom(4 * 624)
+    monkeypatch.setattr(noise.os, "urandom", lambda n: entropy[:n])
+    drawn = torch.randint(0, 2**31, (2000,), generator=system_generator())
+    twin = np.random.RandomState()
+    words = np.frombuffer(entropy, dtype=np.uint32)
+    twin.set_state(("MT19937", words, 624))
+    expected = twin.randint(0, 2**32, 2000, dtype=np.uint32) % 2**31
+    assert drawn.tolist() == expected.tolist()
+
+
+def test_system_generators_differ():
+    streams = {tuple(torch.rand(4, generator=system_generator()).tolist()) for _ in range(20)}
+    assert len(streams) == 20

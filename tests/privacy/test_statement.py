@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from llmsafe.errors import EvidenceError
+from llmsafe.privacy.accountant import epsilon
+from llmsafe.privacy.plan import make_plan
+from llmsafe.privacy.statement import largest_tpr, make_statement, render
+
+BASE = {"delta": 1e-5, "population": 5000, "units_per_step": 50, "steps": 40, "unit": "patient"}
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return make_plan(**BASE, noise_multiplier=0.9)
+
+
+def test_epsilon_follows_the_charges(plan):
+    for charges in (10, 40, 47):
+        statement = make_statement(plan, charges=charges, noise="standard")
+        assert statement.steps == charges
+        assert statement.private
+        assert statement.epsilon == epsilon(
+            noise_multiplier=0.9, sampling_probability=0.01, steps=charges, delta=1e-5
+        )
+    assert make_statement(plan, charges=47).epsilon > plan.epsilon
+    early = make_statement(plan, charges=10)
+    assert any("stopping after 10 of 40" in item for item in early.not_covered)
+
+
+def test_nothing_is_claimed_without_private_noise(plan):
+    control = make_plan(**BASE, epsilon=math.inf)
+    for statement in (
+        make_statement(control, charges=40, noise="none"),
+        make_statement(plan, charges=40, noise="test"),
+        make_statement(replace(plan, noise="test"), charges=40),
+    ):
+        assert not statement.private
+        assert statement.epsilon is None
+        assert statement.covers == []
+        assert statement.not_covered[0].startswith("NOT PRIVATE")
+        text = render(statement)
+        assert "NOT PRIVATE" in text
+        assert "Do not release" in text
+        assert "times as likely" not in text
+
+
+def test_contradictions_are_refused(plan):
+    with pytest.raises(EvidenceError, match="contradicts"):
+        make_statement(plan, charges=40, noise="none")
+    with pytest.raises(EvidenceError, match="no step was charged"):
+        make_statement(plan, charges=0)
+    control = make_plan(**BASE, epsilon=math.inf)
+    with pytest.raises(EvidenceError, match="contradicts"):
+        make_statement(control, charges=40, noise="standard")
+
+
+def test_text_names_everything_a_claim_needs(plan):
+    for text in (render(plan), render(make_statement(plan, charges=40))):
+        for word in (
+            f"epsilon {plan.epsilon:.4g}", "delta 1e-05", "per patient", "add or remove one",
+            "Poisson", "0.01", "5,000", "0.9", "prv", "standard", "release/", "vault/",
+            "hyperparameters", "scrubber", "audit", "add up",
+        ):  # fmt: skip
+            assert word in text, word
+        assert f"{math.exp(plan.epsilon):,.4g} times as likely" in text
+        assert max(map(len, text.splitlines())) <= 100
+    note = render(make_plan(**(BASE | {"unit": "note"}), noise_multiplier=0.9))
+    assert "k notes has k times the epsilon" in note
+    assert "rules out little" in render(make_plan(**BASE, noise_multiplier=0.4))
+
+
+def test_largest_tpr():
+    assert largest_tpr(0.0, 0.0, 0.01) == pytest.approx(0.01)
+    assert largest_tpr(1.0, 0.0, 0.01) == pytest.approx(math.e / 100)
+    assert largest_tpr(800.0, 0.0, 0.01) == 1.0
+    # Randomised response attains the bound, so it is not loose: at its corner
+    # (FPR, TPR) = (1/(1+e^ε), e^ε/(1+e^ε)).
+    for eps in (0.5, 2.0, 5.0):
+        fpr = 1 / (1 + math.exp(eps))
+        assert largest_tpr(eps, 0.0, fpr) == pytest.approx(1 - fpr)
+    # A Gaussian mechanism that is (ε, δ)-private never passes it.
+    from scipy.stats import norm
+
+    sigma = 1.3
+    eps = epsilon(noise_multiplier=sigma, sampling_probability=1, steps=1, delta=1e-3)
+    for fpr in (1e-3, 1e-2, 0.1, 0.4):
+        power = norm.cdf(norm.ppf(fpr) + 1 / sigma)
+        assert power <= largest_tpr(eps, 1e-3, fpr) + 1e-9

@@ -1,0 +1,209 @@
+"""Numbers and sentences: what a reader is told follows from the numbers alone."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from llmsafe.artifacts import Rate, TprAtFpr
+from llmsafe.report import headline, words
+from llmsafe.report.gauge import Mark, gauge
+from llmsafe.report.sentences import plain_words
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "–"),
+        (math.nan, "not a number"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+        (0.42, "0.42"),
+        (-0.3, "−0.30"),
+        (-0.001, "0.00"),
+        (1234.5, "1,234.50"),
+    ],
+)
+def test_number(value, shown):
+    assert words.number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1e-5, "1 × 10⁻⁵"),
+        (6.8e-6, "6.8 × 10⁻⁶"),
+        (52.71, "52.7"),
+        (1.0, "1"),
+        (100.0, "100"),
+        (0.064, "0.064"),
+        (12345.6, "12,346"),
+        (0.0, "0"),
+        (None, "–"),
+    ],
+)
+def test_significant(value, shown):
+    assert words.significant(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (0.0, "0%"),
+        (1.0, "100%"),
+        (0.0004, "under 0.1%"),
+        (0.9996, "over 99.9%"),
+        (0.016, "1.6%"),
+        (0.4321, "43%"),
+        (-0.02, "−2%"),
+        (1 - 0.95, "5%"),
+        (None, "–"),
+    ],
+)
+def test_percent_never_rounds_something_to_nothing(share, shown):
+    assert words.percent(share) == shown
+
+
+def test_hidden_characters_are_spelt_out():
+    assert words.visible("a\u202eb\x1b[0m\u200b\ud800") == "a⟨U+202E⟩b⟨U+001B⟩[0m⟨U+200B⟩⟨U+D800⟩"
+    assert words.visible("多行\n名") == "多行 名"
+    assert words.shorten("x" * 50, 10) == "x" * 9 + "…"
+
+
+def test_the_headline_bound_is_chosen_by_attack_and_not_by_size(example):
+    audit = example.audit()
+    larger = audit.bounds[0].model_copy(update={"attack": "other", "epsilon_lower": 3.0})
+    both = audit.model_copy(update={"bounds": [larger, audit.bounds[0]]})
+    assert headline.headline_bound(both) is audit.bounds[0]
+    assert headline.headline_bound(audit.model_copy(update={"bounds": [larger]})) is larger
+
+
+def said(audit, about: str):
+    return next(s for s in plain_words(audit) if s.about == about)
+
+
+def test_a_claim_is_explained_by_what_it_allows(example):
+    tight = example.audit(epsilon=1.0)
+    # e^1 · 0.01 + 1e-5 = 2.72 %, the closed form of (ε, δ)-DP at a false positive rate of 1 %.
+    assert "up to 2.7% of patients" in said(tight, "The promise").text
+    assert "2.7 times" in said(tight, "The promise").text
+    assert "nearly all patients" in said(example.audit(epsilon=8.0), "The promise").text
+
+
+def test_too_few_outsiders_fall_back_to_pairs(example):
+    text = said(example.audit(), "Real patients").text
+    assert "53% (49% to 56%)" in text
+    assert "The 248 outsiders are too few" in text
+
+
+def test_only_an_attack_beyond_chance_is_marked(example):
+    audit = example.audit()
+    assert said(audit, "Planted test patients").tone == "plain"
+    result = audit.membership[0]
+
+    def with_low(low: float):
+        at = TprAtFpr(fpr=0.01, tpr=Rate(value=0.2, low=low, high=0.3), meaningful=True)
+        return audit.model_copy(update={"membership": [result.model_copy(update={"tpr": [at]})]})
+
+    assert said(with_low(0.009), "Planted test patients").tone == "plain"
+    assert said(with_low(0.011), "Planted test patients").tone == "bad"
+
+
+def test_a_blind_baseline_above_guessing_voids_the_comparison(example):
+    leaky = example.control()
+    assert said(leaky, "Real patients").tone == "bad"
+    assert "says nothing" not in said(leaky, "Real patients").text
+    void = leaky.model_copy(update={"blind_auc": Rate(value=0.6, low=0.53, high=0.66)})
+    assert "says nothing" in said(void, "Real patients").text
+    assert said(void, "Real patients").tone == "plain"
+
+
+def test_extraction_is_judged_against_the_base(example):
+    def with_counts(extracted: int, base: int | None):
+        audit = example.audit(extracted=extracted)
+        found = audit.extraction[0].model_copy(update={"base_extracted": base})
+        return audit.model_copy(update={"extraction": [found]})
+
+    assert said(with_counts(0, 0), "Secrets").tone == "good"
+    assert said(with_counts(2, 2), "Secrets").tone == "good"
+    assert said(with_counts(3, 2), "Secrets").tone == "bad"
+    assert said(with_counts(1, None), "Secrets").tone == "bad"
+    assert headline.excess(with_counts(1, None).extraction[0]) is None
+
+
+def test_passages_are_not_called_planted_secrets(example):
+    audit = example.audit()
+    passage = audit.extraction[0].model_copy(update={"what": "training notes"})
+    abouts = [s.about for s in plain_words(audit.model_copy(update={"extraction": [passage]}))]
+    assert "Secrets" not in abouts
+
+
+def test_the_bound_is_weighed_against_claim_and_ceiling(example):
+    def with_bound(epsilon: float | None, lower: float, ceiling: float):
+        audit = example.audit(epsilon=epsilon)
+        bound = audit.bounds[0].model_copy(update={"epsilon_lower": lower, "ceiling": ceiling})
+        return said(audit.model_copy(update={"bounds": [bound]}), "The promise tested")
+
+    assert "too small to contradict" in with_bound(8.0, 0.4, 4.0).text
+    assert with_bound(3.0, 0.4, 4.0).tone == "good"
+    assert with_bound(3.0, 3.0, 4.0).tone == "good"
+    assert "broken" in with_bound(3.0, 3.01, 4.0).text
+    assert with_bound(3.0, 3.01, 4.0).tone == "bad"
+    assert "proves no leak" in with_bound(3.0, 0.0, 4.0).text
+    assert "no claim" in with_bound(None, 3.0, 4.0).text
+
+
+def labels(svg: str) -> list[tuple[float, float, str]]:
+    """Start and end of every label under the track of the first row, by its own estimate."""
+    import re
+
+    found = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="middle"[^>]*>([^<]*)<', svg)
+    under = [(float(x), text) for x, _, text in found if "≥" in text or "ceiling" in text]
+    return sorted((x - 3.6 * len(text), x + 3.6 * len(text), text) for x, text in under)
+
+
+@pytest.mark.parametrize("width", [340, 720])
+@pytest.mark.parametrize(
+    ("claimed", "lower", "ceiling"),
+    [
+        (8.0, 0.0, 4.4),
+        (8.0, 4.39, 4.4),
+        (0.5, 4.4, 4.4),
+        (8.0, 0.0, 0.0),
+        (None, 6.5, 6.6),
+        (1e6, 0.1, 5.0),
+        (3.0, 1e-9, 1e-3),
+        (3.0, math.inf, math.inf),
+    ],
+)
+def test_the_labels_of_a_gauge_stay_inside_and_apart(width, claimed, lower, ceiling):
+    svg = gauge([Mark("a", claimed, lower, ceiling)], name="g", width=width)
+    assert svg is not None
+    placed = labels(svg)
+    assert len(placed) == 2
+    assert placed[0][0] >= 0
+    assert placed[1][1] <= width
+    assert placed[0][1] < placed[1][0]
+    assert placed[0][2].startswith("measured")
+
+
+def test_a_gauge_puts_values_where_they_belong():
+    import re
+
+    svg = gauge([Mark("a", 8.0, 2.0, 4.0)], name="g", width=720)
+    assert svg is not None
+    # The track runs from 6 to 714; its end is the next round tick above 8 · 1.04.
+    widths = [float(w) for w in re.findall(r'<rect x="6.0"[^>]*? width="([\d.]+)"', svg)]
+    assert widths == pytest.approx([708, 708 * 4 / 9, 708 * 2 / 9], abs=0.1)
+    assert f'd="M{6 + 708 * 8 / 9:.1f} ' in svg
+
+
+def test_a_far_claim_is_an_arrow_and_nothing_at_all_is_no_gauge():
+    svg = gauge([Mark("a", 1000.0, 0.5, 4.0)], name="g", width=720)
+    assert svg is not None
+    assert "1,000.00 →" in svg
+    assert gauge([Mark("a", None, None, None)], name="g", width=720) is None
+    only = gauge([Mark("a", 8.0, None, None)], name="g", width=340)
+    assert only is not None
+    assert "not measured" in only
