@@ -73,7 +73,9 @@ def _ridge(features: Any, labels: NDArray[np.float64]) -> NDArray[np.float64]:
     # Both sides weigh the same, however many notes each has.
     members = labels > 0
     weight = np.where(members, 0.5 / members.mean(), 0.5 / (~members).mean()) ** 0.5
-    return lsmr(features.multiply(weight[:, None]).tocsr(), weight * labels, damp=_RIDGE, maxiter=_STEPS)[0]
+    return lsmr(
+        features.multiply(weight[:, None]).tocsr(), weight * labels, damp=_RIDGE, maxiter=_STEPS
+    )[0]
 
 
 def _features(texts: Sequence[str]) -> Any:

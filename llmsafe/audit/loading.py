@@ -193,15 +193,19 @@ def attach(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a tensor out of place is an error below
             peft: Any = PeftModel.from_pretrained(model, str(folder), is_trainable=False)
+            # Left to itself this asks the hub whether the vocabulary was resized.
+            state = get_peft_model_state_dict(peft, save_embedding_layers=False)
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
         raise InputError(
             f"{folder} does not fit its base model ({type(error).__name__}); "
             "name the base it was trained on with --base"
         ) from error
-    placed: set[str] = set(cast("dict[str, Any]", get_peft_model_state_dict(peft)))
-    if stored != placed:
+    placed: set[str] = set(cast("dict[str, Any]", state))
+    # A resized embedding is saved with the adapter under the name it has in the model.
+    stray = (placed - stored) | (stored - placed - set(peft.state_dict()))
+    if stray:
         raise InputError(
-            f"{folder}: {len(stored ^ placed)} adapter tensors do not match the base model; "
+            f"{folder}: {len(stray)} adapter tensors do not match the base model; "
             "name the base it was trained on with --base"
         )
     return cast("PreTrainedModel", peft.to(model.device).eval())

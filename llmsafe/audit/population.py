@@ -184,6 +184,9 @@ def _from_split(
     if place is None:
         lacks("the corpus is no longer where training read it; give --members and --non-members")
         return None
+    if split.unit == "patient" and evidence.max_notes_per_unit is None:
+        why = "the lineage does not record max_notes_per_unit; all notes of a patient are taken"
+        missing.append(Unmeasured(what="which notes of a patient were trained on", why=why))
     corpus = open_corpus(place)
     if corpus.digest() != evidence.corpus_digest:
         raise EvidenceError(

@@ -83,6 +83,7 @@ def audit(
     from llmsafe.report.html import write_html
     from llmsafe.report.tables import print_comparison
 
+    _quiet()
     # Whatever can be wrong is found before the first minute of work.
     rules = load_policy(policy) if policy else None
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
@@ -122,6 +123,17 @@ def audit(
     finish(paths.values(), as_json=as_json)
     if code := _EXIT[result.verdict.status]:
         raise typer.Exit(code)
+
+
+def _quiet() -> None:
+    """Keep the libraries' own bars and notices off stderr."""
+    import warnings
+
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+    warnings.simplefilter("ignore")
+    disable_progress_bar()
+    set_verbosity_error()
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -37,89 +38,88 @@ def demo(
     """
     import shutil
 
-    from llmsafe.artifacts import check_output, make_folder
+    from llmsafe.artifacts import RELEASE, Audit, check_output, make_folder, write_text
     from llmsafe.cli.audit import audit
     from llmsafe.cli.canary import canary
     from llmsafe.cli.common import finish, say
     from llmsafe.cli.library import find
     from llmsafe.cli.scrub import scrub
     from llmsafe.cli.synth import synth
+    from llmsafe.report.html import write_html
+    from llmsafe.report.tables import comparison_markdown, print_comparison
 
     check_output(out, force=force)
     if force and out.exists():
         shutil.rmtree(out)
     make_folder(out, private=True)
     notes, scrubbed, corpus = out / "notes", out / "scrubbed", out / "corpus"
-    config, policy = find("configs/demo.yaml").path, "release"
+    config = find("configs/demo.yaml").path
     started = time.monotonic()
 
-    def step(number: int, title: str, command: str, work: Callable[[], None]) -> None:
-        say(f"\n[{number}/6] {title}\n      $ {command}")
-        begun = time.monotonic()
-        work()
-        say(f"      {time.monotonic() - begun:.0f} s")
+    log = out / "demo.log"
+    log.touch(mode=0o600)
+    command = f"llmsafe synth {notes} --patients {patients} --short --max-notes 1 --seed {seed}"
+    with _step(log, "1/6  Invent patients, with every identifier marked", command):
+        synth(notes, patients=patients, seed=seed, short=True, max_notes=1)
+    command = f"llmsafe scrub {notes} {scrubbed} --known-identifiers {notes}/identities.csv"
+    with _step(log, "2/6  Scrub: put surrogates for what identifies them", command):
+        scrub(str(notes), scrubbed, known_identifiers=[notes / "identities.csv"])
+    command = f"llmsafe canary {scrubbed} {corpus} --count {canaries} --seed {seed}"
+    with _step(log, "3/6  Plant canaries: invented secrets, each in or out by a coin", command):
+        canary(str(scrubbed), corpus, count=canaries, seed=seed)
 
-    step(
-        1,
-        "Invent patients, with every identifier marked",
-        f"llmsafe synth {notes} --patients {patients} --short --seed {seed}",
-        lambda: synth(notes, patients=patients, seed=seed, short=True),
-    )
-    step(
-        2,
-        "Scrub: replace what identifies them with surrogates",
-        f"llmsafe scrub {notes} {scrubbed} --known-identifiers {notes}/identities.csv",
-        lambda: scrub(notes, scrubbed, known_identifiers=notes / "identities.csv"),
-    )
-    step(
-        3,
-        "Plant canaries: invented secrets, each present or absent by a coin",
-        f"llmsafe canary {scrubbed} {corpus} --count {canaries} --seed {seed}",
-        lambda: canary(scrubbed, corpus, count=canaries, seed=seed),
-    )
-    shared = [
-        f"data.corpus={corpus}",
-        f"seed={seed}",
-        f"privacy.population={patients + canaries // 2}",
-    ]
+    recipe = find("dp_lora.py").path
+    population = patients + canaries // 2
+    shared = [f"data.corpus={corpus}", f"privacy.population={population}", f"seed={seed}"]
     runs = {
-        PRIVATE: [*shared, f"privacy.epsilon={epsilon}", f"output={out / PRIVATE}"],
+        PRIVATE: [*shared, f"privacy.epsilon={epsilon:g}", f"output={out / PRIVATE}"],
         CONTROL: [*shared, "privacy.epsilon=inf", f"output={out / CONTROL}"],
     }
-    recipe = find("dp_lora.py").path
-    step(
-        4,
-        f"Fine-tune twice: ε = {epsilon:g}, and without privacy as the control",
-        f"accelerate launch {recipe.name} --config {config.name} data.corpus={corpus} "
-        f"privacy.epsilon={epsilon:g}|inf",
-        lambda: _train(recipe, config, runs, out),
-    )
+    say(f"\n4/6  Fine-tune twice: with ε = {epsilon:g}, and without privacy as the control")
+    for overrides in runs.values():
+        say(f"     $ accelerate launch dp_lora.py --config demo.yaml {' '.join(overrides)}")
+    begun = time.monotonic()
+    _train(recipe, config, runs, out)
+    say("\n".join(f"     {name}: {_claim(out / name)}" for name in runs))
+    say(f"     {time.monotonic() - begun:.0f} s")
 
-    def attack() -> None:
-        for name in (PRIVATE, CONTROL):
-            audit(model=str(out / name), policy=policy, quiet=True)
+    commands = [f"llmsafe audit --model {out / name} --policy release" for name in runs]
+    with _step(log, "5/6  Attack both: canaries, membership, extraction", *commands):
+        for name in runs:
+            with suppress(typer.Exit):  # the control is meant to fail the policy
+                audit(model=str(out / name), policy="release")
+    command = f"llmsafe report {out / PRIVATE} --compare {out / CONTROL}"
+    with _step(log, "6/6  Report: both side by side", command):
+        loaded = {name: Audit.load(out / name / RELEASE / "audit.json") for name in runs}
+        rows = list(loaded.items())
+        write_html(loaded[PRIVATE], out / "report.html", compare=[(CONTROL, loaded[CONTROL])])
+        write_text(out / "report.md", comparison_markdown(rows))
 
-    step(
-        5,
-        "Attack both: canaries, membership, extraction",
-        f"llmsafe audit --model {out / PRIVATE} --policy {policy}; … {out / CONTROL}",
-        attack,
-    )
-    step(
-        6,
-        "Report",
-        f"llmsafe report {out / PRIVATE} --compare {out / CONTROL}",
-        lambda: _report(out),
-    )
-    say(f"\ndone in {time.monotonic() - started:.0f} s; open {out / 'report.html'}")
+    print()
+    print_comparison(rows)
+    say(f"done in {time.monotonic() - started:.0f} s; open {out / 'report.html'}")
     finish([out / "report.html", out / "report.md", out / PRIVATE, out / CONTROL])
+
+
+@contextmanager
+def _step(log: Path, title: str, *commands: str) -> Generator[None, None, None]:
+    """Print title and commands; what the verbs inside print goes to ``log``."""
+    from llmsafe.cli.common import say
+
+    say(f"\n{title}")
+    for command in commands:
+        say(f"     $ {command}")
+    begun = time.monotonic()
+    with log.open("a") as file, redirect_stdout(file), redirect_stderr(file):
+        yield
+    say(f"     {time.monotonic() - begun:.0f} s")
 
 
 def _train(recipe: Path, config: Path, runs: dict[str, list[str]], out: Path) -> None:
     """Both runs at once, one thread each on a CPU; bars follow the runs' own metrics files."""
     import yaml
 
-    from llmsafe.cli.common import progress, say
+    from llmsafe.cli.common import progress
     from llmsafe.errors import SetupError
 
     total = int(yaml.safe_load(config.read_text())["train"]["steps"])
@@ -156,7 +156,6 @@ def _train(recipe: Path, config: Path, runs: dict[str, list[str]], out: Path) ->
             raise SetupError(
                 f"training {name!r} ended with {process.returncode}: {last}; see {logs[name]}"
             )
-        say("\n".join(f"      {name}: {line}" for line in _headline(out / name)))
 
 
 def _launch() -> Sequence[str]:
@@ -173,21 +172,8 @@ def _steps(run: Path) -> int:
     return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
-def _headline(run: Path) -> list[str]:
+def _claim(run: Path) -> str:
     statement = json.loads((run / "release" / "privacy.json").read_text())
     if statement["epsilon"] is None:
-        return ["no privacy guarantee"]
-    return [f"ε = {statement['epsilon']:.2f} at δ = {statement['delta']:g} per {statement['unit']}"]
-
-
-def _report(out: Path) -> None:
-    from llmsafe.artifacts import Audit, write_text
-    from llmsafe.report.html import write_html
-    from llmsafe.report.tables import comparison_markdown, print_comparison
-
-    loaded = {n: Audit.load(out / n / "release" / "audit.json") for n in (PRIVATE, CONTROL)}
-    rows = list(loaded.items())
-    write_html(loaded[PRIVATE], out / "report.html", compare=[(CONTROL, loaded[CONTROL])])
-    write_text(out / "report.md", comparison_markdown(rows))
-    print()
-    print_comparison(rows)
+        return "no privacy guarantee"
+    return f"ε = {statement['epsilon']:.2f} at δ = {statement['delta']:g} per {statement['unit']}"

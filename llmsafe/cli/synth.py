@@ -14,7 +14,10 @@ def synth(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     lang: Annotated[str, typer.Option(help="Language of the notes.")] = "en",
     format: Annotated[str, typer.Option(help="jsonl, parquet or csv.")] = "jsonl",
-    short: Annotated[bool, typer.Option("--short", help="One short note per patient.")] = False,
+    short: Annotated[bool, typer.Option("--short", help="Short notes, as of calls.")] = False,
+    max_notes: Annotated[
+        int | None, typer.Option(min=1, help="At most so many notes per patient.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Counts as JSON on stdout.")] = False,
 ) -> None:
@@ -48,7 +51,13 @@ def synth(
 
         def notes():
             nonlocal writer, count
-            for patient in generate(seed, patients, lang=lang, short=short):
+            for patient in generate(
+                seed,
+                patients,
+                lang=lang,
+                length="short" if short else "mixed",
+                max_notes=max_notes,
+            ):
                 row = patient.identity.as_row()
                 if writer is None:
                     writer = csv.DictWriter(table, list(row))

@@ -4,6 +4,8 @@ A date is anything finer than a year (HIPAA Safe Harbor (C)); a bare year, a wee
 week" are none. Moves are whole weeks, so a weekday beside a date stays true.
 """
 
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
 from __future__ import annotations
 
 import re
@@ -13,9 +15,20 @@ from datetime import date, timedelta
 
 from llmsafe.notes import PhiSpan
 
-MONTHS = (
-    "january february march april may june july august september october november december".split()
-)
+MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 _MONTH = (
     r"(?P<mon>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
@@ -27,7 +40,7 @@ _Y = r"(?P<y>(?:18|19|20)\d\d|\d\d)"
 _ORDINAL = r"(?P<ord>st|nd|rd|th)?"
 _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s{1,2})?"
 _CLOCK = r"(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?"
-_WORDS = (
+_WORDS: str = (
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
     "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth twenty[- ]first "
     "twenty[- ]second twenty[- ]third twenty[- ]fourth twenty[- ]fifth twenty[- ]sixth "
@@ -82,7 +95,11 @@ FORMS: tuple[Form, ...] = (
     _form("month year", rf"(?<!\w){_MONTH}\.?,?(?:\s(?:of\s)?|-|/)'?{_Y4}(?!\w)", 0.95),
     _form("month short year", rf"(?<!\w){_MONTH}\.?,?\s?'(?P<y>\d\d)(?!\w)", 0.95),
     _form("numeric month year", rf"(?<![\w/.-]){_M}/{_Y4}(?![\w/-]|\.\d)", 0.85),
-    _form("compact", rf"(?<![\w.-])(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?![\w-]|\.\d)", 0.6),
+    _form(
+        "compact",
+        r"(?<![\w.-])(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?![\w-]|\.\d)",
+        0.6,
+    ),
     _form(
         "spelled",
         rf"(?<!\w){_MONTH}\.?\s(?:the\s)?(?P<word>{_SPELLED})(?!\w)"
@@ -124,11 +141,15 @@ FORMS: tuple[Form, ...] = (
 )
 # Month and day by numbers alone look like blood pressures, scores and fractions; words decide.
 _PARTIAL = re.compile(
-    rf"(?:\b(?:on|since|dated?|dos|dob|seen|admitted|discharged|admit|d/c|until|till|through|thru"
-    rf"|as of|starting|effective|visit|surgery|collected|drawn|from|by|last|ordered|due)\b[:\s]{{1,2}}"
-    rf"|[(\[]\s?|^\s{{0,4}})(?P<all>{_M}(?P<s>[-/]){_D})(?![\w/.%-]|\s?(?:strength|power|murmur"
+    rf"(?:\b(?:(?P<sure>on|since|seen|until|dated|for)|dated?|dos|dob|admitted|discharged|admit|d/c|until|till|through|thru"
+    rf"|as of|starting|effective|visit|surgery|collected|drawn|from|by|last|ordered|due|to"
+    rf"|about|around|before|after|between|and|pos|positive|week of|appt|appointment|called|call|d|t|of|done|study)\b[:\s]{{1,2}}"
+    rf"|[(\[]\s?|^\s{{0,4}})(?P<all>{_M}(?P<s>[-/]){_D})(?![\w/%-]|\.\d|\s?(?:strength|power|murmur"
     r"|systolic|pain|tab|cup|of|on|mm|mg|ml|points?|visits?|days?|weeks?|times|muscle|pulses?|dose))",
     re.IGNORECASE | re.MULTILINE,
+)
+_PADDED = re.compile(
+    r"(?<![\w/.-])(?:0[1-9]/(?:0[1-9]|[12]\d|3[01])|1[0-2]/0[1-9])(?![\w/%-]|\.\d)"
 )
 _SCALES = frozenset(("3", "4", "5", "6", "8", "10"))
 _CAPITAL_ONLY = frozenset(("may", "march", "mar"))
@@ -151,10 +172,14 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
                 continue
             start = match.start("mon") if form.name == "month alone" else match.start()
             yield PhiSpan(start, match.end(), "DATE", form.score)
+    for match in _PADDED.finditer(text):
+        yield PhiSpan(*match.span(), "DATE", 0.6)
     for match in _PARTIAL.finditer(text):
         low_scale = match["d"] in _SCALES and int(match["m"]) <= int(match["d"])
-        if low_scale and match["s"] == "/" and len(match["m"] + match["d"]) < 3:
+        if low_scale and not match["sure"] and len(match["m"] + match["d"]) < 3:
             continue
+        if match["m"] == "1" and match["d"] in "234" and match["s"] == "/":
+            continue  # a half, a third, a quarter
         if match["s"] == "-" and not match["m"].startswith("0") and not match["d"].startswith("0"):
             continue  # a range: 2-3
         yield PhiSpan(match.start("all"), match.end("all"), "DATE", 0.6)
@@ -164,8 +189,11 @@ def _sense(form: Form, match: re.Match[str]) -> bool:
     """Whether a match is a date: "may 5" and "march 3" are verbs unless capitalised or dated."""
     month = match.groupdict().get("mon")
     if month is None or form.name in ("month day year", "day month year", "month year"):
-        return month is None or month[0].isupper() or month.lower() not in _CAPITAL_ONLY or (
-            form.name != "day month year"
+        return (
+            month is None
+            or month[0].isupper()
+            or month.lower() not in _CAPITAL_ONLY
+            or (form.name != "day month year")
         )
     if form.name == "month alone":
         return month[0].isupper() and len(month) > 2 and month.lower() not in ("mar", "dec", "jan")
@@ -213,7 +241,7 @@ def _moved(values: dict[str, str | None], days: int, year: int | None) -> date |
     word = values.get("word")
     if word:
         plain = re.sub(r"[- ]", "@", word.lower())
-        day = str(_WORDS.split().index(plain) + 1)
+        day = str([*_WORDS.split()].index(plain) + 1)
     month = _month_number(month_name) if month_name else int(number or 0)
     written = values.get("y")
     # 2024 is a leap year: 29 February stays readable where no year is known.
@@ -267,7 +295,7 @@ def _render(text: str, match: re.Match[str], part: dict[str, str], moved: date) 
 
 def _style_month(written: str, month: int) -> str:
     name = MONTHS[month - 1]
-    full = written.lower() in MONTHS and written.lower() != "may"
+    full = written.lower() in MONTHS
     styled = name if full else (name[:4] if name == "september" and len(written) == 4 else name[:3])
     if written.isupper():
         return styled.upper()

@@ -12,7 +12,7 @@ import importlib
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -229,7 +229,7 @@ class _Tripwire(logging.Handler):
 
 
 @contextmanager
-def _tripwire() -> Iterator[_Tripwire]:
+def _tripwire() -> Generator[_Tripwire]:
     logger, wire = logging.getLogger("presidio-analyzer"), _Tripwire(logging.WARNING)
     handlers, propagate = logger.handlers, logger.propagate
     # The line itself may hold note text: it goes to the wire and nowhere else.
@@ -241,7 +241,7 @@ def _tripwire() -> Iterator[_Tripwire]:
 
 
 @contextmanager
-def _limit(seconds: float) -> Iterator[None]:
+def _limit(seconds: float) -> Generator[None]:
     """Raise DetectionError when the block takes longer; only a main thread can be interrupted.
 
     A C function that never returns to Python is beyond this: the pool kills its process.

@@ -1,5 +1,7 @@
 """Reading tables of known identifiers: CSV, JSONL, and FHIR Patient or Practitioner ndjson."""
 
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
 from __future__ import annotations
 
 import csv
@@ -17,7 +19,8 @@ _SHARED = None
 
 # A column belongs to the first kind whose pattern is found in its name.
 _KINDS: tuple[tuple[str, str], ...] = (
-    ("skip", r"^(sex|gender|race|ethnicity|lang\w*|marital\w*|state|country|age|deceased|religion|occupation|job|blood\w*|insurer|payer|plan_?(name|type)|.*relationship|.*(sex|gender)|note\w*|title|prefix|suffix)$"),
+    ("skip", r"^(race|ethnicity|lang\w*|marital\w*|state|country|age|deceased|religion|occupation|job|blood\w*|insurer|payer|plan_?(name|type)|.*relationship|.*(sex|gender)|note\w*|title|prefix|suffix)$"),
+    ("sex", r"^(sex|gender)$"),
     ("EMAIL", r"e_?mail"),
     ("FAX", r"fax"),
     ("PHONE", r"phone|mobile|cell|\btel|pager|telecom"),
@@ -60,12 +63,16 @@ def read_identities(paths: Iterable[Path]) -> tuple[dict[str, Identity], Identit
     own: defaultdict[str | None, list[str]] = defaultdict(list)
     dates: defaultdict[str | None, list[str]] = defaultdict(list)
     values: defaultdict[str | None, list[tuple[str, str]]] = defaultdict(list)
+    female: dict[str | None, bool] = {}
     people: dict[str | None, None] = {}
     for path in paths:
         usable = False
         for patient, facts in _rows(path):
             people.setdefault(patient)
             for kind, value in facts:
+                if kind == "sex":
+                    female[patient] = value.lower().startswith(("f", "w"))
+                    continue
                 usable = True
                 if kind in ("name", "own name"):
                     names[patient].append(value)
@@ -87,6 +94,7 @@ def read_identities(paths: Iterable[Path]) -> tuple[dict[str, Identity], Identit
             _once(own[person]),
             _once(dates[person]),
             _once(values[person]),
+            female.get(person),
         )
         for person in people
     }
@@ -145,10 +153,10 @@ def _table_row(row: Mapping[str, Any], where: str) -> tuple[str, _Facts]:
     full: list[str] = []
     for name, value in _flat(row):
         kind = "OTHER_ID" if name == "patient_id" else column_kind(name)
-        if kind is None or kind == "skip" or len(value) < 2:
+        if kind is None or kind == "skip" or (len(value) < 2 and kind != "sex"):
             continue
         if kind == "date":
-            value = _iso(value) or value  # noqa: PLW2901
+            value = _iso(value) or value
         if kind == "own name" and " " not in value and "nick" not in name and "alias" not in name:
             full.append(value)
         facts.append((kind, value))
@@ -197,6 +205,7 @@ def _fhir(resource: dict[str, Any]) -> Iterator[tuple[str | None, _Facts]]:
             facts.append(("name", str(extension.get("valueString", ""))))
         if "valueAddress" in extension:
             _address(extension["valueAddress"], facts)
+    facts.append(("sex", str(resource.get("gender", ""))))
     facts = [(kind_, value) for kind_, value in facts if value]
     if kind == "Patient":
         person = str(resource.get("id", ""))

@@ -5,6 +5,8 @@ A plain number is no identifier. A label ("MRN", "Acct #") makes one of what fol
 Every quantifier is bounded, so the time is linear in the length of the note.
 """
 
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
 from __future__ import annotations
 
 import re
@@ -16,28 +18,38 @@ _LINK = (
     r"(?:[ \t]{0,2}(?:\b(?:number|numbers|num|nbr|no|id|identifier|code|is|was|of|ending|in|on file"
     r"|card)\b\.?|[#:=.(\[-]|\*)){0,5}[ \t]{0,3}"
 )
-_VALUE = r"(?P<v>[#*]?(?=[\w./*-]{0,24}\d)[A-Za-z0-9*]{1,24}(?:[-./_][A-Za-z0-9*]{1,24}){0,5}(?: \d{2,8}(?![\w/.,]\d|%)){0,3})"
+_VALUE = r"(?P<v>[#*]?(?:[A-Z]{2,4} (?=\d{5}))?(?=[\w./*-]{0,24}\d)[A-Za-z0-9*]{1,24}(?:[-./_][A-Za-z0-9*]{1,24}){0,5}(?: \d{2,8}(?![\w/.,]\d|%)){0,3})"
 
 # Label -> category, tried in order; a strong label needs less of the value that follows.
 _LABELS: tuple[tuple[str, str, bool], ...] = (
-    ("MRN", r"m\.?r\.?n\.?|(?:med(?:ical)?\.?[ -]?)rec(?:ord)?s?\.?|medrec|mr ?#|chart ?(?:#|no|num|id)|hospital (?:id|no\.|num|#)|unit (?:no|num|#)|(?:patient|pt\.?) ?(?:id|identifier|no\.|num|#)|record ?(?=#|no|num|id)", True),
+    ("MRN", r"m\.?r\.?n\.?|(?:med(?:ical)?\.?[ -]?)rec(?:ord)?s?\.?|medrec|mr ?#|chart ?(?:#|no|num|id)|hospital (?:id|no\.|num(?:ber)?|#)|unit (?:no\.?|num(?:ber)?|#)|(?:patient|pt\.?) ?(?:id|identifier|no\.|num(?:ber)?|#)|(?:id|name|wrist) ?band(?: (?:checked|verified|confirmed))?|record ?(?=#|no|num|id)", True),
     ("SSN", r"ssn|ss ?#|soc(?:ial)?\.? sec(?:urity)?\.?(?: ?#)?|social(?= (?:is|number|#|ending))", True),
     ("FAX", r"fax|facsimile", True),
     ("PHONE", r"phone|tele?phone|tel|cell(?: phone)?|mobile|pager|beeper|call(?:[- ]?back)?|contact(?: info)?|home|work|reached? at|phone ?#|ph|extension|ext|voice ?mail|text", True),
     ("LICENSE", r"licen[sc]e(?! plate)|lic\.?|driver'?s? lic(?:en[sc]e)?|dl ?(?=#|no|num|:)|npi|dea|upin|certificat(?:e|ion)|cert\.? ?(?=#|no)|state id|medical licen[sc]e", True),
     ("VEHICLE", r"licen[sc]e plate|plate|(?:vehicle|car|truck) (?:id|tag|reg(?:istration)?|plate)|vin|registration plate|tag ?(?=#|no)", True),
-    ("HEALTH_PLAN", r"insurance(?: policy| plan| member| card)?|ins(?:ur)?\.? (?=id|#|no|policy)|health ?(?:care)? ?plan(?: beneficiary| member)?|plan (?=id|#|no|num)|policy(?: holder)?|member(?:ship)? ?(?=id|#|no|num|:)|subscriber|group ?(?=id|#|no|num)|beneficiary|hicn|mbi|medicare(?: ?(?=#|id|no|num|beneficiary|:))|medicaid(?: ?(?=#|id|no|num|:))|payer id", True),
+    ("HEALTH_PLAN", r"insurance(?: policy| plan| member| card)?|ins(?:ur)?\.? (?=id|#|no|policy)|health ?(?:care)? ?plan(?: beneficiary| member)?|plan (?=id|#|no|num)|policy(?: holder)?|member(?:ship)?|subscriber|group ?(?=id|#|no|num)|beneficiary|hicn|mbi|medicare(?: ?(?=#|id|no|num|beneficiary|:))|medicaid(?: ?(?=#|id|no|num|:))|payer id", True),
     ("ACCOUNT", r"account|acct|a/c|invoice|claim|bill(?:ing)? ?(?=#|no|num|id|acc)|guarantor|har ?(?=#|:)|iban|routing|(?:credit|debit) card|bank", True),
     ("DEVICE", r"serial(?: ?(?=#|no|num|:))?|s/n|sn(?=[ :#])|udi|device (?=id|#|no|serial)|imei|implant (?=id|#|no)|model/serial|pacemaker (?=id|#|no|serial)", True),
     ("BIOMETRIC", r"(?:finger ?print|retina(?:l)? ?(?:scan)?|iris (?:scan|id|code)|voice ?print|palm ?print|face ?(?:id|print)|biometric|facial (?:scan|id|recognition))(?: (?:template|hash|ref(?:erence)?|record|scan|id))?", True),
     ("OTHER_ID", r"accession|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol+ment|confirmation|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial", False),
 )  # fmt: skip
 LABELLED = tuple(
-    (category, strong, re.compile(rf"(?<![\w])(?:{label})(?:(?<=\s)|(?!\w)){_LINK}{_VALUE}", re.IGNORECASE))
+    (
+        category,
+        strong,
+        re.compile(rf"(?<![\w])(?:{label})(?:(?<=\s)|(?!\w)){_LINK}{_VALUE}", re.IGNORECASE),
+    )
     for category, label, strong in _LABELS
 )
+_CALL = re.compile(
+    r"\b(?:call|reach|dial|page|contact|phone|question)(?:ed|s)?\b[^.\n]{0,40}?\b(?:at|on|to)\s"
+    r"(?!(?:[01]\d|2[0-3])[0-5]\d\b)(?P<v>\d{4,5})(?!\w|[/.,]\d)",
+    re.IGNORECASE,
+)
 _USER = re.compile(
-    r"\b(?:user ?name|user ?id|login|patient portal user)\s?[:=]\s?(?P<v>[\w.@-]{3,40})", re.IGNORECASE
+    r"\b(?:user ?name|user ?id|login|patient portal user)\s?[:=]\s?(?P<v>[\w.@-]{3,40})",
+    re.IGNORECASE,
 )
 
 _PATTERNS: tuple[tuple[str, float, str], ...] = (
@@ -57,11 +69,18 @@ _PATTERNS: tuple[tuple[str, float, str], ...] = (
     ("PHONE", 0.9, r"(?<![\w.])\+\d{1,3}[ .-]?(?:\(?\d{1,4}\)?[ .-]?){2,4}\d{2,4}(?!\w)"),
     ("PHONE", 0.7, r"(?<![\w.-])1-8(?:00|88|77|66|55|44|33)-[A-Z0-9]{3,7}(?:-[A-Z0-9]{4})?(?!\w)"),
     ("PHONE", 0.7, r"(?<=[ (,;])x\d{4,5}(?![\w.]|\s?(?:mg|ml|days?|times))"),
-    ("OTHER_ID", 0.7, r"(?<![\w-])(?!NCT|ISRCTN|PMC|PMID|ICD|CPT|HPV|COVID)[A-Z]{1,5}-?\d{2,4}-?\d{3,12}(?![\w-])"),
+    ("OTHER_ID", 0.7, r"(?<![\w-])(?!NCT|ISRCTN|PMC|PMID|ICD|CPT|HPV|COVID)[A-Z]{1,5}-?\d{2,4}-?\d{3,12}[A-Z]?(?![\w-])"),
+    ("MRN", 0.6, r"(?<![\w/.-])\d{3}-\d{2}-\d{2,3}(?![\w/-]|\.\d)"),
+    ("OTHER_ID", 0.5, r"(?<![\w.,/-])\d{6,9}[A-Z](?![\w-])"),
+    ("OTHER_ID", 0.5, r"(?m)(?:^|(?<=[A-Za-z.]  )|(?<=\()|(?<=/))[ \t]{0,4}\d{6,9}(?=\)|[ \t]{0,3}/ |[ \t\r]{0,4}$)"),
+    ("SSN", 0.9, r"(?i)(?<=last four )\d{4}(?!\w)|(?<=last 4 )\d{4}(?!\w)|(?<=ending in )\d{4}(?!\w)|(?<=last four: )\d{4}(?!\w)"),
     ("OTHER_ID", 0.6, r"(?<![\w#])#\s?(?=[A-Z\d-]{5,24}(?!\w))(?:[A-Z]{1,6}-?)?\d{4,16}(?:-\d{1,10}){0,3}"),
     ("OTHER_ID", 0.5, r"(?<![\w.,/$-])(?!\d*0{5})\d{9,25}(?![\w,/%-]|\.\d)"),
 )  # fmt: skip
-FORMATS = tuple((category, score, re.compile(pattern)) for category, score, pattern in _PATTERNS)
+FORMATS = tuple(
+    (category, score, re.compile(pattern, re.IGNORECASE if category in ("URL", "EMAIL") else 0))
+    for category, score, pattern in _PATTERNS
+)
 _VIN = re.compile(r"(?<!\w)[A-HJ-NPR-Z0-9]{17}(?!\w)")
 _DEA = re.compile(r"(?<!\w)[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}(?!\w)")
 _CARD = re.compile(r"(?<![\w-])\d{4}[- ]?\d{4}[- ]?\d{4}[- ]?\d{1,7}(?![\w-])")
@@ -85,6 +104,8 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
             if _YEAR.fullmatch(value) or re.fullmatch(r"\d{1,2}/\d{1,2}(/\d{2,4})?", value):
                 continue
             yield PhiSpan(match.start("v"), match.end("v"), category, 0.97 if strong else 0.8)
+    for match in _CALL.finditer(text):
+        yield PhiSpan(match.start("v"), match.end("v"), "PHONE", 0.6)
     for match in _USER.finditer(text):
         yield PhiSpan(match.start("v"), match.end("v"), "OTHER_ID", 0.8)
 

@@ -40,6 +40,7 @@ class Identity:
     own: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
     values: tuple[tuple[str, str], ...] = ()
+    female: bool | None = None
 
     def __repr__(self) -> str:
         return f"Identity(<{len(self.names)} names, {len(self.values)} values>)"
@@ -60,7 +61,31 @@ def _parts(names: Iterable[str]) -> frozenset[str]:
     return frozenset(w for w in words if len(w) > 1 and w not in _NO_PART)
 
 
-_NO_PART = frozenset("mr mrs ms miss dr prof jr sr ii iii iv md do rn phd de la del van von der".split())
+_NO_PART = frozenset(
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "miss",
+        "dr",
+        "prof",
+        "jr",
+        "sr",
+        "ii",
+        "iii",
+        "iv",
+        "md",
+        "do",
+        "rn",
+        "phd",
+        "de",
+        "la",
+        "del",
+        "van",
+        "von",
+        "der",
+    ]
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -214,7 +239,7 @@ def _value_forms(category: str, value: str) -> Iterator[str]:
         case "LOCATION":
             if len(plain) >= 4:
                 yield plain
-                yield "".join(_SHORT_STREET.get(word, word) for word in words)
+                yield "".join(_SHORT_STREET.get(word) or word for word in words)
             named = [w for w in words if not w.isdigit()]
             if words and words[0].isdigit() and len("".join(named)) >= 6 and len(named) > 1:
                 yield "".join(named)
@@ -264,7 +289,7 @@ def _deletions(word: str) -> Iterator[str]:
 
 
 def edit_distance_one(a: str, b: str) -> bool:
-    """Whether one insertion, deletion, substitution or swap of neighbours turns ``a`` into ``b``."""
+    """Whether one insertion, deletion, substitution or swap of neighbours makes ``b`` of ``a``."""
     if abs(len(a) - len(b)) > 1 or a == b:
         return False
     i = 0

@@ -43,12 +43,12 @@ def english() -> Lexicon:
     nicknames = {k: tuple(v) for k, v in read_json("scrub_nicknames.json").items() if k[0] != "_"}
     short = {name for names in nicknames.values() for name in names}
     return Lexicon(
-        first=_read("scrub_first.txt") | short | nicknames.keys(),
-        last=_read("scrub_last.txt"),
-        everyday=_read("scrub_everyday.txt"),
-        words=_read("scrub_words.txt"),
-        capitals=_read("scrub_capitals.txt"),
-        eponyms=_read("scrub_eponyms.txt"),
+        first=read_words("scrub_first.txt") | short | nicknames.keys(),
+        last=read_words("scrub_last.txt"),
+        everyday=read_words("scrub_everyday.txt"),
+        words=read_words("scrub_words.txt"),
+        capitals=read_words("scrub_capitals.txt"),
+        eponyms=read_words("scrub_eponyms.txt"),
         nicknames=nicknames,
     )
 
@@ -59,7 +59,9 @@ def read_json(name: str) -> Mapping[str, Any]:
     return json.loads(_text(name))
 
 
-def _read(name: str) -> frozenset[str]:
+@cache
+def read_words(name: str) -> frozenset[str]:
+    """The words of a text asset, without its comment lines."""
     lines = (line for line in _text(name).splitlines() if not line.startswith("#"))
     return frozenset(word for line in lines for word in line.split())
 

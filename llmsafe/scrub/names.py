@@ -4,6 +4,8 @@ Every rule looks at a window of capitalised words; lists of ordinary words, epon
 head nouns say which capitalised words are no names.
 """
 
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
 from __future__ import annotations
 
 import re
@@ -16,7 +18,7 @@ _WORD = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|['’](?=[A-Za-z]{2})|[’'](?=[A-Z]
 # A capitalised word that may belong to a name: Smith, O'Brien, McKay, Smith-Jones, J., Marine542.
 _CAP = (
     r"(?:[A-Z](?:[a-z0-9]{1,30}(?:['’]?[A-Z][a-z0-9]{1,30}){0,2}|['’][A-Z][a-z]{1,30})"
-    r"(?:-[A-Z][a-z]{1,30}){0,2})"
+    r"(?:-[A-Z][a-z]{1,30}(?:[A-Z][a-z]{1,30})?){0,2})"
 )
 _ALL = r"[A-Z](?:['’-]?[A-Z]){1,20}"
 _INITIAL = r"[A-Z]\.?(?![\w])"
@@ -37,7 +39,9 @@ _CREDENTIAL = (
     r"A\.?P\.?R\.?N|A\.?R\.?N\.?P|F\.?N\.?P(?:-C|-BC)?|C\.?R\.?N\.?A|L\.?P\.?N|L\.?V\.?N|C\.?N\.?A|D\.?P\.?T|P\.?T"
     r"|O\.?T\.?R|L\.?C\.?S\.?W|M\.?S\.?W|L\.?M\.?F\.?T|M\.?P\.?H|F\.?A\.?C\.?[SPC]\.?|MBBS|MBChB|R\.?D|R\.?T|CMA|M\.?A|CCC-SLP|DNP|Psy\.?D|EMT(?:-P)?|RPh)"
 )
-_CREDENTIALED = re.compile(rf"(?<![\w.])(?P<n>{_NAME}),? {{1,2}}{_CREDENTIAL}(?![\w])|(?<![\w.])(?P<n2>{_NAME}),{_CREDENTIAL}(?!\w)")
+_CREDENTIALED = re.compile(
+    rf"(?<![\w.])(?P<n>{_NAME}),? {{1,2}}{_CREDENTIAL}(?![\w])|(?<![\w.])(?P<n2>{_NAME}),{_CREDENTIAL}(?!\w)"
+)
 _LABEL = (
     r"(?:patient(?:'s)?(?: name)?|pt\.?(?: name)?|name|full name|legal name|preferred name|first name|last name|surname|maiden name|alias|aka|a\.k\.a\.|nickname|goes by|named|called"
     r"|dictated by|transcribed by|signed(?: by)?|electronically signed(?: by)?|e-signed by|authenticated by|reviewed by|attending(?: physician| md)?|physician|provider|pcp|surgeon|assistant"
@@ -57,10 +61,14 @@ _RELATIVE = re.compile(
     r"\b(?i:wife|husband|spouse|partner|son|daughter|mother|father|mom|dad|brother|sister|aunt|uncle|niece"
     r"|nephew|cousin|grandson|granddaughter|grandmother|grandfather|grandma|grandpa|friend|neighbor|neighbour|fianc[ee]e?|girlfriend"
     r"|boyfriend|caregiver|roommate|boss|coworker|landlord|in-law|stepmother|stepfather|stepson|stepdaughter)"
-    rf"(?:,| is|:)?[ ]\(?(?P<n>{_CAP}(?:[ ](?:{_INITIAL}[ ])?{_CAP})?)"
+    rf"(?:,| is|:)?[ ]\(?(?P<n>{_CAP}(?:[ ](?:{_INITIAL}[ ])?{_CAP})?|{_ALL}(?:[ ]{_ALL})?)"
 )
-_REVERSED = re.compile(rf"(?<![\w,] )(?<!\w)(?P<last>{_CAP}|{_ALL}),[ ]{{0,2}}\n?[ ]?(?P<first>{_CAP}|{_ALL})(?P<mid>[ ](?:[A-Z]\.?(?!\w)|{_CAP}))?")
-_RUN = re.compile(rf"(?<![\w'’.@/-])(?:{_CAP}|{_ALL}|{_INITIAL})(?:(?:[ ]{{1,2}}|[ ]?\n[ ]?|-|(?<=\.)){_PARTICLE}?(?:{_CAP}|{_ALL}|{_INITIAL})){{0,4}}")
+_REVERSED = re.compile(
+    rf"(?<![\w,] )(?<!\w)(?P<last>{_CAP}|{_ALL}),[ ]{{0,2}}\n?[ ]?(?P<first>{_CAP}|{_ALL})(?P<mid>[ ](?:[A-Z]\.?(?!\w)|{_CAP}))?"
+)
+_RUN = re.compile(
+    rf"(?<![\w'’.@/-])(?:{_CAP}|{_ALL}|{_INITIAL})(?:(?:[ ]{{1,2}}|[ ]?\n[ ]?|-|(?<=\.)){_PARTICLE}?(?:{_CAP}|{_ALL}|{_INITIAL})){{0,4}}"
+)
 _PIECE = re.compile(rf"{_CAP}|{_ALL}|[A-Z](?!\w)\.?")
 _CLINICAL_NEXT = re.compile(
     r"(?:['’]s?)?[- ](?:[a-z]+[- ]){0,1}(?:disease|syndrome|sign|signs|reflex|score|scores|scale|criteria|catheter|test|testing|maneuver|manoeuvre"
@@ -74,7 +82,7 @@ _CLINICAL_NEXT = re.compile(
     r"|maneuvers|angle|view|series|pose|fever|equation|rule|triad|tetralogy|pentad|hepatitis|encephalitis|granulomatosis|vasculitis|nephropathy|tremor)s?\b",
     re.IGNORECASE,
 )
-_TITLES = frozenset("dr drs mr mrs ms miss prof md rn".split())
+_TITLES = frozenset(["dr", "drs", "mr", "mrs", "ms", "miss", "prof", "md", "rn"])
 _SUFFIX = frozenset(("jr", "sr", "ii", "iii", "iv"))
 
 
@@ -94,20 +102,39 @@ def find_titled(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(match.start("n"), end, "NAME", 0.8)
     for match in _CREDENTIALED.finditer(text):
         group = "n" if match["n"] else "n2"
-        yield from _checked(text, match.start(group), match.end(group), 0.9, trust=False)
+        yield from _credentialed(text, match.start(group), match.end(group))
+
+
+def _credentialed(text: str, start: int, end: int) -> Iterator[PhiSpan]:
+    """The trailing part of a window that can be a name; a credential follows, so even an ordinary
+    word may be one ("Elijah Bone, DO"), but not on its own."""
+    lexicon = english()
+    pieces = list(_PIECE.finditer(text, start, end))
+    kept: list[re.Match[str]] = []
+    for piece in reversed(pieces[-4:]):
+        word = piece[0].lower().rstrip(".")
+        named = word in lexicon.first or word in lexicon.last or word in lexicon.everyday
+        if word in _TITLES or (kept and word in lexicon.words and not named and len(word) > 1):
+            break
+        kept.insert(0, piece)
+    words = [piece[0].lower().rstrip(".") for piece in kept]
+    if words and any(len(w) > 1 and w not in lexicon.words for w in words):
+        yield PhiSpan(kept[0].start(), kept[-1].end(), "NAME", 0.9)
 
 
 def find_labelled_names(text: str) -> Iterator[PhiSpan]:
     """After a label (Patient:, Dictated by:, Dear) or a relation (his wife Mary)."""
     lexicon = english()
     for match in _LABELLED.finditer(text):
-        yield from _checked(text, match.start("n"), match.end("n"), 0.9, trust=False)
+        named = "name" in match[0][: match.start("n") - match.start()].lower()
+        yield from _checked(text, match.start("n"), match.end("n"), 0.9, trust=named)
     for pattern in (_LABELLED_BARE, _RELATIVE):
         for match in pattern.finditer(text):
             first = re.split(r"\W", match["n"].lower())[0]
             if _FIELD.search(first):
                 continue
-            if _LOOSE.match(match[0]) and not {first} & (lexicon.first | lexicon.last):
+            loose = _LOOSE.match(match[0]) or match["n"].isupper()
+            if loose and not {first} & (lexicon.first | lexicon.last):
                 continue
             yield from _checked(text, match.start("n"), match.end("n"), 0.8, trust=False)
 
@@ -125,12 +152,17 @@ def _checked(text: str, start: int, end: int, score: float, *, trust: bool) -> I
         if word in _TITLES:
             break
         if position == 0 and trust:
-            if piece[0].isupper() and len(word) > 3 and word in lexicon.words:
+            ordinary = word in lexicon.words and word not in lexicon.everyday | lexicon.last
+            if piece[0].isupper() and len(word) > 3 and ordinary:
                 return
             kept, strong = piece.end(), True
             continue
         initial = len(word) == 1
         named = word in lexicon.first or word in lexicon.last
+        if trust and position == 1:  # "Dr. Hope Singer", "Dr. Ann Fraser"
+            before = text[start:kept].strip(" .").lower()
+            given = before in lexicon.first or len(before) == 1
+            named = named or given or word in lexicon.everyday or word in lexicon.eponyms
         if not initial and not named and (lexicon.plain(word) or word in lexicon.eponyms):
             break
         if not initial and not named and piece[0].isupper() and len(word) < 5:
@@ -152,6 +184,9 @@ def _end(text: str, end: int) -> int:
     return end - 1 if text[end - 1] == "." and _STOP.match(text, end) else end
 
 
+_HEADER = re.compile(r"[ ,]{1,4}(?:MRN|DOB|Unit|Acct)\b", re.IGNORECASE)
+
+
 def find_reversed(text: str) -> Iterator[PhiSpan]:
     """ "Last, First M." when the word list knows one of them and neither is ordinary."""
     lexicon = english()
@@ -160,13 +195,19 @@ def find_reversed(text: str) -> Iterator[PhiSpan]:
         parts = last.split("-")
         known_last = any(part in lexicon.last for part in parts)
         known_first = first in lexicon.first
-        if first in lexicon.words or {first, last} & _MONTHS:
+        if {first, last} & _MONTHS:
             continue
-        if last in lexicon.words and not known_last:
+        if any(w in lexicon.words and w not in lexicon.everyday for w in (first, last)):
             continue
         both_plain = lexicon.plain(last) and lexicon.plain(first)
-        if (known_first and (known_last or not lexicon.plain(last)) and not both_plain) or (
-            known_last and not lexicon.plain(last) and not lexicon.plain(first) and match["mid"]
+        sure_last = known_last and not lexicon.plain(last) and last not in lexicon.eponyms
+        odd_first = not lexicon.plain(first) and first not in lexicon.eponyms and len(first) > 2
+        odd_first = odd_first or (first in lexicon.everyday and bool(match["mid"]))
+        header = match["mid"] or _HEADER.match(text, match.end())
+        if (
+            (known_first and (known_last or not lexicon.plain(last)) and not both_plain)
+            or (sure_last and odd_first)
+            or (both_plain and known_first and header)
         ):
             end = match.end()
             if match["mid"] and len(match["mid"].strip(" .")) > 1:
@@ -200,13 +241,20 @@ def _name_at(
 ) -> tuple[int, float]:
     """How many pieces from ``at`` on are a name, and how sure that is; (0, 0) if none."""
     words = [piece[0].lower().rstrip(".") for piece in pieces[at : at + 4]]
-    kinds = [_kind(word, piece[0], lexicon) for word, piece in zip(words, pieces[at:], strict=False)]
+    kinds = [
+        _kind(word, piece[0], lexicon) for word, piece in zip(words, pieces[at:], strict=False)
+    ]
     shape = "".join(kinds)
     first_upper = pieces[at][0].isupper() and len(words[0]) > 1
     for pattern, score in _SHAPES_UPPER if first_upper else _SHAPES:
         if match := pattern.match(shape):
             return len(match[0]), score
-    if shape[:1] in "FL" and shape[:1] and not first_upper and _lonely(pieces[at], text, words[0], lexicon):
+    if (
+        shape[:1] in "FL"
+        and shape[:1]
+        and not first_upper
+        and _lonely(pieces[at], text, words[0], lexicon)
+    ):
         return 1, 0.6
     return 0, 0.0
 
@@ -219,7 +267,9 @@ _SHAPES = tuple(
     for pattern, score in (
         (r"[FB][IFBfbU]?[LBlbe]", 0.92),
         (r"[FB]I?I[LBlbeU]", 0.9),
-        (r"[fb]I?[LBe]", 0.85),
+        (r"[FB][FBfb]U", 0.8),
+        (r"[fb][IFB]?[LBe]", 0.85),
+        (r"UI[LBle]", 0.7),
         (r"[FB]I", 0.85),
         (r"[FB][UF]", 0.85),
         (r"II?[LBe]", 0.85),
@@ -227,12 +277,21 @@ _SHAPES = tuple(
         (r"[fb]I[lbU]", 0.8),
         (r"U[LB](?!N)", 0.7),
         (r"[fb][lb]", 0.6),
+        (r"[FB]l", 0.85),
+        (r"lI?L", 0.6),
         (r"[fb]I(?![A-Za-z])", 0.6),
     )
 )
 _SHAPES_UPPER = tuple(
     (re.compile(pattern), score)
-    for pattern, score in ((r"[FB][IFB]?[LBe]", 0.85), (r"[LBe][FB]", 0.7), (r"[FB][lbU]", 0.6))
+    for pattern, score in (
+        (r"[FB][IFB]?[LBe]", 0.85),
+        (r"[LBe][FB]", 0.7),
+        (r"[FB][lbU]", 0.6),
+        (r"[fb]I?[LB]", 0.7),
+        (r"[fbl]I[lbLB]", 0.7),
+        (r"[FB]I[lbLBe]", 0.8),
+    )
 )
 
 
@@ -240,10 +299,7 @@ def _kind(word: str, written: str, lexicon: Lexicon) -> str:
     if len(word) == 1:
         return "I"
     if "-" in word:
-        halves = word.split("-")
-        if not all(half in lexicon.last or half in lexicon.first for half in halves):
-            return "N"
-        return "e" if any(half in lexicon.eponyms for half in halves) else "L"
+        return _double(word.split("-"), lexicon)
     if word.replace("'", "").replace("’", "") in lexicon.last:
         word = word.replace("'", "").replace("’", "")
     first, last = word in lexicon.first, word in lexicon.last
@@ -254,15 +310,50 @@ def _kind(word: str, written: str, lexicon: Lexicon) -> str:
         return "b" if ordinary else "B"
     if first:
         return "f" if ordinary else "F"
+    if word in lexicon.eponyms and not ordinary:
+        return "e"
     if last:
-        return "l" if ordinary else ("e" if word in lexicon.eponyms else "L")
-    unknown = not ordinary and word not in lexicon.eponyms and not written.isupper()
+        return "l" if ordinary else "L"
+    if word in lexicon.everyday:
+        return "l"
+    unknown = not ordinary and not written.isupper()
     return "U" if unknown and len(word) > 2 else "N"
 
 
+def _double(halves: list[str], lexicon: Lexicon) -> str:
+    """The kind of a hyphenated word: "Mallory-Weiss" is an eponym, "Garcia-Lopez" a family name."""
+    listed = [half in lexicon.last or half in lexicon.first for half in halves]
+    listed = [a and half not in lexicon.everyday for a, half in zip(listed, halves, strict=True)]
+    strange = [half not in lexicon.words and len(half) > 1 for half in halves]
+    if not any(listed) or not all(a or b for a, b in zip(listed, strange, strict=True)):
+        return "N"
+    if any(half in lexicon.eponyms for half in halves):
+        return "e"
+    return "N" if all(lexicon.plain(half) for half in halves) else "L"
+
+
 _MONTHS = frozenset(
-    "january february march april may june july august september october november december monday "
-    "tuesday wednesday thursday friday saturday sunday".split()
+    [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+    ]
 )
 
 
@@ -284,7 +375,9 @@ def find_unknown(text: str) -> Iterator[PhiSpan]:
     for match in _UNKNOWN_PAIR.finditer(text):
         kinds = [_kind(match[g].lower(), match[g], lexicon) for g in "ab"]
         digits = all(re.fullmatch(r"[A-Z][a-z'’]+\d{1,3}", match[g]) for g in "ab")
-        article = re.search(r"\b(?:the|an?|with|using|and)\s$", text[: match.start()][-8:], re.IGNORECASE)
+        article = re.search(
+            r"\b(?:the|an?|with|using|and)\s$", text[: match.start()][-8:], re.IGNORECASE
+        )
         clear = kinds == ["U", "U"] and not article and not _CLINICAL_NEXT.match(text, match.end())
         if digits or clear:
             yield PhiSpan(*match.span(), "NAME", 0.8 if digits else 0.5)

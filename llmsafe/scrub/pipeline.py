@@ -1,8 +1,8 @@
 """The whole job: a corpus in, scrubbed shards out, in a folder that appears only when it is done.
 
 Work happens in a hidden folder beside the output. Each shard is written, then recorded in a
-progress file; a run that is killed goes on after the last recorded shard (``resume``), with the same
-key, and gives the same bytes as one that was not. The folder is renamed to the output at the end.
+progress file; a run that is killed goes on after the last recorded shard (``resume``), with
+the same key, and gives the same bytes as one that was not. At the end it becomes the output.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from pydantic import Field
 
 from llmsafe import __version__
 from llmsafe.artifacts import (
@@ -86,10 +88,10 @@ class Tally(Artifact):
 
     notes: int = 0
     characters: int = 0
-    spans_by_category: dict[str, int] = {}
-    spans_by_source: dict[str, int] = {}
-    quarantined: dict[str, str] = {}
-    dropped_columns: list[str] = []
+    spans_by_category: dict[str, int] = Field(default_factory=dict[str, int])
+    spans_by_source: dict[str, int] = Field(default_factory=dict[str, int])
+    quarantined: dict[str, str] = Field(default_factory=dict[str, str])
+    dropped_columns: list[str] = Field(default_factory=list[str])
     seconds: float = 0.0
 
     def __add__(self, other: Tally) -> Tally:
@@ -108,7 +110,8 @@ class Progress(Artifact):
     """Shards that are complete, under one digest of settings and input."""
 
     settings: str
-    read: list[int] = []  # notes read per shard, quarantined ones included
+    # notes read per shard, quarantined ones included
+    read: list[int] = Field(default_factory=list[int])
     tally: Tally = Tally()
 
 
@@ -145,8 +148,8 @@ def check_request(request: Request) -> None:
     check_output(request.output, force=request.force)
     if request.lang not in ("en", "auto"):
         raise InputError(
-            f"--lang {request.lang!r} has no recognisers yet; choose en, or auto (English; notes in "
-            "Chinese characters are quarantined)"
+            f"--lang {request.lang!r} has no recognisers yet; choose en, or auto (English; notes "
+            "in Chinese characters are quarantined)"
         )
     place = Path(request.source.path)
     if (place / VAULT / "canaries.json").exists():
@@ -216,8 +219,7 @@ def _scrub_into(work: Path, request: Request, report: Report) -> ScrubManifest:
         progress = Progress(
             settings=progress.settings,
             read=[*progress.read, len(shard)],
-            tally=progress.tally
-            + tally.model_copy(update={"seconds": time.monotonic() - began}),
+            tally=progress.tally + tally.model_copy(update={"seconds": time.monotonic() - began}),
         )
         progress.save(vault / PROGRESS, private=True)
     return _finish(work, request, description, progress, len(patients))
@@ -287,9 +289,7 @@ def _tally(notes: Sequence[Note], outcomes: Sequence[Outcome], request: Request)
         dropped.update(name for name in note.extra if name not in request.keep)
     return Tally(
         notes=sum(1 for outcome in outcomes if outcome.note),
-        characters=sum(
-            len(note.text) for note, o in zip(notes, outcomes, strict=True) if o.note
-        ),
+        characters=sum(len(note.text) for note, o in zip(notes, outcomes, strict=True) if o.note),
         spans_by_category=dict(sorted(categories.items())),
         spans_by_source=dict(sorted(sources.items())),
         quarantined=quarantined,
@@ -301,9 +301,11 @@ def _write_shard(
     work: Path, number: int, notes: Sequence[Note], outcomes: Sequence[Outcome], request: Request
 ) -> None:
     clean = [outcome.note for outcome in outcomes if outcome.note]
-    [made] = write_corpus(
-        work / "shard", clean, request.source.format, columns=request.columns
-    ) if len(clean) <= SHARD_NOTES else [None]
+    [made] = (
+        write_corpus(work / "shard", clean, request.source.format, columns=request.columns)
+        if len(clean) <= SHARD_NOTES
+        else [None]
+    )
     assert made is not None, "a shard holds at most SHARD_NOTES notes"
     os.replace(made, work / CORPUS / f"part-{number:05d}{made.suffix}")
     bad = [
@@ -357,9 +359,7 @@ def _finish(
     return manifest
 
 
-def _lineage(
-    request: Request, manifest: ScrubManifest, description: dict[str, Any]
-) -> Lineage:
+def _lineage(request: Request, manifest: ScrubManifest, description: dict[str, Any]) -> Lineage:
     before = Path(request.source.path) / VAULT / "lineage.json"
     lineage = Lineage.load(before) if before.exists() else Lineage()
     return lineage.then(
@@ -392,7 +392,7 @@ def _publish(work: Path, request: Request) -> None:
 
 
 @contextmanager
-def _locked(request: Request, work: Path) -> Iterator[None]:
+def _locked(request: Request, work: Path) -> Generator[None]:
     """Hold the work folder alone; begin it anew unless resuming."""
     make_folder(work, private=True)
     with (work / ".lock").open("w") as lock:

@@ -28,7 +28,7 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("cities", ("LOCATION",), places.find_cities),
     ("institutions", ("ORGANIZATION",), places.find_institutions),
     ("labelled numbers", tuple(dict.fromkeys(c for c, _, _ in ids.LABELLED)), ids.find_labelled),
-    ("number formats", tuple(dict.fromkeys(c for c, _, _ in ids.FORMATS)), ids.find_formats),
+    ("number formats", (*dict.fromkeys(c for c, _, _ in ids.FORMATS), "FAX"), ids.find_formats),
     ("check digits", ("VEHICLE", "LICENSE", "ACCOUNT"), ids.find_checked),
 )
 

@@ -28,7 +28,7 @@ TAG = re.compile(rf"\[(?:{'|'.join(CATEGORIES)})(?:-\d{{1,4}}|:[0-9a-f]{{12}})?\
 
 @dataclass(frozen=True, repr=False)
 class Edited:
-    """A text after replacement; ``edits`` are (start, end, new length) in the old text, in order."""
+    """A text after replacement; ``edits`` are (start, end, new length) in the old text."""
 
     text: str
     edits: tuple[tuple[int, int, int], ...]

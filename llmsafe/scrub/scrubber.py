@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace as changed
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from functools import lru_cache
 from typing import Any
 
 from llmsafe.notes import Note, PhiSpan
+from llmsafe.scrub.dates import shift_date
 from llmsafe.scrub.detect import DetectionError, Detector, build_engine, load_recognisers
 from llmsafe.scrub.known import Identity, KnownMatcher, build_matcher
 from llmsafe.scrub.normalise import mostly_cjk
@@ -15,7 +17,6 @@ from llmsafe.scrub.recognisers import Finder
 from llmsafe.scrub.replace import TAG, Edited, replace
 from llmsafe.scrub.settings import Outcome, Settings
 from llmsafe.scrub.surrogate import Person, date_offset, roles
-from llmsafe.scrub.dates import shift_date
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,7 +50,9 @@ class Scrubber:
         ]
         found = self.detector.detect(note.text, known)
         tags = [match.span() for match in TAG.finditer(note.text)]
-        spans = [s for s in found if not any(s.start < end and start < s.end for start, end in tags)]
+        spans = [
+            s for s in found if not any(s.start < end and start < s.end for start, end in tags)
+        ]
         person = make_person(note, identity, spans)
         settings = self.settings
         edited = replace(note.text, spans, settings.method, settings.key, person)
@@ -57,8 +60,9 @@ class Scrubber:
 
 
 _KNOWN_CATEGORIES = (
-    "NAME", "DATE", "LOCATION", "ORGANIZATION", "PHONE", "FAX", "EMAIL", "SSN", "MRN", "HEALTH_PLAN",
-    "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE", "URL", "IP", "BIOMETRIC", "OTHER_ID",
+    "NAME", "DATE", "LOCATION", "ORGANIZATION", "PHONE", "FAX", "EMAIL", "SSN", "MRN",
+    "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE", "URL", "IP", "BIOMETRIC",
+    "RESIDENT_ID", "OTHER_ID",
 )  # fmt: skip
 
 
@@ -86,6 +90,7 @@ def make_person(note: Note, identity: Identity | None, spans: Sequence[PhiSpan])
         scope=f"patient {note.patient_id}" if note.patient_id else f"note {note.note_id}",
         own=identity.own_parts() if identity else frozenset(),
         avoid=identity.parts() if identity else frozenset(),
+        female=identity.female if identity else None,
         year=int(year) if year.isdigit() and int(year) > 0 else None,
         mentions=mentions,
         roles=roles(mentions) | (roles(identity.names) if identity else {}),

@@ -14,26 +14,55 @@ from dataclasses import dataclass, field
 
 from llmsafe.scrub.dates import shift_date
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.lexicon import english, read_json
+from llmsafe.scrub.lexicon import english, read_json, read_words
 from llmsafe.scrub.normalise import normalise
 
 _NAME_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_PARTICLES = frozenset("de del della la los las da dos di du le van der den von bin ibn al el ter".split())
+_PARTICLES = frozenset(
+    [
+        "de",
+        "del",
+        "della",
+        "la",
+        "los",
+        "las",
+        "da",
+        "dos",
+        "di",
+        "du",
+        "le",
+        "van",
+        "der",
+        "den",
+        "von",
+        "bin",
+        "ibn",
+        "al",
+        "el",
+        "ter",
+    ]
+)
 _SUFFIX = re.compile(r",? (?:Jr|Sr|II|III|IV)\b\.?$")
 _ZIP = re.compile(r"(?<!\d)(\d{5})(?:-\d{4})?$")
-_STATE = re.compile(r",?\s(?P<state>[A-Z]{2}|[A-Z][a-z]+(?: [A-Z][a-z]+)?)(?:,?\s+\d{5}(?:-\d{4})?)?$")
+_STATE = re.compile(
+    r",?\s(?P<state>[A-Z]{2}|[A-Z][a-z]+(?: [A-Z][a-z]+)?)(?:,?\s+\d{5}(?:-\d{4})?)?$"
+)
 _STREET_WORD = re.compile(
     r"(?i)\b(street|avenue|boulevard|drive|road|lane|court|place|terrace|parkway|highway|square|trail|way"
     r"|circle|st|ave?|blvd|dr|rd|ln|ct|pl|ter|pkwy|hwy|sq|cir)\b\.?"
 )
 _HEAD = re.compile(
-    r"(?i)((?:regional |general |community |memorial |university |children'?s |va |rehabilitation )?"
-    r"(?:hospital|hosp\.?|clinic|medical (?:center|ctr|group)|med\.? (?:center|ctr)|health (?:center|system|care)"
-    r"|healthcare|nursing home|infirmary|(?:cancer|heart|surgery|oncology) (?:center|institute)|institute|hospice"
-    r"|university|college|(?:high|middle|elementary) school|pharmacy|laboratory))\W*$"
+    r"(?i)((?:regional |general |community |memorial |university |children'?s |va )?"
+    r"(?:hospital|hosp\.?|clinic|medical (?:center|ctr|group)|med\.? (?:center|ctr)"
+    r"|health (?:center|system|care)|healthcare|nursing home|infirmary|institute|hospice"
+    r"|(?:cancer|heart|surgery|oncology) (?:center|institute)|university|college"
+    r"|(?:high|middle|elementary) school|pharmacy|laboratory))\W*$"
 )
-_HOLIDAY = re.compile(r"(?i)day|thanksgiving|christmas|xmas|halloween|easter|eve|hanukkah|passover|ramadan|diwali|eid|july")
+_HOLIDAY = re.compile(
+    r"(?i)day|thanksgiving|christmas|xmas|halloween|easter|eve|hanukkah|passover|ramadan|diwali|eid|july"
+)
 _SEASONS = ("spring", "summer", "fall", "winter")
+_SEASON = re.compile(r"(?i)spring|summer|fall|autumn|winter")
 
 
 def date_offset(key: Key, scope: str) -> int:
@@ -54,6 +83,7 @@ class Person:
     scope: str
     own: frozenset[str] = frozenset()  # parts of the patient's own names
     avoid: frozenset[str] = frozenset()
+    female: bool | None = None
     year: int | None = None
     mentions: tuple[str, ...] = ()  # the names found in this note, as written
     roles: Mapping[str, str] = field(default_factory=dict[str, str])  # word -> given or family
@@ -143,7 +173,9 @@ def name_part(key: Key, person: Person, word: str, role: str) -> str:
     """The stand-in of one (lower-case) word of a name, in title case."""
     if role == "family":
         return _pick(key, person, "last", "family", word)
-    return _pick(key, person, "female" if _sounds_female(word) else "male", "given", word)
+    known = person.female if word in person.own else None
+    female = _sounds_female(word) if known is None else known
+    return _pick(key, person, "female" if female else "male", "given", word)
 
 
 def _initial(key: Key, person: Person, letter: str) -> str:
@@ -156,19 +188,12 @@ def _initial(key: Key, person: Person, letter: str) -> str:
 
 
 def _sounds_female(word: str) -> bool:
-    return word.endswith(("a", "ie", "ine", "elle", "ette", "lyn", "lynn", "een", "ice", "beth", "ah")) or (
-        word in _FEMALE
-    )
+    return word.endswith(
+        ("a", "ie", "ine", "elle", "ette", "lyn", "lynn", "een", "ice", "beth", "ah")
+    ) or (word in _FEMALE)
 
 
-_FEMALE = frozenset(
-    "mary susan karen nancy carol sharon helen ruth jennifer megan margaret dorothy betty kathryn ann "
-    "anne joan jean alice judith judy joyce diane jane kim allison lori erin jill sue robin pam gail "
-    "kathleen eleanor ellen janet hannah sarah rachel lauren heather amber kelly ashley emily amy "
-    "stacy tracy wendy cindy kathy sandy wanda phyllis doris gladys agnes ingrid iris april june "
-    "jasmin brooke claire grace hope joy faith abigail madison morgan paige quinn cheryl beverly "
-    "kimberly shirley shelly holly molly polly sally becky peggy patty penny jenny nicole michele".split()
-)
+_FEMALE = read_words("scrub_female.txt")
 
 
 def _pick(key: Key, person: Person, listing: str, *parts: str) -> str:
@@ -200,11 +225,10 @@ def _date(key: Key, person: Person, text: str) -> str:
     moved = shift_date(plain, date_offset(key, person.scope), person.year)
     if moved is not None:
         return moved
-    for season in (*_SEASONS, "autumn"):
-        if season in plain.lower():
-            others = [s for s in _SEASONS if s != season and not (s == "fall" and season == "autumn")]
-            new = key.choice(others, "season", person.scope, season)
-            return re.sub(season, lambda m: _like(m[0], new.capitalize()), plain, flags=re.IGNORECASE)
+    if season := _SEASON.search(plain):
+        others = [s for s in _SEASONS if s != season[0].lower().replace("autumn", "fall")]
+        new = key.choice(others, "season", person.scope, season[0].lower())
+        return plain[: season.start()] + _like(season[0], new.capitalize()) + plain[season.end() :]
     if _HOLIDAY.search(plain):
         # A year beside it stays: a bare year is no identifier.
         year = re.search(r" (?:of )?(?:19|20)\d\d$", plain)
@@ -275,7 +299,7 @@ def _digits(key: Key, person: Person, category: str, text: str) -> str:
             else:
                 letter = "ABCDEFGHJKLMNPQRSTUVWXYZ"[byte % 24]
                 out += letter if character.isupper() else letter.lower()
-        if out[:1] != text[:1] or not text[:1].isalpha():
-            if re.sub(r"[\W_]", "", out).lower() != compact:
-                return out
+        kept = text[:1].isalpha() and out[:1] == text[:1]
+        if not kept and re.sub(r"[\W_]", "", out).lower() != compact:
+            return out
     return "[" + category + "]"

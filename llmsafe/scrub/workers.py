@@ -1,4 +1,4 @@
-"""A pool of processes that survives what a recogniser may do: raise, hang, print, or kill its process.
+"""A pool of processes that survives a recogniser that raises, hangs, prints or kills its process.
 
 Each worker owns a scrubber and sends back one outcome per note, so a worker that dies or falls
 silent is known to have done so on the very next note. That note is quarantined, a new worker takes
@@ -62,7 +62,8 @@ class _Pool:
         methods = multiprocessing.get_all_start_methods()
         # A fork server loads Presidio once and forks from a process without threads.
         kind = "forkserver" if "forkserver" in methods else "spawn"
-        self._context = multiprocessing.get_context(kind)
+        # The stubs know the class that all contexts share, not the Process they all have.
+        self._context: Any = multiprocessing.get_context(kind)
         if kind == "forkserver":
             self._context.set_forkserver_preload(["llmsafe.scrub.scrubber"])
         self._settings = settings

@@ -24,7 +24,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Literal, TypeAlias, cast
 
@@ -67,10 +67,17 @@ class Rule:
 
 @dataclass(frozen=True)
 class Grammar:
-    """All rules and facts of one language for one audience."""
+    """All rules and facts of one language for one audience.
+
+    `local` holds the rules once more by the part of their name before the first full stop.
+    """
 
     rules: Mapping[str, Rule]
     facts: Mapping[str, Mapping[str, Sequence]]
+    local: Mapping[str, Mapping[str, Rule]]
+    _without: dict[tuple[str, str], tuple[Sequence, ...]] = field(
+        default_factory=dict["tuple[str, str]", "tuple[Sequence, ...]"], repr=False, compare=False
+    )
 
     def rule(self, name: str) -> Rule:
         """The rule, or InputError: a missing rule is a mistake in the phrase files."""
@@ -79,10 +86,27 @@ class Grammar:
         except KeyError:
             raise InputError(f"phrase bank {name!r} is not defined in the grammar files") from None
 
+    def options_without(self, name: str, slot: str) -> tuple[Sequence, ...]:
+        """The alternatives that do not refer to the slot; all of them if each one does."""
+        key = (name, slot)
+        if key not in self._without:
+            options = self.rule(name).options
+            self._without[key] = tuple(o for o in options if not mentions(o, slot)) or options
+        return self._without[key]
+
     def options(self, name: str) -> tuple[Sequence, ...]:
         """The alternatives of a rule, or nothing when there is no such rule."""
         rule = self.rules.get(name)
         return rule.options if rule else ()
+
+
+def mentions(phrase: Sequence, name: str) -> bool:
+    """Whether the phrase refers to this name anywhere."""
+    return any(
+        (isinstance(node, Ref) and node.name == name)
+        or (isinstance(node, Choice) and any(mentions(option, name) for option in node.options))
+        for node in phrase
+    )
 
 
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?")
@@ -192,4 +216,8 @@ def load_grammar(package: str, audience: Audience) -> Grammar:
             if not mine:
                 raise InputError(f"phrase bank {name!r} needs two alternatives, or a `*`")
             rules[name] = Rule(tuple(mine), tuple(compile_text(line) for line in mine))
-    return Grammar(rules, facts)
+    local: dict[str, dict[str, Rule]] = {}
+    for name, rule in rules.items():
+        owner, _, rest = name.partition(".")
+        local.setdefault(owner, {})[rest] = rule
+    return Grammar(rules, facts, local)

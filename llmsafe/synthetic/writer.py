@@ -52,6 +52,21 @@ class Writer:
         if not piece:
             return
         piece = self._restyle(piece)
+        first = piece[0]
+        if (
+            self._capital
+            or self._article
+            or self._upper
+            or (first in _CLOSERS if first != " " else self._last in " \n")
+        ):
+            self._joint(piece)
+            return
+        self._parts.append(piece)
+        self._length += len(piece)
+        self._last = piece[-1]
+
+    def _joint(self, piece: str) -> None:
+        """Append a piece that may need tidying, a capital or an article."""
         if self._article and piece[0] == " ":
             piece = piece.lstrip(" ")
             if not piece:

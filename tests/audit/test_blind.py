@@ -41,7 +41,7 @@ def test_a_word_that_only_members_have_is_found():
 
 def test_a_shift_in_frequency_is_found():
     rng = random.Random(0)
-    year = [w for w in WORDS[:60]]
+    year = WORDS[:60]
     inside = texts(rng, 60, "member")
     inside = [Text(t.text_id, t.unit_id, t.role, t.text + " " + " ".join(rng.choices(year, k=15)))
               for t in inside]  # fmt: skip
@@ -53,12 +53,15 @@ def test_a_patients_own_words_do_not_count():
     """A name in all notes of a patient links them; folds of whole patients keep that out."""
     rng = random.Random(1)
 
+    def words(count):
+        return " ".join(rng.choices(WORDS, k=count))
+
     def side(role):
         return [
-            Text(f"{role}{u}-{k}", f"{role}{u}", role, " ".join([f"name{role}{u}"] * 12 + rng.choices(WORDS, k=5)))
+            Text(f"{role}{u}-{k}", f"{role}{u}", role, f"name{role}{u} " * 12 + words(5))
             for u in range(30)
             for k in range(6)
-        ]  # fmt: skip
+        ]
 
     inside, outside = side("member"), side("non_member")
     honest = blind_auc(inside, outside, np.random.default_rng(0))

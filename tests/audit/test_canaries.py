@@ -26,9 +26,7 @@ def row(losses, role, text_id, *, gain=0.0, tail=0.0, secret=(2, 6)):
     stats = TokenStats(
         logp, np.zeros(size, bool), np.ones(size, np.int32), logp - 1, np.ones(size, np.float32)
     )
-    base = TokenStats(
-        logp - np.float32(gain), stats.hit, stats.rank, stats.mean, stats.std
-    )
+    base = TokenStats(logp - np.float32(gain), stats.hit, stats.rank, stats.mean, stats.std)
     return Row(text_id, text_id, role, 40, secret, stats, base)
 
 

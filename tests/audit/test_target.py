@@ -85,10 +85,10 @@ def test_base_option_replaces_the_named_base(world, tmp_path):
     config = json.loads((adapter / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = str(tmp_path / "gone")
     (adapter / "adapter_config.json").write_text(json.dumps(config))
-    with pytest.raises(InputError, match="gone.*--base PATH"):
+    with pytest.raises(InputError, match=r"gone.*--base PATH"):
         open_target(adapter)
     assert open_target(adapter, base=str(world.base)).has_base
-    with pytest.raises(InputError, match="^--base: .*does not exist"):
+    with pytest.raises(InputError, match=r"^--base: .*does not exist"):
         open_target(adapter, base="nowhere")
     del config["base_model_name_or_path"]
     (adapter / "adapter_config.json").write_text(json.dumps(config))
@@ -131,7 +131,7 @@ def test_folders_without_a_model(world, tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         open_target(tmp_path / "nothing")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no weights.*needs"):
+    with pytest.raises(InputError, match=r"no weights.*needs"):
         open_target(tmp_path / "empty")
     with pytest.raises(InputError, match="is a file"):
         open_target(world.base / "config.json")
@@ -241,7 +241,7 @@ def test_weights_or_claim_changed_after_training_are_noticed(run):
 
 def test_broken_evidence_is_an_error_missing_evidence_a_line(run):
     (run / "vault" / "split.json").write_text("{}")
-    with pytest.raises(EvidenceError, match="split.json"):
+    with pytest.raises(EvidenceError, match=r"split.json"):
         open_target(run)
     (run / "vault" / "split.json").unlink()
     (run / "vault" / "lineage.json").unlink()

@@ -1,4 +1,4 @@
-"""The decision table: pass, fail and inconclusive, each on the bound that speaks against release."""
+"""The decision table: pass, fail, inconclusive, each on the bound that speaks against release."""
 
 import pytest
 
@@ -178,9 +178,7 @@ def test_missing_evidence_is_never_a_pass():
     assert judge(present, needs).status == "pass"
     # Canaries in a summary without a bound, and canary AUCs alone, are not the evidence asked for.
     assert status({"require": ["canaries"]}, canaries=GAME) == "inconclusive"
-    assert (
-        status({"require": ["membership"]}, membership=[membership(0.4, 0.6)]) == "inconclusive"
-    )
+    assert status({"require": ["membership"]}, membership=[membership(0.4, 0.6)]) == "inconclusive"
 
 
 def test_blind_baseline_voids_membership_alone():
@@ -207,9 +205,7 @@ def test_a_bound_above_the_claim_fails_with_and_without_a_policy():
 
 
 def test_a_fail_outweighs_what_is_missing():
-    verdict = judge(
-        audit(bounds=[bound(3.0)]), Policy(max_epsilon_lower=2, max_canary_auc=0.6)
-    )
+    verdict = judge(audit(bounds=[bound(3.0)]), Policy(max_epsilon_lower=2, max_canary_auc=0.6))
     assert verdict.status == "fail"
     assert [reason.split(":")[0] for reason in verdict.reasons] == ["fail", "inconclusive"]
 

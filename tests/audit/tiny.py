@@ -192,6 +192,7 @@ def write_run(world: World, run: Path, model: torch.nn.Module, *, epsilon: float
         settings={
             "corpus_path": str(world.corpus),
             "max_tokens": MAX_TOKENS,
+            "max_notes_per_unit": 4,
             "columns": {"text_column": "text", "id_column": None},
         },
     )
@@ -199,7 +200,7 @@ def write_run(world: World, run: Path, model: torch.nn.Module, *, epsilon: float
     return run
 
 
-def make_world(root: Path, *, canaries: int = 80, patients: int = 12) -> World:
+def make_world(root: Path, *, canaries: int = 80, patients: int = 12, steps: int = 180) -> World:
     """A base that knows the words, a corpus with planted canaries, and an overfitted run."""
     base = root / "base"
     members = make_notes(patients, seed=1, prefix="m")
@@ -218,7 +219,7 @@ def make_world(root: Path, *, canaries: int = 80, patients: int = 12) -> World:
     world = World(root, base, root / "run", corpus, manifest, members, non_members)
     adapter = lora(base)
     train = [encode_note(tokenizer, n.text, MAX_TOKENS)[0] for n in (*members, *planted)]
-    fit(adapter, train, steps=180, rate=2e-2)
+    fit(adapter, train, steps=steps, rate=2e-2)
     write_run(world, world.run, adapter, epsilon=None)
     return world
 

@@ -90,11 +90,12 @@ class English:
         """Who looks after this episode."""
         rng = derive(episode.seed, "team")
         staff = identity.institution.staff
+        doctors = [s for s in staff if s.role == "physician"]
         specialty = self._knowledge.conditions[episode.condition].specialty
-        specialists = by_specialty(staff, specialty)
+        specialists = by_specialty(doctors, specialty)
         general = "pediatrics" if episode.age < 16 else "internal medicine"
         return {
-            "attending": pick(rng, by_specialty(staff, general)),
+            "attending": pick(rng, by_specialty(doctors, general)),
             "specialist": pick(rng, specialists),
             "resident": pick(rng, [s for s in staff if s.role == "resident"]),
             "nurse": pick(rng, [s for s in staff if s.role == "nurse"]),

@@ -54,7 +54,6 @@ def emergency(s: Scribe) -> None:
     part.laboratory(s, compare=False, count=integer(s.rng, 3, 7))
     if s.has("imp"):
         s.sentence("imaging.say", 0.7)
-    s.sentences("course", 1, 1)
     s.header("disposition")
     s.sentence("ed.leave")
     part.signature(s)
@@ -71,7 +70,7 @@ def progress(s: Scribe) -> None:
     s.sentence("soap.ask", 0.4)
     s.header("objective")
     part.vitals(s)
-    part.exam(s, brief=True)
+    part.exam(s, brief=True, measured=True)
     if chance(s.rng, 0.85):
         part.laboratory(s, compare=True, count=integer(s.rng, 3, 6))
     _trouble(s)
@@ -95,7 +94,7 @@ def discharge(s: Scribe) -> None:
     diagnoses: list[Callable[[], None]] = [partial(s.fill, "dx")]
     if s.episode.complication:
         diagnoses.append(partial(s.fill, f"comp.{s.episode.complication}.name"))
-    diagnoses += [partial(s.about, code, "name") for code, _ in s.course.background]
+    diagnoses += [partial(s.about, code, "pmh") for code, _ in s.course.background]
     s.items(diagnoses)
     if s.episode.procedure:
         s.header("procedures")
@@ -119,7 +118,9 @@ def discharge(s: Scribe) -> None:
     s.header("instructions")
     s.sentences("leave.diet", 0, 1)
     s.sentences("edu", 1, 2)
-    part.closing(s, ("leave.follow", "leave.call", "leave.work", "leave.copy"), integer(s.rng, 2, 4))
+    closing = ["leave.follow", "leave.call", "leave.copy"]
+    closing += ["leave.work"] if s.identity.employer or 6 <= s.age < 18 else []
+    part.closing(s, closing, integer(s.rng, 2, 4))
     s.sentence("leave.state", 0.6)
     part.signature(s, 0.85)
 
@@ -135,9 +136,8 @@ def _stay(s: Scribe) -> None:
     if s.has("imp"):
         s.sentence("imaging.say", 0.6)
     for code, _ in sample(s.rng, s.course.background, integer(s.rng, 0, 2)):
-        s.subject["problem"] = ""
         s.out.capital()
-        s.about(code, "name")
+        s.about(code, "pmh")
         s.out.text(" ")
         s.fill("stay.chronic")
         s.out.stop()
@@ -157,7 +157,7 @@ def _drug_changes(s: Scribe) -> None:
 def clinic(s: Scribe) -> None:
     """Clinic letter or visit note."""
     first = s.encounter.phase < 0.2
-    letter = chance(s.rng, 0.3)
+    letter = s.author is not s.identity.primary_care and chance(s.rng, 0.4)
     if letter:
         s.fill("letter.top")
         s.out.newline(2)

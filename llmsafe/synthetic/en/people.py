@@ -233,9 +233,8 @@ def make_identity(
     city = pick(rng, names.cities) if chance(rng, 0.5) else City(where.city, where.state, where.zip[:3])
     works = 18 <= age < 68
     stem = pick(rng, names.organizations) if chance(rng, 0.6) else pick(rng, names.last)
-    doctors = [s for s in where.staff if s.specialty in ("family medicine", "internal medicine")]
-    specialty = "pediatrics" if age < 16 else ""
-    doctors = [s for s in where.staff if s.specialty == specialty] or doctors
+    fields = ("pediatrics",) if age < 16 else ("family medicine", "internal medicine")
+    doctors = [s for s in where.staff if s.role == "physician" and s.specialty in fields]
     nickname = NICKNAMES.get(first)
     return Identity(
         patient_id=patient_id,

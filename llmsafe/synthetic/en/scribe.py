@@ -7,7 +7,7 @@ note, and if what it writes identifies somebody, it writes it through `Writer.ph
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -15,7 +15,7 @@ from llmsafe.synthetic.course import Course, Dose, Encounter, Episode
 from llmsafe.synthetic.draw import chance, derive, digits, integer, pick, sample
 from llmsafe.synthetic.en.numbers import amount, number_word, span_of_days
 from llmsafe.synthetic.en.style import SHORT_DATE_FORMS, Style
-from llmsafe.synthetic.grammar import Choice, Grammar, Number
+from llmsafe.synthetic.grammar import Choice, Grammar, Number, Ref, Rule
 from llmsafe.synthetic.grammar import Sequence as Phrase
 from llmsafe.synthetic.identity import Identity, Relative, Staff
 from llmsafe.synthetic.knowledge import knowledge
@@ -89,20 +89,25 @@ class Scribe:
 
     def write(self, phrase: Phrase) -> None:
         """Expand a compiled phrase."""
-        out, rng = self.out, self.rng
+        text, random = self.out.text, self.rng.random
         for node in phrase:
-            if type(node) is str:
-                out.text(node)
-            elif type(node) is Choice:
-                options = node.options
-                self.write(options[int(rng.random() * len(options))])
-            elif type(node) is Number:
-                value = node.low + node.step * int(rng.random() * node.steps)
-                out.text(f"{value:.{node.decimals}f}")
-            else:
-                if node.capital:  # type: ignore[union-attr]
-                    out.capital()
-                self.fill(node.name)  # type: ignore[union-attr]
+            kind = type(node)
+            if kind is Choice:
+                options = node.options  # type: ignore[union-attr]
+                option = options[int(random() * len(options))]
+                if len(option) == 1 and type(option[0]) is str:
+                    text(option[0])
+                elif option:
+                    self.write(option)
+            elif kind is str:
+                text(node)  # type: ignore[arg-type]
+            elif isinstance(node, Number):
+                value = node.low + node.step * int(random() * node.steps)
+                text(f"{value:.{node.decimals}f}")
+            elif isinstance(node, Ref):
+                if node.capital:
+                    self.out.capital()
+                self.fill(node.name)
 
     def fill(self, name: str) -> None:
         """A word of the patient, a slot, a fact of the episode, or a rule, in this order."""
@@ -117,19 +122,24 @@ class Scribe:
         facts = self.grammar.facts.get(self.condition)
         if facts is not None and name in facts:
             self.out.text(self._fact(f"{self.condition}.{name}", facts[name]))
-            return
-        own = self.grammar.rules.get(f"{self.condition}.{name}")
-        self.write(self.choose(f"{self.condition}.{name}" if own else name))
+        elif name in self._local(self.condition):
+            self.write(self.choose(f"{self.condition}.{name}"))
+        else:
+            self.write(self.choose(name))
+
+    def _local(self, condition: str) -> Mapping[str, Rule]:
+        return self.grammar.local.get(condition) or {}
 
     def _fact(self, key: str, phrase: Phrase) -> str:
         """A fact's text, decided once for the episode."""
-        if key not in self.story.facts:
+        known = self.story.facts.get(self.episode.seed + key)
+        if known is None:
             keep, rng = self.out, self.rng
             self.out, self.rng = Writer(), derive(self.episode.seed, key)
             self.write(phrase)
-            self.story.facts[key] = self.out.result()[0]
+            known = self.story.facts[self.episode.seed + key] = self.out.result()[0]
             self.out, self.rng = keep, rng
-        return self.story.facts[key]
+        return known
 
     def choose(self, name: str) -> Phrase:
         """An alternative of the rule, the ones not yet used in this note first."""
@@ -138,6 +148,8 @@ class Scribe:
             return options[0]
         left = self._used.get(name)
         if not left:
+            if self.identity.employer is None:
+                options = self.grammar.options_without(name, "employer")
             left = self._used[name] = list(options)
         return left.pop(int(self.rng.random() * len(left)))
 
@@ -161,14 +173,19 @@ class Scribe:
 
     def has(self, name: str) -> bool:
         """Whether the bank exists, for the present condition or for all."""
-        rules = self.grammar.rules
-        return f"{self.condition}.{name}" in rules or name in rules
+        return name in self._local(self.condition) or name in self.grammar.rules
 
     def about(self, condition: str, name: str) -> None:
-        """Expand a rule of another condition."""
+        """Expand a rule of another condition; `pmh`, its name as an old problem, may be `name`."""
         keep, self.condition = self.condition, condition
-        self.fill(name)
+        self.fill("name" if name == "pmh" and not self.has("pmh") else name)
         self.condition = keep
+
+    def past(self, episode: Episode, name: str) -> None:
+        """Expand a rule about an earlier episode: its side, not the present one."""
+        keep, self.episode = self.episode, episode
+        self.about(episode.condition, name)
+        self.episode = keep
 
     # -- layout ----------------------------------------------------------------------------------
 
@@ -214,6 +231,8 @@ class Scribe:
             write()
             if not style.terse:
                 self.out.stop()
+        if not inline:
+            self.out.newline()
 
     def listing(self, writers: Sequence[Callable[[], None]], last: str = "and") -> None:
         """a, b and c."""
@@ -610,7 +629,7 @@ class Scribe:
         for i, code in enumerate(sample(self.rng, codes, integer(self.rng, 1, 2))):
             if i:
                 self.out.text(" and ")
-            self.about(code, "name")
+            self.about(code, "pmh")
 
     def slot_labline(self) -> None:
         """One value of the day."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
+from llmsafe.synthetic.course import Dose
 from llmsafe.synthetic.draw import chance, integer, pick, sample
 from llmsafe.synthetic.en.numbers import amount
 from llmsafe.synthetic.en.scribe import Scribe
@@ -78,8 +79,9 @@ def history(s: Scribe) -> None:
     """History of present illness."""
     s.header("hpi")
     s.sentence("hpi.open")
+    known = len(s.grammar.rule(f"{s.episode.condition}.hx").options)
     moves: list[Callable[[], None]] = [
-        *[lambda: s.sentence("hx")] * integer(s.rng, 1, 3),
+        *[lambda: s.sentence("hx")] * min(known, integer(s.rng, 1, 3)),
         *[lambda: s.sentence("sx.say")] * integer(s.rng, 1, 3),
         lambda: denies(s),
     ]
@@ -102,12 +104,12 @@ def earlier_episode(s: Scribe) -> None:
     s.out.text(" ")
     s.fill("past.for")
     s.out.text(" ")
-    s.about(past.condition, "name")
+    s.past(past, "name")
     if past.procedure:
         s.out.text(", ")
         s.fill("past.with")
         s.out.text(" ")
-        s.fill(f"p.{past.procedure}.name")
+        s.past(past, f"p.{past.procedure}.name")
     s.out.stop()
 
 
@@ -116,7 +118,7 @@ def past_history(s: Scribe) -> None:
     s.header("pmh")
     known = [(code, years) for code, years in s.course.background]
     entries: list[Callable[[], None]] = [partial(_chronic, s, code, years) for code, years in known]
-    entries += [partial(s.about, past.condition, "name") for past in s.patient.earlier]
+    entries += [partial(s.past, past, "pmh") for past in s.patient.earlier]
     if entries:
         s.items(sample(s.rng, entries, len(entries)))
     else:
@@ -127,7 +129,7 @@ def past_history(s: Scribe) -> None:
             partial(_operation, s, code, year) for code, year in s.course.surgeries
         ]
         operations += [
-            partial(s.fill, f"p.{past.procedure}.name")
+            partial(s.past, past, f"p.{past.procedure}.name")
             for past in s.patient.earlier
             if past.procedure
         ]
@@ -138,7 +140,7 @@ def past_history(s: Scribe) -> None:
 
 
 def _chronic(s: Scribe, code: str, years: int) -> None:
-    s.about(code, "name")
+    s.about(code, "pmh")
     if chance(s.rng, 0.35):
         s.out.text(", ")
         if chance(s.rng, 0.5):
@@ -228,11 +230,10 @@ def family(s: Scribe) -> None:
         return
     for member, code, age in s.course.family:
         s.subject |= {"member": member, "atage": str(age)}
-        s.subject["theirs"] = "her" if member in ("mother", "sister", "grandmother", "aunt") else "his"
+        women = ("mother", "sister", "grandmother", "aunt")
+        s.subject["theirs"] = "her" if member in women else "his"
         s.out.capital()
-        keep, s.condition = s.condition, code
-        s.fill("family.say")
-        s.condition = keep
+        s.about(code, "family.say")
         s.out.stop()
 
 
@@ -252,10 +253,11 @@ def vitals(s: Scribe) -> None:
     s.sentence("vitals.child" if s.age < 13 else "vitals")
 
 
-def exam(s: Scribe, *, brief: bool = False) -> None:
+def exam(s: Scribe, *, brief: bool = False, measured: bool = False) -> None:
     """Physical examination: the episode's findings fade as the patient recovers."""
     s.header("exam")
-    vitals(s)
+    if not measured:
+        vitals(s)
     s.sentence("ex.general" if s.encounter.phase > 0.3 else "ex.general.ill")
     found = {} if s.encounter.phase > 0.85 else dict(s.story.findings)
     systems = [name for name in SYSTEMS if name not in found]
@@ -272,16 +274,18 @@ def exam(s: Scribe, *, brief: bool = False) -> None:
             s.out.text(": ")
         s.out.capital()
         if system in found:
-            _finding(s, found[system], bare=labelled)
+            _finding(s, found[system], bare=labelled, adjective=system in ("psych", "neuro"))
         else:
             s.fill(f"ex.{system}")
         s.out.stop()
 
 
-def _finding(s: Scribe, phrase: Phrase, *, bare: bool) -> None:
+def _finding(s: Scribe, phrase: Phrase, *, bare: bool, adjective: bool) -> None:
     fading = s.encounter.phase > 0.3
     before = "" if bare and chance(s.rng, 0.6) else "find.fading" if fading else "find"
-    if before:
+    if before == "find.fading" and adjective:
+        before = ""
+    if before and not adjective:
         s.fill(before)
         s.out.text(" ")
     s.write(phrase)
@@ -306,6 +310,7 @@ def _lab(s: Scribe, code: str, *, compare: bool) -> None:
     if compare and before is not None and abs(value - before) > 0.04 * abs(before) + 1e-9:
         s.subject |= {"new": text, "old": f"{before:,.{lab.decimals}f}"}
         s.subject["way"] = "up" if value > before else "down"
+        s.out.text(" ")
         s.fill("lab.moved")
         return
     s.out.text(pick(s.rng, (" ", " ", " of ", " was ", " is ", ": ", " at ")) + text)
@@ -348,22 +353,19 @@ def changes(s: Scribe) -> list[Callable[[], None]]:
     for dose in s.encounter.doses:
         if dose.status == "home":
             continue
-        out.append(partial(_change, s, dose.drug, dose.status, dose))
+        out.append(partial(_change, s, dose))
     return out
 
 
-def _change(s: Scribe, code: str, status: str, dose: object) -> None:
-    from llmsafe.synthetic.course import Dose
-
-    assert isinstance(dose, Dose)
-    s.fill(f"do.{status}")
+def _change(s: Scribe, dose: Dose) -> None:
+    s.fill(f"do.{dose.status}")
     s.out.text(" ")
-    if status == "new":
+    if dose.status == "new":
         s.dose(dose)
         return
-    s.drug_name(code)
+    s.drug_name(dose.drug)
     if dose.before is not None:
-        unit = knowledge().drugs[code].unit
+        unit = knowledge().drugs[dose.drug].unit
         s.out.text(f" from {amount(dose.before)} to {amount(dose.amount)} {unit}")
 
 
@@ -378,15 +380,16 @@ def plan(s: Scribe, low: int, high: int) -> None:
     for code, _ in sample(s.rng, s.course.background, integer(s.rng, 0, 2)):
         steps.append(partial(_chronic_plan, s, code))
     if chance(s.rng, 0.5):
-        steps.append(partial(s.fill, "plan.general"))
+        inside = s.encounter.kind in ("admission", "progress")
+        steps.append(partial(s.fill, "plan.inside" if inside else "plan.outside"))
     if s.style.layout == "block":
         s.header("plan")
     s.items(sample(s.rng, steps, len(steps)))
 
 
 def _chronic_plan(s: Scribe, code: str) -> None:
-    s.about(code, "name")
-    s.out.text(pick(s.rng, (": ", ", ", " - ", ". ")))
+    s.about(code, "pmh")
+    s.out.text(pick(s.rng, (": ", ", ", " - ", "; ")))
     s.about(code, "plan" if chance(s.rng, 0.5) and s.grammar.options(f"{code}.plan") else "plan.stable")
 
 

@@ -1,0 +1,245 @@
+"""``llmsafe audit`` from the outside: exit codes, files, and what reaches the terminal."""
+
+import importlib.util
+import json
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from llmsafe.artifacts import Audit, Lineage
+from llmsafe.cli import main as cli
+from llmsafe.corpus import write_corpus
+
+_TINY = Path(__file__).parent.parent / "audit" / "tiny.py"
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    spec = importlib.util.spec_from_file_location("audit_tiny_cli", _TINY)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def world(tiny, tmp_path_factory):
+    return tiny.make_world(tmp_path_factory.mktemp("cli"), canaries=40, patients=8, steps=100)
+
+
+@pytest.fixture
+def run(world, tmp_path):
+    return shutil.copytree(world.run, tmp_path / "run")
+
+
+@pytest.fixture
+def llmsafe(monkeypatch, capfd, tmp_path):
+    """Call the program in a folder of its own; returns (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args):
+        monkeypatch.setattr(sys, "argv", ["llmsafe", *map(str, args)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capfd.readouterr()
+        return stopped.value.code or 0, out, err
+
+    return call
+
+
+def files_under(folder):
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*")}
+
+
+def leaks(text, world):
+    """Whether any note, canary or id reached ``text``."""
+    secrets = [c.text[:20] for c in world.manifest.canaries]
+    secrets += [c.patient_id for c in world.manifest.canaries]
+    secrets += [n.text[:20] for n in (*world.members, *world.non_members)]
+    return [s for s in secrets if s in text]
+
+
+def test_a_run_is_audited_in_place(llmsafe, run, world):
+    code, out, err = llmsafe("audit", "--model", run)
+    assert code == 0, err
+    audit = Audit.load(run / "release" / "audit.json")
+    assert audit.bounds[0].canaries == 40
+    assert out.splitlines()[-1].startswith("wrote ")
+    for name in ("audit.json", "audit.html", "scores.parquet"):
+        assert name in out.splitlines()[-1]
+    scores = run / "vault" / "scores.parquet"
+    assert stat.S_IMODE(scores.stat().st_mode) == 0o600
+    assert not list((run / "vault").glob(".audit*"))
+    html = (run / "release" / "audit.html").read_text()
+    assert "<html" in html
+    assert not leaks(out + err + html + audit.to_json(), world)
+    assert "Traceback" not in err
+    assert "Loading weights" not in err
+
+
+def test_an_earlier_audit_is_kept_unless_forced(llmsafe, run):
+    assert llmsafe("audit", "--model", run)[0] == 0
+    before = files_under(run)
+    code, _, err = llmsafe("audit", "--model", run)
+    assert code == 2
+    assert "--force" in err
+    assert len(err.strip().splitlines()) == 1
+    assert files_under(run) == before
+    assert llmsafe("audit", "--model", run / "release", "--force")[0] == 0
+    assert Audit.load(run / "release" / "audit.json").model.kind == "release"
+
+
+def test_json_is_the_audit_and_nothing_else_is_on_stdout(llmsafe, run):
+    code, out, err = llmsafe("audit", "--model", run, "--json")
+    assert code == 0
+    assert Audit.model_validate(json.loads(out)) == Audit.load(run / "release" / "audit.json")
+    assert "wrote " in err
+
+
+def test_a_leaky_run_fails_the_release_policy(llmsafe, run):
+    code, _, err = llmsafe("audit", "--model", run, "--policy", "release")
+    assert code == 1
+    audit = Audit.load(run / "release" / "audit.json")  # judged, and written all the same
+    assert audit.verdict.status == "fail"
+    assert audit.policy.name == "release"
+    assert "verdict: fail (policy release)" in err
+    assert "canary AUC" in err
+
+
+def test_exit_codes_follow_the_verdict(llmsafe, run, tmp_path):
+    def judged(**policy):
+        (tmp_path / "p.yaml").write_text(yaml.safe_dump(policy))
+        return llmsafe("audit", "--model", run, "--force", "--policy", tmp_path / "p.yaml")[0]
+
+    assert judged(max_exposure_excess_bits=100) == 0
+    assert judged(max_epsilon_lower=50) == 3  # the ceiling is far under it
+
+
+def test_a_refuted_claim_fails_without_a_policy(llmsafe, world, tiny, tmp_path):
+    from llmsafe.audit.target import open_target
+
+    run = tiny.write_run(world, tmp_path / "liar", open_target(world.run).model, epsilon=0.5)
+    code, _, err = llmsafe("audit", "--model", run)
+    assert code == 1
+    assert "ALARM: training is broken" in err
+
+
+def bare(world, folder):
+    folder.mkdir()
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        shutil.copy(world.run / "release" / name, folder)
+    return folder
+
+
+def test_a_bare_adapter_says_what_was_not_measured(llmsafe, world, tmp_path):
+    adapter = bare(world, tmp_path / "mine")
+    write_corpus(tmp_path / "in", world.members)
+    write_corpus(tmp_path / "out", world.non_members)
+    given = ("--members", tmp_path / "in", "--non-members", tmp_path / "out")
+    code, _, err = llmsafe("audit", "--model", adapter, *given)
+    assert code == 0, err
+    for what in ("privacy claim", "training evidence", "canary game"):
+        assert f"not measured: {what}" in err
+    place = tmp_path / "audit-mine"
+    assert Audit.load(place / "audit.json").canaries is None
+    assert (place / "vault" / "scores.parquet").is_file()
+    assert stat.S_IMODE((place / "vault").stat().st_mode) == 0o700
+    assert not (adapter / "audit.json").exists()
+    # The same with a policy that asks for what is not there: exit 3.
+    policy = tmp_path / "p.yaml"
+    policy.write_text("require: [canaries]")
+    again = ("--policy", policy, "--out", tmp_path / "again")
+    code, _, err = llmsafe("audit", "--model", adapter, *given, *again)
+    assert code == 3
+    assert "evidence 'canaries' is required" in err
+
+
+def test_a_plain_model_folder(llmsafe, world, tmp_path):
+    canaries = world.run / "vault" / "canaries.json"
+    out_folder = tmp_path / "deep" / "out"
+    code, _, err = llmsafe(
+        "audit", "--model", world.base, "--canaries", canaries, "--out", out_folder
+    )
+    assert code == 0, err
+    audit = Audit.load(out_folder / "audit.json")
+    assert audit.model.kind == "model"
+    assert audit.membership[0].auc.low <= 0.5 <= audit.membership[0].auc.high
+    assert "comparison with the base model" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "match"),
+    [
+        (["--model", "nothing-here"], 2, "does not exist"),
+        (["--model", "RUN", "--canaries", "no.json"], 2, "no.json does not exist"),
+        (["--model", "RUN", "--canaries", "OTHER"], 3, "from another run"),
+        (["--model", "RUN", "--members", "a.jsonl"], 2, "go together"),
+        (["--model", "RUN", "--members", "a.jsonl", "--non-members", "b.jsonl"], 2, "not exist"),
+        (["--model", "RUN", "--members", "BAD", "--non-members", "BAD"], 2, "columns present"),
+        (["--model", "RUN", "--policy", "nice"], 2, "release, strict"),
+        (["--model", "RUN", "--max-tokens", "4000"], 2, "8..128"),
+        (["--model", "RUN", "--base", "gone"], 2, "--base"),
+        (["--model", "RUN", "--dtype", "int4"], 2, "choose auto"),
+        (["--model", "RUN", "--out", "FILE"], 2, "is a file"),
+        (["--model", "RUN", "--out", "FILE/under"], 4, "choose a writable output"),
+        (["--model", "PICKLE"], 2, "only safetensors"),
+        (["--model", "EMPTY"], 2, "no weights"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    llmsafe, run, tiny, world, tmp_path, args, code, match
+):
+    made = {
+        "RUN": run,
+        "OTHER": tiny.make_manifest(40, seed=8).save(tmp_path / "other.json"),
+        "BAD": tmp_path / "bad.jsonl",
+        "FILE": tmp_path / "bad.jsonl",
+        "PICKLE": tmp_path / "pickle",
+        "EMPTY": tmp_path / "empty",
+    }
+    made["BAD"].write_text('{"body": "SENTINEL fever"}\n')
+    made["EMPTY"].mkdir()
+    made["PICKLE"].mkdir()
+    (made["PICKLE"] / "config.json").write_text("{}")
+    (made["PICKLE"] / "pytorch_model.bin").write_bytes(b"x")
+    words = [str(a).replace("FILE/", f"{made['FILE']}/") for a in args]
+    before = files_under(tmp_path)
+    found, out, err = llmsafe("audit", *(made.get(a, a) for a in words))
+    assert found == code, err
+    assert match in err
+    assert out == ""
+    assert err.startswith("llmsafe: error: ")
+    assert len(err.strip().splitlines()) == 1
+    assert "SENTINEL" not in err
+    assert not leaks(err, world)
+    # The folder of a run is touched by the attempt, its files are not.
+    assert files_under(tmp_path).keys() == before.keys()
+
+
+def test_a_changed_corpus_stops_the_audit(llmsafe, run, tmp_path):
+    path = run / "vault" / "lineage.json"
+    step = Lineage.load(path).steps[-1]
+    inputs = {**step.inputs, "corpus": "sha256:0"}
+    Lineage(steps=[step.model_copy(update={"inputs": inputs})]).save(path)
+    code, _, err = llmsafe("audit", "--model", run)
+    assert code == 3
+    assert "changed since training" in err
+    assert not (run / "release" / "audit.json").exists()
+
+
+def test_help_is_light_and_has_examples():
+    code = (
+        "import sys\nfrom llmsafe.cli import main\nsys.argv = ['llmsafe', 'audit', '--help']\n"
+        "try:\n    main.main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'transformers', 'peft', 'pyarrow', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "llmsafe audit --model runs/dp_lora" in done.stdout
+    assert "--policy" in done.stdout

@@ -1,0 +1,101 @@
+"""The layer of known identifiers: whatever form, nothing of the table survives."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsafe.scrub.known import Identity, build_matcher, edit_distance_one
+from llmsafe.scrub.normalise import normalise
+
+IDENTITY = Identity(
+    "p1",
+    names=("William James Okonkwo", "Mary Okonkwo", "José Ñandú-Rivera", "May Long"),
+    own=("William James Okonkwo",),
+    dates=("1960-03-04",),
+    values=(
+        ("MRN", "00482913"), ("SSN", "945-05-7974"), ("PHONE", "(704) 188-2639"),
+        ("LOCATION", "2356 Flint Road"), ("LOCATION", "85356"), ("LOCATION", "Tupelo"),
+        ("EMAIL", "wokonkwo@example.org"), ("ACCOUNT", "A5722275724"), ("OTHER_ID", "p1"),
+    ),
+)  # fmt: skip
+MATCHER = build_matcher(IDENTITY)
+
+
+def left(text: str) -> str:
+    """The text without what was found."""
+    view = normalise(text)
+    mask = [True] * len(text)
+    for span in MATCHER.find(view.text):
+        start, end = view.span(span.start, span.end)
+        mask[start:end] = [False] * (end - start)
+    return "".join(c for c, keep in zip(text, mask, strict=True) if keep)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "William Okonkwo", "OKONKWO, WILLIAM J", "okonkwo", "Mr. Okonkwo's", "W. Okonkwo", "Bill", "Okonkow",
+        "Okonwko", "Okonkwoo", "Oconkwo", "O-K-O-N-K-W-O", "Okon-\nkwo", "William\nOkonkwo", "Jose",
+        "NANDU", "Rivera", "Nandu-Rivera", "W\u200billiam", "may long",
+        "00482913", "482913", "0048-2913", "945 05 7974", "945057974", "704.188.2639", "7041882639", "188-2639",
+        "2356 Flint Rd", "2356 FLINT ROAD", "Flint Road", "85356", "tupelo", "WOKONKWO@EXAMPLE.ORG", "wokonkwo",
+        "A5722275724", "a-5722275724", "03/04/1960", "3/4/60", "3-4-1960", "1960-03-04", "19600304", "4 March 1960",
+        "March 4th, 1960", "Mar 4, '60", "04/03/1960", "MARCH 4", "4-Mar-60",
+        "７０４-１８８-２６３９",
+    ],
+)  # fmt: skip
+def test_no_form_survives(form: str) -> None:
+    rest = left(f"Note: {form} was seen.")
+    kept = "".join(c for c in rest if c.isalnum()).lower()
+    assert kept in ("notewasseen", "notemrwasseen", "notemrswasseen", "notemrsnwasseen"), rest
+
+
+@pytest.mark.parametrize(
+    "clean",
+    [
+        "She may need a long course of 500 mg.", "Billing was done; the flint was sharp.", "Parker noted rivers.",
+        "WBC 4829, 1882 cells, 9450 units", "on 3/5/1960 and 1961-03-04", "The millions of long-term users.",
+        "704 patients, 188 of 2639", "Jameson cell", "The wills of the patients",
+    ],
+)  # fmt: skip
+def test_ordinary_text_stays(clean: str) -> None:
+    assert left(clean) == clean
+
+
+def test_everyday_names_count_when_capitalised() -> None:
+    assert left("May came; Long lines; she may long for it") == " came;  lines; she  for it"
+
+
+def test_initials_count_beside_a_name_only() -> None:
+    assert left("J. W. Okonkwo had vitamin J and plan W.") == ". .  had vitamin J and plan W."
+
+
+@given(
+    st.sampled_from(["482913", "945057974", "7041882639", "a5722275724"]),
+    st.lists(st.sampled_from(["", " ", "-", ".", " - ", "/"]), min_size=12, max_size=12),
+)
+def test_separators_do_not_help(value: str, gaps: list[str]) -> None:
+    spread = "".join(c + gap for c, gap in zip(value, gaps, strict=False)).strip(" -./")
+    rest = left(f"Seen ({spread}) today")
+    assert not any(c.isdigit() for c in rest), rest
+
+
+@given(st.text(alphabet="abcdefg", min_size=1, max_size=7), st.text(alphabet="abcdefg", max_size=7))
+def test_edit_distance_agrees_with_the_definition(a: str, b: str) -> None:
+    edits = {a[:i] + a[i + 1 :] for i in range(len(a))}
+    edits |= {a[:i] + c + a[i:] for i in range(len(a) + 1) for c in "abcdefg"}
+    edits |= {a[:i] + c + a[i + 1 :] for i in range(len(a)) for c in "abcdefg"}
+    edits |= {a[:i] + a[i + 1] + a[i] + a[i + 2 :] for i in range(len(a) - 1)}
+    assert edit_distance_one(a, b) == (b in edits and a != b)
+
+
+def test_shared_identities_are_matched_alike() -> None:
+    staff = build_matcher(Identity(None, names=("Irvin970 Emard19",)), shared=True)
+    assert staff.source == "known shared"
+    assert [s.category for s in staff.find("Seen by IRVIN970 EMARD19, and by Emard.")] == ["NAME"] * 4
+
+
+def test_repr_shows_nothing() -> None:
+    assert "Okonkwo" not in repr(IDENTITY) + repr(MATCHER)

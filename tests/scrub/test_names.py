@@ -1,0 +1,68 @@
+"""Names, and the eponyms, drugs and headings that are none."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub import names
+from llmsafe.scrub.resolve import resolve
+
+FINDERS = (
+    names.find_titled,
+    names.find_labelled_names,
+    names.find_reversed,
+    names.find_listed,
+    names.find_unknown,
+)
+
+
+def found(text: str) -> set[str]:
+    spans: list[PhiSpan] = [span for find in FINDERS for span in find(text)]
+    spans += names.echoes(text, spans)
+    return {text[s.start : s.end] for s in resolve(spans)}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("seen by Dr. Emily Clark at", "Emily Clark"), ("Dr. Bone agreed", "Bone"),
+        ("Mrs. L. Hernandez", "L. Hernandez"), ("dr. patel called", "patel"),
+        ("Patient: Xiomara Quispe", "Xiomara Quispe"), ("Dictated by: Phyllis Fraser, MD", "Phyllis Fraser"),
+        ("Elijah Bone, DO, pager", "Elijah Bone"), ("his wife Mary left", "Mary"),
+        ("his SISTER JUDITH SAW HIM", "JUDITH"), ("Smith, John A. DOB", "Smith, John A."),
+        ("GUERRERO,FINN  MRN", "GUERRERO,FINN"), ("John D., admitted", "John D."),
+        ("Smith J., visited", "Smith J."), ("James O'Brien came", "James O'Brien"),
+        ("Maria de la Cruz said", "Maria de la Cruz"), ("Graciela Stewart-McConnell is", "Graciela Stewart-McConnell"),
+        ("Robert Lee Jr. is", "Robert Lee Jr."), ("Marine542 Ai120\n is a", "Marine542 Ai120"),
+        ("discussed with Samuel Pepper", "Samuel Pepper"), ("then Nguyen left", "Nguyen"),
+        ("Dr. Hope Singer operated", "Hope Singer"), ("NAME: CHANCE S. DRISCOLL", "CHANCE S. DRISCOLL"),
+        ("Wheeler, Kate called; Wheeler was well", "Wheeler"),
+    ],
+)  # fmt: skip
+def test_a_name_is_found(text: str, value: str) -> None:
+    assert value in found(text), found(text)
+
+
+@pytest.mark.parametrize(
+    "clean",
+    [
+        "Parkinson's disease and Crohn disease", "a positive Chaddock reflex", "Lou Gehrig's disease",
+        "Foley catheter, Jackson-Pratt drain", "Wells score of 3, Glasgow Coma Scale",
+        "Mallory-Weiss tear", "She may improve; he will follow", "Metformin and Crestor daily",
+        "Healthy Mother, Father. There is", "the Midas Rex drill", "Humphrey visual fields",
+        "Patient: Alert and oriented", "seen by Cardiology", "per Nephrology", "Patient denies pain",
+        "Vital Signs: Stable", "March, April, May", "Past Medical History", "Babinski, Romberg negative",
+        "Tylenol, Lasix, Zestril", "X-Ray of the chest", "Mild Pain, Hope to improve",
+        "CHIEF COMPLAINT: CHEST PAIN", "White blood count, Brown sputum", "Ray-Tec sponge",
+    ],
+)  # fmt: skip
+def test_clinical_words_stay(clean: str) -> None:
+    assert found(clean) == set()
+
+
+def test_echo_finds_the_part_but_not_the_eponym() -> None:
+    text = "Dr. Alice Wheeler saw him. Wheeler agreed. WHEELER signed. Wheeler sign was absent."
+    spans = list(names.find_titled(text))
+    echoed = [text[s.start : s.end] for s in names.echoes(text, spans)]
+    assert echoed == ["Wheeler", "WHEELER"]
