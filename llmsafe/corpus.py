@@ -1,5 +1,7 @@
 """Reading and writing corpora: jsonl, parquet, csv, a folder of txt, FHIR ndjson, a hub id.
 
+Text formats may be gzipped (``notes.jsonl.gz``).
+
 A corpus path may also be a folder that ``scrub``, ``canary`` or ``synth`` made (its ``corpus/``
 subfolder is read). Nothing is cached; a malformed record is refused by file and line number,
 never by its content.
@@ -10,13 +12,15 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import gzip
 import io
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import IO, Any, Literal, cast
 
 from llmsafe.artifacts import CORPUS, make_folder, sha256_files, write_atomic
 from llmsafe.errors import InputError, SetupError
@@ -106,7 +110,7 @@ def open_corpus(path: str | Path) -> Corpus:
     """
     place = Path(path)
     if not place.exists():
-        if _HUB_ID.fullmatch(str(path)) and place.suffix not in _SUFFIXES:
+        if _HUB_ID.fullmatch(str(path)) and _format_of(place) is None:
             return Corpus(str(path), "hub", ())
         raise InputError(f"{path} does not exist; give a file, a folder or a hub id (owner/name)")
     if (place / CORPUS).is_dir():
@@ -114,7 +118,7 @@ def open_corpus(path: str | Path) -> Corpus:
     files = [place] if place.is_file() else sorted(p for p in place.iterdir() if p.is_file())
     by_format: dict[Format, list[Path]] = {}
     for file in files:
-        if not file.name.startswith(".") and (kind := _SUFFIXES.get(file.suffix.lower())):
+        if not file.name.startswith(".") and (kind := _format_of(file)):
             by_format.setdefault(kind, []).append(file)
     if "fhir" in by_format and place.is_dir():
         # A bulk export has one file per resource; notes are in DocumentReference alone.
@@ -129,6 +133,12 @@ def open_corpus(path: str | Path) -> Corpus:
         )
     [(kind, chosen)] = by_format.items()
     return Corpus(str(path), kind, tuple(chosen))
+
+
+def _format_of(file: Path) -> Format | None:
+    plain = file.with_suffix("") if file.suffix.lower() == ".gz" else file
+    kind = _SUFFIXES.get(plain.suffix.lower())
+    return None if kind == "parquet" and plain is not file else kind
 
 
 def write_corpus(
@@ -228,16 +238,26 @@ def _each_file(files: tuple[Path, ...], rows: Callable[[Path], _Rows]) -> _Rows:
     for file in files:
         try:
             yield from rows(file)
-        except OSError as error:
-            raise InputError(f"cannot read {file}: {error.strerror}") from error
+        except (OSError, EOFError, zlib.error) as error:
+            why = getattr(error, "strerror", None) or "damaged or not gzip"
+            raise InputError(f"cannot read {file}: {why}") from error
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    with path.open("rb") as file:
+    with _open(path) as file:
         for number, line in enumerate(file, 1):
             where = f"{path.name}:{number}"
             if line.strip():
                 yield where, _decode(line, where)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def _read(path: Path) -> str:
+    with _open(path) as file:
+        return _decode(file.read(), path.name)
 
 
 def _decode(data: bytes, where: str) -> str:
@@ -267,7 +287,7 @@ def _jsonl_rows(path: Path) -> _Rows:
 
 
 def _csv_rows(path: Path) -> _Rows:
-    text = io.StringIO(_decode(path.read_bytes(), path.name), newline="")
+    text = io.StringIO(_read(path), newline="")
     csv.field_size_limit(10 * MAX_CHARACTERS)
     try:
         for number, row in enumerate(csv.DictReader(text, strict=True), 2):
@@ -279,7 +299,7 @@ def _csv_rows(path: Path) -> _Rows:
 
 
 def _txt_rows(path: Path) -> _Rows:
-    yield path.name, {"note_id": path.stem, "text": _decode(path.read_bytes(), path.name)}
+    yield path.name, {"note_id": Path(path.name.removesuffix(".gz")).stem, "text": _read(path)}
 
 
 def _parquet_rows(path: Path) -> _Rows:

@@ -82,7 +82,7 @@ def cut(units: Iterable[Unit], limit: int | None) -> list[Unit]:
 
 
 def repeated_share(units: list[Unit], n: int) -> float:
-    """Fraction of the units' word n-grams that also occur in another unit; n-grams stay in a note."""
+    """Share of the units' word n-grams that also occur in another unit; none crosses a note."""
     seen: dict[int, int] = {}  # n-gram -> its only unit so far, or -1
     counts: list[dict[int, int]] = []
     for number, (_, texts) in enumerate(units):
@@ -147,7 +147,9 @@ def main() -> None:
         parser.error("nothing to measure: give a corpus, --reference or --synthetic")
     sizes = [sum(len(words_of(t)) for _, texts in units for t in texts) for _, units in sources]
     limit = args.words or min(sizes)
-    print(f"| corpus | units | notes | words | distinct | repeated {args.ngram}-grams | xz | zlib |")
+    print(
+        f"| corpus | units | notes | words | distinct | repeated {args.ngram}-grams | xz | zlib |"
+    )
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for name, units in sources:
         s = measure(name, cut(units, limit), args.ngram)

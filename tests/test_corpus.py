@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import stat
 from pathlib import Path
@@ -38,6 +39,13 @@ def test_column_names_are_kept_both_ways(tmp_path: Path):
     row = json.loads((tmp_path / "part-00000.jsonl").read_text().splitlines()[0])
     assert {"body", "rowid", "mrn", "seen"} <= set(row)
     assert list(open_corpus(tmp_path).notes(columns)) == NOTES
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_gzipped_text(tmp_path: Path, kind):
+    [plain] = write_corpus(tmp_path / "c", NOTES, kind)
+    (tmp_path / f"c.{kind}.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    assert list(open_corpus(tmp_path / f"c.{kind}.gz").notes()) == NOTES
 
 
 def test_digest_follows_content_and_nothing_else(tmp_path: Path):
@@ -116,6 +124,7 @@ def line(**row) -> str:
         ("a.parquet", SENTINEL, {}, "no readable parquet"),
         ("a.txt", b"\xff\xfe\x00", {}, "not UTF-8"),
         ("a.ndjson", json.dumps({"resourceType": "Patient"}), {}, "holds no note"),
+        ("a.jsonl.gz", SENTINEL, {}, "not gzip|Not a gzipped"),
         ("a.docx", SENTINEL, {}, "known formats"),
     ],
 )

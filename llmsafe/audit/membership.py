@@ -137,7 +137,11 @@ def judge_attack(
 def note_membership(
     members: Sequence[Row], non_members: Sequence[Row], *, patients: bool, has_base: bool
 ) -> list[Membership]:
-    """Every attack on notes and, if ``patients``, on patients (the mean over their notes)."""
+    """Every attack on notes and, if ``patients``, on patients (the mean over their notes).
+
+    Intervals take their rows for independent. Notes of one patient are not, so where there are
+    patients their result is the one to judge by, and the one on notes is a help to the eye.
+    """
     results: list[Membership] = []
     for index, (name, attack) in enumerate(attacks(has_base).items()):
         primary = index == 0

@@ -268,8 +268,6 @@ def score_texts(
         InputError: no texts, or two with one id and role; a model that gives no finite score.
         SetupError: the file cannot be written, or a batch does not fit the device.
     """
-    import torch
-
     if not texts:
         raise InputError("there is no text to score; give canaries, or members and non-members")
     if len({(text.role, text.text_id) for text in texts}) != len(texts):
@@ -290,7 +288,9 @@ def score_texts(
                 if target.has_base:
                     with target.base() as base:
                         theirs = score_batch(base, items, pad)
-            except torch.OutOfMemoryError as error:
+            except RuntimeError as error:  # out of memory: one class on a GPU, another on a CPU
+                if "memory" not in str(error):
+                    raise
                 raise SetupError(
                     f"a batch of {budget} tokens does not fit the device; use --batch-tokens "
                     f"{max(1, budget // 2)}"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmsafe.cli.columns import IdColumn, PatientColumn, TextColumn
+
 if TYPE_CHECKING:
     from llmsafe.audit.target import Target
 
@@ -44,9 +46,9 @@ def audit(
         int | None, typer.Option(help="Tokens per note; default: as in training, else 512.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most notes of members, and of others.")] = 2000,
-    text_column: Annotated[str, typer.Option(help="Text column of --members.")] = "text",
-    id_column: Annotated[str | None, typer.Option(help="Id column of --members.")] = None,
-    patient_column: Annotated[str | None, typer.Option(help="Patient column of --members.")] = None,
+    text_column: TextColumn = "text",
+    id_column: IdColumn = None,
+    patient_column: PatientColumn = None,
     seed: Annotated[int, typer.Option(help="Draws the sample of notes and breaks ties.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
@@ -164,6 +166,10 @@ def _outputs(
             shutil.rmtree(stage, ignore_errors=True)
         return
     folder = out or Path(f"audit-{target.name.replace('/', '-')}")
+    # The whole folder is replaced, so it must be one that an audit made: never a run or a home.
+    strangers = {p.name for p in folder.iterdir()} - {*_FILES, VAULT} if folder.is_dir() else set()
+    if strangers or (folder / VAULT / "lineage.json").exists():
+        raise InputError(f"--out {folder} holds other files; name a folder of its own")
     inside = {name: Path(VAULT if name == "scores.parquet" else "") / name for name in _FILES}
     with staged_folder(folder, force=force) as stage:
         yield (

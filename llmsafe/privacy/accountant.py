@@ -31,7 +31,7 @@ _LARGEST_PRV_ERROR = 0.5
 # Opacus exponentiates the whole grid in float64.
 _LARGEST_EXPONENT = 700.0
 _SMALLEST_SIGMA = 1e-3
-_LARGEST_SIGMA = 1e6
+_LARGEST_SIGMA = 1e4
 
 
 def epsilon(
@@ -90,7 +90,7 @@ def noise_multiplier_for(
     bound brackets σ, then a false-position search in logarithms takes a handful of evaluations.
 
     Raises:
-        InputError: the target is not positive and finite, or no σ ≤ 1e6 reaches it.
+        InputError: the target is not positive and finite, or no σ ≤ 10,000 reaches it.
         SetupError: ``pld`` without dp-accounting installed.
     """
     target = epsilon
@@ -107,15 +107,15 @@ def noise_multiplier_for(
         return _dispatch(accountant, sigma, sampling_probability, steps, delta)
 
     high = _rdp_bracket(rdp, target)
+    if rdp(high) > target and reach(_LARGEST_SIGMA) > target:
+        raise InputError(
+            f"epsilon {target:g} is out of reach at delta {delta:g} with {steps} steps of "
+            f"sampling probability {sampling_probability:g}: no noise multiplier up to "
+            f"{_LARGEST_SIGMA:,.0f} suffices; ask for a larger epsilon or delta"
+        )
     reached = reach(high)
     while reached > target:
         high *= 2
-        if high > _LARGEST_SIGMA:
-            raise InputError(
-                f"epsilon {target:g} is out of reach at delta {delta:g} with {steps} steps of "
-                f"sampling probability {sampling_probability:g}: no noise multiplier up to "
-                f"{_LARGEST_SIGMA:g} suffices; ask for a larger epsilon or delta"
-            )
         reached = reach(high)
     low, over = high, reached
     while over <= target:

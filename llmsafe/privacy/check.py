@@ -161,7 +161,9 @@ def _base(vault: Path, release: Path) -> str:
     config = _json(_present(release / "adapter_config.json"))
     name = config.get("base_model_name_or_path")
     if digest is None or not isinstance(name, str):
-        raise _Absent("neither lineage nor adapter configuration names a base")
+        raise _Absent("lineage and adapter configuration do not both name a base")
+    if digest.startswith("hub:"):
+        raise _Absent("the base was named by hub id; training recorded no digest of its weights")
     try:
         found = weights_digest(name)
     except (InputError, SetupError):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.windows import find_in, windows
 
 MONTHS = [
     "january",
@@ -153,6 +154,10 @@ _PADDED = re.compile(
 )
 _SCALES = frozenset(("3", "4", "5", "6", "8", "10"))
 _CAPITAL_ONLY = frozenset(("may", "march", "mar"))
+_HINT_MONTH = re.compile(
+    r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", re.IGNORECASE
+)
+_HINT_NUMBER = re.compile(r"\d[-/.]\d|\d{8}")
 _AGE = re.compile(
     r"(?<![\w.])(?P<n>9\d|1[0-2]\d)(?:[- ]?(?:years?|yrs?)[- ]?(?:old|of age)|[- ]?y/?o\b|[- ]?y\.o\."
     r"|[- ]?(?:year|yr)[- ]old|\s?[MF]\b(?!\w))"
@@ -166,15 +171,19 @@ _AGE = re.compile(
 
 def find_dates(text: str) -> Iterator[PhiSpan]:
     """Every date in any of the :data:`FORMS`, and month/day pairs where the words say so."""
+    by_hint = {hint: windows(text, hint, 40, 120) for hint in (_HINT_MONTH, _HINT_NUMBER)}
     for form in FORMS:
-        for match in form.pattern.finditer(text):
+        hint = _HINT_MONTH if "mon" in form.pattern.groupindex else _HINT_NUMBER
+        whole = form.name in ("season", "holiday")
+        ranges = [(0, len(text))] if whole else by_hint[hint]
+        for match in find_in(form.pattern, text, ranges):
             if not _sense(form, match):
                 continue
             start = match.start("mon") if form.name == "month alone" else match.start()
             yield PhiSpan(start, match.end(), "DATE", form.score)
-    for match in _PADDED.finditer(text):
+    for match in find_in(_PADDED, text, by_hint[_HINT_NUMBER]):
         yield PhiSpan(*match.span(), "DATE", 0.6)
-    for match in _PARTIAL.finditer(text):
+    for match in find_in(_PARTIAL, text, by_hint[_HINT_NUMBER]):
         low_scale = match["d"] in _SCALES and int(match["m"]) <= int(match["d"])
         if low_scale and not match["sure"] and len(match["m"] + match["d"]) < 3:
             continue

@@ -19,8 +19,8 @@ _SHARED = None
 
 # A column belongs to the first kind whose pattern is found in its name.
 _KINDS: tuple[tuple[str, str], ...] = (
-    ("skip", r"^(race|ethnicity|lang\w*|marital\w*|state|country|age|deceased|religion|occupation|job|blood\w*|insurer|payer|plan_?(name|type)|.*relationship|.*(sex|gender)|note\w*|title|prefix|suffix)$"),
     ("sex", r"^(sex|gender)$"),
+    ("skip", r"^(race|ethnicity|lang\w*|marital\w*|state|country|age|deceased|religion|occupation|job|blood\w*|insurer|payer|plan_?(name|type)|.*relationship|.*(sex|gender)|note\w*|title|prefix|suffix)$"),
     ("EMAIL", r"e_?mail"),
     ("FAX", r"fax"),
     ("PHONE", r"phone|mobile|cell|\btel|pager|telecom"),
@@ -73,7 +73,7 @@ def read_identities(paths: Iterable[Path]) -> tuple[dict[str, Identity], Identit
                 if kind == "sex":
                     female[patient] = value.lower().startswith(("f", "w"))
                     continue
-                usable = True
+                usable = usable or value != patient  # the id itself is in every table
                 if kind in ("name", "own name"):
                     names[patient].append(value)
                     if kind == "own name":

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.windows import find_in, windows
 
 _LINK = (
     r"(?:[ \t]{0,2}(?:\b(?:number|numbers|num|nbr|no|id|identifier|code|is|was|of|ending|in|on file"
@@ -85,13 +86,16 @@ _VIN = re.compile(r"(?<!\w)[A-HJ-NPR-Z0-9]{17}(?!\w)")
 _DEA = re.compile(r"(?<!\w)[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}(?!\w)")
 _CARD = re.compile(r"(?<![\w-])\d{4}[- ]?\d{4}[- ]?\d{4}[- ]?\d{1,7}(?![\w-])")
 _FAX_BEFORE = re.compile(r"\b(?:fax|facsimile|f)\b\W{0,4}(?:\w{1,6}\W{0,3})?$", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 
 
 def find_labelled(text: str) -> Iterator[PhiSpan]:
     """What a label says is an identifier: at least three digits (five after a weak label)."""
+    # The longest label, its link and what stands before the first digit of a value.
+    ranges = windows(text, _DIGIT, 160, 240)
     for category, strong, pattern in LABELLED:
-        for match in pattern.finditer(text):
+        for match in find_in(pattern, text, ranges):
             value = match["v"]
             digits = sum(c.isdigit() for c in value)
             letters = any(c.isalpha() for c in value)
@@ -112,8 +116,10 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
 
 def find_formats(text: str) -> Iterator[PhiSpan]:
     """What its own form gives away: telephone, SSN, e-mail, URL, IP, UUID, MAC, UDI, codes."""
+    near, all_of_it = windows(text, _DIGIT, 40, 160), [(0, len(text))]
     for category, score, pattern in FORMATS:
-        for match in pattern.finditer(text):
+        worded = category in ("EMAIL", "URL") or "A-F" in pattern.pattern
+        for match in find_in(pattern, text, all_of_it if worded else near):
             start, end = match.span()
             found = category
             if category in ("URL", "EMAIL"):

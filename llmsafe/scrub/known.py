@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.dates import MONTHS
@@ -104,7 +105,6 @@ class KnownMatcher:
     initials: frozenset[str]
     compact: Sequence[tuple[str, str]]  # (letters and digits in lower case, category)
     dates: re.Pattern[str] | None
-    nearby: frozenset[str] = field(default_factory=frozenset[str])
 
     def find(self, text: str) -> Iterator[PhiSpan]:
         """Findings in a normalised note."""
@@ -119,14 +119,19 @@ class KnownMatcher:
             return
         words = list(_WORD.finditer(text))
         sure = [self._is_part(word[0]) for word in words]
-        for index, word in enumerate(words):
-            beside = self._beside(text, words, sure, index)
-            if sure[index] is None:
-                if beside and self._is_initial(text, word):
-                    yield PhiSpan(word.start(), word.end(), "NAME", 1.0)
-                continue
-            weak = sure[index] is False
-            if not weak or word[0][0].isupper() or beside:
+        near = [
+            bool(_JOINT.fullmatch(text, left.end(), right.start()))
+            for left, right in pairwise(words)
+        ]
+        taken = [known is not None for known in sure]
+        # An initial counts beside a part, or beside an initial that does.
+        for order in (range(len(words)), reversed(range(len(words)))):
+            for i in order:
+                if not taken[i] and self._is_initial(words[i]):
+                    taken[i] = _beside(taken, near, i)
+        for i, word in enumerate(words):
+            weak = sure[i] is False
+            if taken[i] and (not weak or word[0][0].isupper() or _beside(taken, near, i)):
                 start, end = word.span()
                 if word[0].lower().endswith("'s") and word[0].lower() not in self.parts:
                     end -= 2
@@ -138,25 +143,19 @@ class KnownMatcher:
         for form in (folded, folded.removesuffix("'s"), folded.replace("'", "")):
             if form in self.parts:
                 return not self.parts[form]
-        if len(folded) >= _TYPO_LENGTH - 1 and folded not in english().words:
+        lexicon = english()
+        listed = folded in lexicon.last or folded in lexicon.first or folded in lexicon.everyday
+        # Written small, a word that the lists know is that word and not a slip.
+        other = folded in lexicon.words or (word[0].islower() and listed)
+        if len(folded) >= _TYPO_LENGTH - 1 and not other:
             for key in _deletions(folded):
                 for part in self.typos.get(key, ()):
                     if part != folded and edit_distance_one(part, folded):
                         return True
         return None
 
-    def _is_initial(self, text: str, word: re.Match[str]) -> bool:
+    def _is_initial(self, word: re.Match[str]) -> bool:
         return len(word[0]) == 1 and word[0].isupper() and word[0].lower() in self.initials
-
-    def _beside(
-        self, text: str, words: list[re.Match[str]], sure: list[bool | None], index: int
-    ) -> bool:
-        for other in (index - 1, index + 1):
-            if 0 <= other < len(words) and sure[other] is not None:
-                first, second = sorted((index, other))
-                if _JOINT.fullmatch(text, words[first].end(), words[second].start()):
-                    return True
-        return False
 
     def _values(self, text: str) -> Iterator[PhiSpan]:
         """Search letters and digits alone, so that any separators may stand between them."""
@@ -176,6 +175,12 @@ class KnownMatcher:
                 if gaps <= 4 and _border(text, start, last):
                     yield PhiSpan(start, last + 1, category, 1.0)
                 at = squeezed.find(value, at + 1)
+
+
+def _beside(taken: Sequence[bool], near: Sequence[bool], i: int) -> bool:
+    """Whether a neighbour at most three characters away is taken."""
+    left = i > 0 and taken[i - 1] and near[i - 1]
+    return left or (i + 1 < len(taken) and taken[i + 1] and near[i])
 
 
 def _border(text: str, start: int, last: int) -> bool:

@@ -12,8 +12,8 @@ import json
 import os
 import shutil
 import time
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -79,7 +79,7 @@ class Request:
     spans: Path | None = None
     resume: bool = False
     force: bool = False
-    shard_notes: int = SHARD_NOTES
+    shard_notes: int = SHARD_NOTES  # and no more: it is what one file of a corpus holds
 
 
 class Tally(Artifact):
@@ -136,6 +136,8 @@ def scrub_corpus(request: Request, report: Report = _silent) -> ScrubManifest:
     with _locked(request, work):
         try:
             manifest = _scrub_into(work, request, report)
+        except _Stale:
+            raise
         except LlmsafeError:
             shutil.rmtree(work, ignore_errors=True)
             raise
@@ -165,15 +167,10 @@ def preview(request: Request, report: Report = _silent) -> Tally:
     check_request(request)
     key = load_key(request.key_file) if request.key_file else Key(os.urandom(32))
     settings = _settings(request, key, check_method(request.method))
-    total, done = Tally(), 0
     notes = request.source.notes(request.columns, request.limit)
-    for shard in _batches(notes, request.shard_notes):
-        outcomes: list[Outcome] = []
-        for outcome in scrub_notes(_jobs(shard, request), settings, request.workers):
-            outcomes.append(outcome)
-            done += 1
-            report(done)
-        total += _tally(shard, outcomes, request)
+    total = Tally()
+    for shard in _shards(notes, settings, request, report):
+        total += shard.tally(request.keep)
     return total
 
 
@@ -206,20 +203,13 @@ def _scrub_into(work: Path, request: Request, report: Report) -> ScrubManifest:
     for note in islice(notes, done):
         patients.update([note.patient_id] if note.patient_id else [])
     report(done)
-    for shard in _batches(notes, request.shard_notes):
-        began = time.monotonic()
-        outcomes: list[Outcome] = []
-        for outcome in scrub_notes(_jobs(shard, request), settings, request.workers):
-            outcomes.append(outcome)
-            done += 1
-            report(done)
-        tally = _tally(shard, outcomes, request)
-        patients.update(note.patient_id for note in shard if note.patient_id)
-        _write_shard(work, len(progress.read), shard, outcomes, request)
+    for shard in _shards(notes, settings, request, lambda more: report(done + more)):
+        patients.update(note.patient_id for note in shard.notes if note.patient_id)
+        _write_shard(work, len(progress.read), shard, request)
         progress = Progress(
             settings=progress.settings,
-            read=[*progress.read, len(shard)],
-            tally=progress.tally + tally.model_copy(update={"seconds": time.monotonic() - began}),
+            read=[*progress.read, len(shard.notes)],
+            tally=progress.tally + shard.tally(request.keep),
         )
         progress.save(vault / PROGRESS, private=True)
     return _finish(work, request, description, progress, len(patients))
@@ -265,59 +255,67 @@ class _Stale(EvidenceError):
     """A resume that does not fit; the interrupted work is kept."""
 
 
-def _batches(notes: Iterator[Note], size: int) -> Iterator[list[Note]]:
-    while batch := list(islice(notes, size)):
-        yield batch
+@dataclass(repr=False)
+class _Shard:
+    """Notes in their order, what became of each, and the seconds since the shard before."""
+
+    notes: list[Note] = field(default_factory=list[Note])
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    seconds: float = 0.0
+
+    def tally(self, keep: tuple[str, ...]) -> Tally:
+        good = [note for note, outcome in self.pairs() if outcome.note]
+        spans = [span for outcome in self.outcomes for span in outcome.spans]
+        dropped = {name for note in self.notes for name in note.extra if name not in keep}
+        return Tally(
+            notes=len(good),
+            characters=sum(len(note.text) for note in good),
+            spans_by_category=_sum(Counter(span.category for span in spans), {}),
+            spans_by_source=_sum(Counter(span.source for span in spans), {}),
+            quarantined={note.note_id: o.reason for note, o in self.pairs() if o.note is None},
+            dropped_columns=sorted(dropped),
+            seconds=self.seconds,
+        )
+
+    def pairs(self) -> Iterator[tuple[Note, Outcome]]:
+        yield from zip(self.notes, self.outcomes, strict=True)
 
 
-def _jobs(notes: Iterable[Note], request: Request) -> Iterator[Job]:
-    for note in notes:
-        known = request.identities.get(note.patient_id) if note.patient_id else None
-        yield note, known
+def _shards(
+    notes: Iterator[Note], settings: Settings, request: Request, report: Report
+) -> Iterator[_Shard]:
+    """Scrub all notes with one pool of processes; yield them shard by shard."""
+    waiting: deque[Note] = deque()
+
+    def jobs() -> Iterator[Job]:
+        for note in notes:
+            waiting.append(note)
+            yield note, request.identities.get(note.patient_id) if note.patient_id else None
+
+    shard, began = _Shard(), time.monotonic()
+    for done, outcome in enumerate(scrub_notes(jobs(), settings, request.workers), 1):
+        shard.notes.append(waiting.popleft())
+        shard.outcomes.append(outcome)
+        report(done)
+        if len(shard.notes) == request.shard_notes:
+            shard.seconds = time.monotonic() - began
+            yield shard
+            shard, began = _Shard(), time.monotonic()
+    if shard.notes:
+        shard.seconds = time.monotonic() - began
+        yield shard
 
 
-def _tally(notes: Sequence[Note], outcomes: Sequence[Outcome], request: Request) -> Tally:
-    categories: Counter[str] = Counter()
-    sources: Counter[str] = Counter()
-    quarantined: dict[str, str] = {}
-    dropped: set[str] = set()
-    for note, outcome in zip(notes, outcomes, strict=True):
-        categories.update(span.category for span in outcome.spans)
-        sources.update(span.source for span in outcome.spans)
-        if outcome.note is None:
-            quarantined[note.note_id] = outcome.reason
-        dropped.update(name for name in note.extra if name not in request.keep)
-    return Tally(
-        notes=sum(1 for outcome in outcomes if outcome.note),
-        characters=sum(len(note.text) for note, o in zip(notes, outcomes, strict=True) if o.note),
-        spans_by_category=dict(sorted(categories.items())),
-        spans_by_source=dict(sorted(sources.items())),
-        quarantined=quarantined,
-        dropped_columns=sorted(dropped),
-    )
-
-
-def _write_shard(
-    work: Path, number: int, notes: Sequence[Note], outcomes: Sequence[Outcome], request: Request
-) -> None:
-    clean = [outcome.note for outcome in outcomes if outcome.note]
-    [made] = (
-        write_corpus(work / "shard", clean, request.source.format, columns=request.columns)
-        if len(clean) <= SHARD_NOTES
-        else [None]
-    )
-    assert made is not None, "a shard holds at most SHARD_NOTES notes"
+def _write_shard(work: Path, number: int, shard: _Shard, request: Request) -> None:
+    clean = [outcome.note for outcome in shard.outcomes if outcome.note]
+    [made] = write_corpus(work / "shard", clean, request.source.format, columns=request.columns)
     os.replace(made, work / CORPUS / f"part-{number:05d}{made.suffix}")
-    bad = [
-        note_to_row(note, request.columns)
-        for note, outcome in zip(notes, outcomes, strict=True)
-        if outcome.note is None
-    ]
+    bad = [note_to_row(note, request.columns) for note, o in shard.pairs() if o.note is None]
     _write_lines(work / "pieces" / f"quarantine-{number:05d}", bad)
     if request.spans is not None:
         found = [
             {"note_id": note.note_id, "spans": [vars(span) for span in outcome.spans]}
-            for note, outcome in zip(notes, outcomes, strict=True)
+            for note, outcome in shard.pairs()
             if outcome.note
         ]
         _write_lines(work / "pieces" / f"spans-{number:05d}", found)

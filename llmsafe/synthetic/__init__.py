@@ -19,9 +19,10 @@ from dataclasses import dataclass
 
 from llmsafe.errors import InputError
 from llmsafe.notes import Note
-from llmsafe.synthetic.course import Course, make_course
+from llmsafe.synthetic.course import Course
 from llmsafe.synthetic.draw import derive
 from llmsafe.synthetic.grammar import AUDIENCES, Audience
+from llmsafe.synthetic.history import make_course
 from llmsafe.synthetic.identity import Identity
 from llmsafe.synthetic.language import language, languages
 from llmsafe.synthetic.options import KINDS, Length, Options
@@ -68,7 +69,7 @@ def patients(
 ) -> Iterator[Patient]:
     """Patients `start` to `start + count - 1` of the corpus that the seed names, one at a time.
 
-    `length="short"` gives only brief notes (about 60 to 150 words); `max_notes` bounds the notes of
+    `length="short"` gives only brief notes (about 50 to 150 words); `max_notes` bounds the notes of
     a patient, the first ones being kept. InputError: unknown language or audience, a negative
     count, or options out of range; raised at the call, not at the first patient.
     """

@@ -16,7 +16,7 @@ Length = Literal["mixed", "short"]
 
 @dataclass(frozen=True)
 class Options:
-    """`length="short"` keeps to brief notes of about 60 to 150 words; `max_notes` caps a patient."""
+    """`length="short"`: only brief notes, about 50 to 150 words; `max_notes` caps a patient."""
 
     length: Length = "mixed"
     max_notes: int | None = None

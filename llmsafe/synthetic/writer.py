@@ -76,14 +76,14 @@ class Writer:
             piece = piece.lstrip(" ")
         elif first in _CLOSERS and self._last == " ":
             self._drop_blank()
-        if piece and piece[0] == "." and self._last in ".?!":
+        if piece and piece[0] in ".," and self._last in (".?!" if piece[0] == "." else ",:;"):
             piece = piece[1:]
         if piece:
             self._append(piece)
 
     def phi(self, value: str, category: str) -> None:
         """Append an identifier and record its span."""
-        assert value.strip() == value and value, "an identifier is never blank or padded"
+        assert value == value.strip() != "", "an identifier is never blank or padded"
         if self._upper:
             value = value.upper()
         if self._article:

@@ -288,6 +288,18 @@ def test_weights_that_are_not_finite_are_refused(world, target, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_batch_too_large_for_the_memory_says_what_to_do(world, target, tmp_path, monkeypatch):
+    def full(*args):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(module, "score_batch", full)
+    with pytest.raises(SetupError, match="--batch-tokens 50"):
+        score_texts(
+            target, texts_of(world), tmp_path / "s.parquet", max_tokens=64, batch_tokens=100
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_bad_tables_and_places_are_one_line_errors(world, target, tmp_path):
     with pytest.raises(EvidenceError, match="audit again"):
         read_scores(tmp_path / "none.parquet")

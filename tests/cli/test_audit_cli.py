@@ -186,6 +186,8 @@ def test_a_plain_model_folder(llmsafe, world, tmp_path):
         (["--model", "RUN", "--base", "gone"], 2, "--base"),
         (["--model", "RUN", "--dtype", "int4"], 2, "choose auto"),
         (["--model", "RUN", "--out", "FILE"], 2, "is a file"),
+        (["--model", "RUN", "--out", "RUN", "--force"], 2, "holds other files"),
+        (["--model", "RUN", "--out", ".", "--force"], 2, "holds other files"),
         (["--model", "RUN", "--out", "FILE/under"], 4, "choose a writable output"),
         (["--model", "PICKLE"], 2, "only safetensors"),
         (["--model", "EMPTY"], 2, "no weights"),

@@ -112,11 +112,11 @@ def test_secure_blocks_join(monkeypatch):
 def test_system_generator_takes_its_whole_state_from_the_system(monkeypatch):
     entropy = os.urandom(4 * 624)
     monkeypatch.setattr(noise.os, "urandom", lambda n: entropy[:n])
-    drawn = torch.randint(0, 2**31, (2000,), generator=system_generator())
+    drawn = torch.randint(0, 2**20, (2000,), generator=system_generator())
     twin = np.random.RandomState()
     words = np.frombuffer(entropy, dtype=np.uint32)
     twin.set_state(("MT19937", words, 624))
-    expected = twin.randint(0, 2**32, 2000, dtype=np.uint32) % 2**31
+    expected = twin.randint(0, 2**32, 2000, dtype=np.uint32) % 2**20
     assert drawn.tolist() == expected.tolist()
 
 

@@ -66,7 +66,7 @@ def test_text_names_everything_a_claim_needs(plan):
             "hyperparameters", "scrubber", "audit", "add up",
         ):  # fmt: skip
             assert word in text, word
-        assert f"{math.exp(plan.epsilon):,.4g} times as likely" in text
+        assert f"{math.exp(plan.epsilon):,.4g} times as likely" in " ".join(text.split())
         assert max(map(len, text.splitlines())) <= 100
     note = render(make_plan(**(BASE | {"unit": "note"}), noise_multiplier=0.9))
     assert "k notes has k times the epsilon" in note

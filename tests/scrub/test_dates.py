@@ -1,5 +1,7 @@
 """Dates: every form is found, what looks like one is not, and a move keeps form and interval."""
 
+# ruff: noqa: E501 - a case stays on one line
+
 from __future__ import annotations
 
 from datetime import date, timedelta
@@ -65,7 +67,8 @@ def test_ages_over_89(text: str, age: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["an 89-year-old", "O2 sat 95", "90+-year-old", "age 90 days", "92 years of data", "HR 98"]
+    "text",
+    ["an 89-year-old", "O2 sat 95", "90+-year-old", "age 90 days", "92 years of data", "HR 98"],
 )
 def test_no_age(text: str) -> None:
     assert list(find_ages(text)) == []
@@ -86,7 +89,9 @@ def test_a_move_keeps_the_form(written: str, moved: str) -> None:
     assert shift_date(written, 14, 2020) == moved
 
 
-@pytest.mark.parametrize("written", ["Thanksgiving", "fall of 2019", "12/31/9999", "30/30/2020", ""])
+@pytest.mark.parametrize(
+    "written", ["Thanksgiving", "fall of 2019", "12/31/9999", "30/30/2020", ""]
+)
 def test_what_cannot_be_moved_is_refused(written: str) -> None:
     assert shift_date(written, 371) is None
 

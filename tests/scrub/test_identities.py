@@ -1,5 +1,7 @@
 """Reading tables of known identifiers."""
 
+# ruff: noqa: E501 - a case stays on one line
+
 from __future__ import annotations
 
 import json
@@ -41,7 +43,9 @@ def test_csv_and_jsonl_add_up(tmp_path: Path) -> None:
     assert "Bo Ibsen" in one.names
     assert "Bo Ibsen" not in one.own
     assert one.dates == ("1960-03-04",)
-    assert {("PHONE", "555-201-3344"), ("LOCATION", "1 Oak St"), ("OTHER_ID", "p1")} <= set(one.values)
+    assert {("PHONE", "555-201-3344"), ("LOCATION", "1 Oak St"), ("OTHER_ID", "p1")} <= set(
+        one.values
+    )
     assert one.female is True
 
 
@@ -54,14 +58,20 @@ def test_fhir_patients_and_practitioners(tmp_path: Path) -> None:
         "identifier": [{"type": {"coding": [{"code": "SS"}]}, "value": "999-94-5397"}],
         "contact": [{"name": {"family": "Roe", "given": ["Jo"]}}],
     }  # fmt: skip
-    doctor = {"resourceType": "Practitioner", "id": "d", "name": [{"family": "Emard19", "given": ["Irvin970"]}]}
+    doctor = {
+        "resourceType": "Practitioner",
+        "id": "d",
+        "name": [{"family": "Emard19", "given": ["Irvin970"]}],
+    }
     path = tmp_path / "fhir.ndjson"
     path.write_text("\n".join(json.dumps(r) for r in (patient, doctor, {"resourceType": "Claim"})))
     people, shared = read_identities([path])
     one = people["abc-1"]
     assert "Marine542 Ai120" in one.own
     assert {"Jo Roe"} <= set(one.names) - set(one.own)
-    assert {("SSN", "999-94-5397"), ("LOCATION", "Emporia"), ("LOCATION", "66801")} <= set(one.values)
+    assert {("SSN", "999-94-5397"), ("LOCATION", "Emporia"), ("LOCATION", "66801")} <= set(
+        one.values
+    )
     assert ("LOCATION", "KS") not in one.values
     assert one.female is False
     assert shared is not None

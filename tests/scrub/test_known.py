@@ -1,5 +1,7 @@
 """The layer of known identifiers: whatever form, nothing of the table survives."""
 
+# ruff: noqa: E501 - a case stays on one line
+
 from __future__ import annotations
 
 import pytest
@@ -69,7 +71,7 @@ def test_everyday_names_count_when_capitalised() -> None:
 
 
 def test_initials_count_beside_a_name_only() -> None:
-    assert left("J. W. Okonkwo had vitamin J and plan W.") == ". .  had vitamin J and plan W."
+    assert left("J. M. Okonkwo had vitamin J and plan M.") == ". .  had vitamin J and plan M."
 
 
 @given(
@@ -94,7 +96,9 @@ def test_edit_distance_agrees_with_the_definition(a: str, b: str) -> None:
 def test_shared_identities_are_matched_alike() -> None:
     staff = build_matcher(Identity(None, names=("Irvin970 Emard19",)), shared=True)
     assert staff.source == "known shared"
-    assert [s.category for s in staff.find("Seen by IRVIN970 EMARD19, and by Emard.")] == ["NAME"] * 4
+    text = "Seen by IRVIN970 EMARD19, and by Emard."
+    found = {text[s.start : s.end] for s in staff.find(text)}
+    assert found == {"IRVIN970", "EMARD19", "IRVIN970 EMARD19", "Emard"}
 
 
 def test_repr_shows_nothing() -> None:

@@ -1,5 +1,7 @@
 """Names, and the eponyms, drugs and headings that are none."""
 
+# ruff: noqa: E501 - a case stays on one line
+
 from __future__ import annotations
 
 import pytest

@@ -1,5 +1,7 @@
 """Places and institutions, and what only looks like one."""
 
+# ruff: noqa: E501 - a case stays on one line
+
 from __future__ import annotations
 
 import pytest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from llmsafe.notes import Note
 from llmsafe.synthetic.course import Course, Encounter, Episode
@@ -10,6 +11,7 @@ from llmsafe.synthetic.draw import chance, derive, pick
 from llmsafe.synthetic.en.notes import KINDS
 from llmsafe.synthetic.en.people import by_specialty, make_identity
 from llmsafe.synthetic.en.scribe import Patient, Scribe, Story, make_story
+from llmsafe.synthetic.en.slots import SLOTS
 from llmsafe.synthetic.en.style import style
 from llmsafe.synthetic.grammar import Audience, Grammar, load_grammar
 from llmsafe.synthetic.identity import Identity, Staff
@@ -25,7 +27,7 @@ _AUTHOR = {
     "consult": "specialist",
     "operative": "specialist",
 }
-_GENERAL = ("internal medicine", "family medicine")
+SHORT_KINDS = frozenset(("phone", "nursing", "progress", "radiology", "social"))
 
 
 class English:
@@ -71,7 +73,7 @@ class English:
     ) -> Note:
         author = _author(rng, encounter, story.team, patient.identity)
         scribe = Scribe(
-            rng, self._grammar, style(author.style), patient, story, encounter, author
+            rng, self._grammar, style(author.style), patient, story, encounter, author, SLOTS
         )
         KINDS[encounter.kind](scribe)
         text, spans = scribe.out.result()
@@ -122,7 +124,8 @@ def _chosen(episode: Episode, options: Options) -> tuple[Encounter, ...]:
     """The encounters that are written up."""
     if options.length == "mixed":
         return episode.encounters
-    return tuple(e for e in episode.encounters if e.kind in ("phone", "nursing", "progress"))
+    brief = tuple(e for e in episode.encounters if e.kind in SHORT_KINDS)
+    return brief or (replace(episode.encounters[-1], kind="phone"),)
 
 
 def load(audience: Audience) -> English:

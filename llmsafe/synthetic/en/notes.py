@@ -100,12 +100,13 @@ def discharge(s: Scribe) -> None:
         s.header("procedures")
         s.fill("op")
         s.out.text(pick(s.rng, (", ", " on ", " - ")))
-        s.slot_operated()
+        s.fill("operated")
         s.out.stop()
     s.header("hpi.brief")
     s.sentence("hpi.open")
     s.sentence("hx")
-    s.sentence("sx.say", 0.6)
+    if chance(s.rng, 0.6):
+        s.symptom()
     s.header("hospital.course")
     _stay(s)
     if chance(s.rng, 0.7):
@@ -120,7 +121,7 @@ def discharge(s: Scribe) -> None:
     s.sentences("edu", 1, 2)
     closing = ["leave.follow", "leave.call", "leave.copy"]
     closing += ["leave.work"] if s.identity.employer or 6 <= s.age < 18 else []
-    part.closing(s, closing, integer(s.rng, 2, 4))
+    part.closing(s, closing, integer(s.rng, 2, len(closing)))
     s.sentence("leave.state", 0.6)
     part.signature(s, 0.85)
 
@@ -267,7 +268,7 @@ def operative(s: Scribe) -> None:
     s.sentence("op")
     if chance(s.rng, 0.8):
         s.header("surgeon")
-        s.slot_author_name()
+        s.fill("author_name")
         s.out.text(f", {s.author.credential}")
         s.out.newline()
     for name, probability in (("anesthesia", 0.8), ("ebl", 0.6), ("specimens", 0.4), ("cx", 0.5)):

@@ -214,7 +214,9 @@ def _mrn(rng: random.Random, house: int) -> str:
 
 def _email(rng: random.Random, first: str, last: str, born: date) -> str:
     first, last = first.lower(), last.lower().replace("-", "")
-    form = pick(rng, ("{f}.{l}", "{f}{l}", "{i}{l}", "{f}_{l}", "{l}{i}{y}", "{f}{y}", "{i}.{l}{n}"))
+    form = pick(
+        rng, ("{f}.{l}", "{f}{l}", "{i}{l}", "{f}_{l}", "{l}{i}{y}", "{f}{y}", "{i}.{l}{n}")
+    )
     local = form.format(f=first, l=last, i=first[0], y=born.year % 100, n=integer(rng, 1, 99))
     return f"{local}@{pick(rng, MAIL_HOSTS)}"
 
@@ -230,7 +232,11 @@ def make_identity(
     first, last = _first(rng, names, course.sex), _last(rng, names)
     if chance(rng, 0.05):
         last = f"{last}-{_last(rng, names)}"
-    city = pick(rng, names.cities) if chance(rng, 0.5) else City(where.city, where.state, where.zip[:3])
+    city = (
+        pick(rng, names.cities)
+        if chance(rng, 0.5)
+        else City(where.city, where.state, where.zip[:3])
+    )
     works = 18 <= age < 68
     stem = pick(rng, names.organizations) if chance(rng, 0.6) else pick(rng, names.last)
     fields = ("pediatrics",) if age < 16 else ("family medicine", "internal medicine")
@@ -261,7 +267,9 @@ def make_identity(
         zip=zip_code(rng, city),
         employer=pick(rng, EMPLOYERS).format(stem) if works else None,
         occupation=pick(rng, OCCUPATIONS) if age >= 18 else None,
-        vehicle=f"{''.join(pick(rng, 'ABCDEFGHJKLMNPRSTVWXYZ') for _ in range(3))} {digits(rng, 4)}",
+        vehicle="".join(pick(rng, "ABCDEFGHJKLMNPRSTVWXYZ") for _ in range(3))
+        + " "
+        + digits(rng, 4),
         relatives=_relatives(rng, names, course.sex, last, age, course.habits.living),
         primary_care=pick(rng, doctors),
         institution=where,

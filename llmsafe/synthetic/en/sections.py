@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 from llmsafe.synthetic.course import Dose
 from llmsafe.synthetic.draw import chance, integer, pick, sample
 from llmsafe.synthetic.en.numbers import amount
 from llmsafe.synthetic.en.scribe import Scribe
-from llmsafe.synthetic.grammar import Choice, Grammar
+from llmsafe.synthetic.en.slots_care import write_date, write_dose, write_drug
+from llmsafe.synthetic.grammar import Choice
 from llmsafe.synthetic.grammar import Sequence as Phrase
 from llmsafe.synthetic.knowledge import knowledge
 
@@ -47,24 +48,17 @@ def plain_words(phrase: Phrase) -> set[str]:
     return words
 
 
-@lru_cache(maxsize=512)
-def _allowed_negatives(grammar_id: int, condition: str) -> tuple[Phrase, ...]:
-    grammar = _GRAMMARS[grammar_id]
-    present: set[str] = set()
-    for bank in ("sx", "cc", "ex", "hx", "name"):
-        for phrase in grammar.options(f"{condition}.{bank}"):
-            present |= plain_words(phrase)
-    return tuple(p for p in grammar.rule("neg").options if not plain_words(p) & present)
-
-
-_GRAMMARS: dict[int, Grammar] = {}
-
-
 def negatives(s: Scribe, count: int) -> list[Callable[[], None]]:
     """Symptoms the patient does not have: none that belongs to the condition."""
-    _GRAMMARS[id(s.grammar)] = s.grammar
-    able = _allowed_negatives(id(s.grammar), s.episode.condition)
-    return [partial(s.write, phrase) for phrase in sample(s.rng, able, count)]
+    if s.story.absent is None:
+        present: set[str] = set()
+        for bank in ("sx", "cc", "ex", "hx", "name"):
+            for phrase in s.grammar.options(f"{s.episode.condition}.{bank}"):
+                present |= plain_words(phrase)
+        bank = "neg.child" if s.small else "neg"
+        options = s.grammar.rule(bank).options
+        s.story.absent = tuple(p for p in options if not plain_words(p) & present)
+    return [partial(s.write, phrase) for phrase in sample(s.rng, s.story.absent, count)]
 
 
 def denies(s: Scribe) -> None:
@@ -82,7 +76,7 @@ def history(s: Scribe) -> None:
     known = len(s.grammar.rule(f"{s.episode.condition}.hx").options)
     moves: list[Callable[[], None]] = [
         *[lambda: s.sentence("hx")] * min(known, integer(s.rng, 1, 3)),
-        *[lambda: s.sentence("sx.say")] * integer(s.rng, 1, 3),
+        *[lambda: s.symptom()] * integer(s.rng, 1, 3),
         lambda: denies(s),
     ]
     extra = ["hpi.context", "hpi.relative", "hpi.quote", "hpi.course"]
@@ -100,7 +94,7 @@ def earlier_episode(s: Scribe) -> None:
     s.out.capital()
     s.fill("past.open")
     s.out.text(" ")
-    s.date(past.start, short=False)
+    write_date(s, past.start, short=False)
     s.out.text(" ")
     s.fill("past.for")
     s.out.text(" ")
@@ -166,7 +160,7 @@ def medications(s: Scribe, *, home: bool = False) -> None:
     if not doses:
         s.sentence("meds.none")
     else:
-        s.items([partial(s.dose, dose) for dose in sample(s.rng, doses, len(doses))])
+        s.items([partial(write_dose, s, dose) for dose in sample(s.rng, doses, len(doses))])
 
 
 def allergies(s: Scribe) -> None:
@@ -243,7 +237,7 @@ def review(s: Scribe) -> None:
     if chance(s.rng, 0.3):
         s.sentence("ros.short")
         return
-    s.sentence("sx.say")
+    s.symptom()
     for _ in range(integer(s.rng, 1, 3)):
         denies(s)
     s.sentence("ros.rest", 0.4)
@@ -258,7 +252,7 @@ def exam(s: Scribe, *, brief: bool = False, measured: bool = False) -> None:
     s.header("exam")
     if not measured:
         vitals(s)
-    s.sentence("ex.general" if s.encounter.phase > 0.3 else "ex.general.ill")
+    s.sentence(("ex.general.child" if s.small else "ex.general") + _ill(s))
     found = {} if s.encounter.phase > 0.85 else dict(s.story.findings)
     systems = [name for name in SYSTEMS if name not in found]
     count = integer(s.rng, 1, 3) if brief else integer(s.rng, 4, 7)
@@ -276,8 +270,13 @@ def exam(s: Scribe, *, brief: bool = False, measured: bool = False) -> None:
         if system in found:
             _finding(s, found[system], bare=labelled, adjective=system in ("psych", "neuro"))
         else:
-            s.fill(f"ex.{system}")
+            child = f"ex.{system}.child"
+            s.fill(child if s.small and s.has(child) else f"ex.{system}")
         s.out.stop()
+
+
+def _ill(s: Scribe) -> str:
+    return "" if s.encounter.phase > 0.3 else ".ill"
 
 
 def _finding(s: Scribe, phrase: Phrase, *, bare: bool, adjective: bool) -> None:
@@ -361,9 +360,9 @@ def _change(s: Scribe, dose: Dose) -> None:
     s.fill(f"do.{dose.status}")
     s.out.text(" ")
     if dose.status == "new":
-        s.dose(dose)
+        write_dose(s, dose)
         return
-    s.drug_name(dose.drug)
+    write_drug(s, dose.drug)
     if dose.before is not None:
         unit = knowledge().drugs[dose.drug].unit
         s.out.text(f" from {amount(dose.before)} to {amount(dose.amount)} {unit}")
@@ -376,7 +375,9 @@ def plan(s: Scribe, low: int, high: int) -> None:
     s.sentence("assess.more", 0.5)
     steps: list[Callable[[], None]] = changes(s)
     rule = s.grammar.rule(f"{s.episode.condition}.plan")
-    steps += [partial(s.fill, "plan") for _ in range(min(integer(s.rng, low, high), len(rule.options)))]
+    steps += [
+        partial(s.fill, "plan") for _ in range(min(integer(s.rng, low, high), len(rule.options)))
+    ]
     for code, _ in sample(s.rng, s.course.background, integer(s.rng, 0, 2)):
         steps.append(partial(_chronic_plan, s, code))
     if chance(s.rng, 0.5):
@@ -390,7 +391,9 @@ def plan(s: Scribe, low: int, high: int) -> None:
 def _chronic_plan(s: Scribe, code: str) -> None:
     s.about(code, "pmh")
     s.out.text(pick(s.rng, (": ", ", ", " - ", "; ")))
-    s.about(code, "plan" if chance(s.rng, 0.5) and s.grammar.options(f"{code}.plan") else "plan.stable")
+    s.about(
+        code, "plan" if chance(s.rng, 0.5) and s.grammar.options(f"{code}.plan") else "plan.stable"
+    )
 
 
 def closing(s: Scribe, names: Sequence[str], count: int) -> None:

@@ -21,8 +21,9 @@ ABBREVIATIONS: tuple[tuple[str, str], ...] = (
     ("medications", "meds"), ("medication", "med"), ("antibiotics", "abx"), ("evaluation", "eval"),
     ("every day", "qd"), ("twice a day", "bid"), ("three times a day", "tid"), ("negative", "neg"),
     ("positive", "pos"), ("secondary to", "2/2"), ("left lower extremity", "LLE"),
-    ("right lower extremity", "RLE"), ("normal", "nl"), ("increased", "incr"), ("decreased", "decr"),
-    ("right lower quadrant", "RLQ"), ("right upper quadrant", "RUQ"), ("left lower quadrant", "LLQ"),
+    ("right lower extremity", "RLE"), ("normal", "nl"), ("increased", "incr"),
+    ("decreased", "decr"), ("right lower quadrant", "RLQ"), ("right upper quadrant", "RUQ"),
+    ("left lower quadrant", "LLQ"),
     ("nausea and vomiting", "N/V"), ("diabetes mellitus", "DM"), ("hypertension", "HTN"),
     ("coronary artery disease", "CAD"), ("atrial fibrillation", "AFib"), ("discharge", "d/c"),
     ("discharged", "d/c'd"), ("primary care", "PCP"), ("appointment", "appt"), ("weeks", "wks"),
@@ -107,7 +108,9 @@ def style(number: int) -> Style:
     share = 0.75 if terse else pick(rng, (0.0, 0.0, 0.12, 0.25))
     short = {long: abbr for long, abbr in ABBREVIATIONS if chance(rng, share)}
     words = sorted(short, key=len, reverse=True)
-    pattern = re.compile(rf"(?<![\w/])(?:{'|'.join(map(re.escape, words))})(?![\w-])") if words else None
+    pattern = (
+        re.compile(rf"(?<![\w/])(?:{'|'.join(map(re.escape, words))})(?![\w-])") if words else None
+    )
     layouts: tuple[Layout, ...] = ("block", "block", "inline", "inline", "run-on")
     return Style(
         number=number,

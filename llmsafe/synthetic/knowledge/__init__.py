@@ -86,7 +86,7 @@ class Knowledge:
 
 
 def _table(name: str, columns: int) -> list[list[str]]:
-    text = (resources.files(__package__) / name).read_text(encoding="utf-8")
+    text = (resources.files(__name__) / name).read_text(encoding="utf-8")
     rows = [line.split("|") for line in text.splitlines() if line and not line.startswith("#")]
     for row in rows:
         if len(row) != columns:

@@ -1,0 +1,105 @@
+"""``llmsafe scrub`` at the shell: output, exit codes, errors, and no word of a note anywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from llmsafe.cli.scrub import scrub
+from llmsafe.errors import EvidenceError, InputError
+
+APP = typer.Typer()
+APP.command()(scrub)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    path = tmp_path / "notes.jsonl"
+    rows = [
+        {
+            "note_id": f"a{i}",
+            "patient_id": "p1",
+            "text": f"Zebulon came on 3/{i}/2020.",
+            "author": "X",
+        }
+        for i in range(1, 6)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "people.csv").write_text("patient_id,first_name,last_name\np1,Zebulon,Quack\n")
+    return path
+
+
+def test_json_alone_is_on_stdout(corpus: Path, tmp_path: Path) -> None:
+    command = ["scrub", str(corpus), str(tmp_path / "out"), "--json", "--workers", "1"]
+    command += ["--known-identifiers", str(tmp_path / "people.csv"), "--method", "tag"]
+    done = CliRunner().invoke(APP, command[1:])
+    assert done.exit_code == 0, done.output
+    counts = json.loads(done.stdout)
+    assert counts["notes"] == 5
+    assert counts["spans_by_source"]["known"] == 5
+    assert counts["dropped_columns"] == ["author"]
+    assert counts["quarantined"] == 0
+    assert done.stderr.splitlines()[-1].startswith("wrote ")
+    assert "Zebulon" not in done.stdout + done.stderr
+    [part] = (tmp_path / "out" / "corpus").iterdir()
+    assert all(json.loads(line)["text"].startswith("[NAME-1] came") for line in part.open())
+
+
+def test_quarantine_exits_with_three_after_writing(corpus: Path, tmp_path: Path) -> None:
+    with corpus.open("a") as file:
+        file.write(json.dumps({"note_id": "z", "text": "患者王伟，男，45岁。"}) + "\n")
+    result = CliRunner().invoke(APP, [str(corpus), str(tmp_path / "out"), "--lang", "auto"])
+    assert isinstance(result.exception, EvidenceError)
+    assert result.exception.exit_code == 3
+    assert str(result.exception).startswith("1 of 6 notes are quarantined")
+    assert "王伟" in (tmp_path / "out" / "vault" / "quarantine.jsonl").read_text()
+    assert "王伟" not in result.output + str(result.exception)
+    assert len((tmp_path / "out" / "corpus" / "part-00000.jsonl").read_text().splitlines()) == 5
+
+
+def test_dry_run_counts_only(corpus: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        APP, [str(corpus), str(tmp_path / "out"), "--dry-run", "--limit", "2", "--json"]
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["spans_by_category"]["DATE"] == 2
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--method", "encrypt"], "'encrypt' is not available; choose one of tag, surrogate, mask"),
+        (["--lang", "zh"], "'zh' has no recognisers yet"),
+        (["--text-column", "body"], "no column 'body'; columns present: author, note_id"),
+        (["--key-file", "missing"], "cannot read key file"),
+        (["--known-identifiers", "missing.csv"], "does not exist"),
+        (["--recognizer", "no.such:Thing"], "cannot make recogniser"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_leaves_nothing(
+    corpus: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    result = CliRunner().invoke(APP, [str(corpus), str(tmp_path / "out"), *options])
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_output_in_the_way_needs_force(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "old").write_text("x")
+    result = CliRunner().invoke(APP, [str(corpus), str(out), "--workers", "1"])
+    assert isinstance(result.exception, InputError)
+    assert (out / "old").exists()
+    assert (
+        CliRunner().invoke(APP, [str(corpus), str(out), "--force", "--workers", "1"]).exit_code == 0
+    )
+    assert not (out / "old").exists()
