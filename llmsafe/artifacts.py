@@ -224,7 +224,7 @@ class PrivacyStatement(Artifact):
     noise_multiplier: float
     clip_norm: float
     noise: Literal["test", "standard", "secure", "none"]
-    accountant: Literal["prv"] = "prv"
+    accountant: Literal["prv", "rdp"] = "prv"
     covers: list[str] = []
     not_covered: list[str] = []
 

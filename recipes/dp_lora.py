@@ -262,6 +262,7 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
                 "corpus_path": str(Path(data.corpus_path).resolve()),
                 "plan": plan.digest(),
                 "max_tokens": config.data.max_tokens,
+                "max_notes_per_unit": config.data.max_notes_per_unit,
                 "columns": {
                     name: value
                     for name, value in config.data.model_dump().items()

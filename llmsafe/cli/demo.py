@@ -20,8 +20,11 @@ PRIVATE, CONTROL = "private", "control"
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("llmsafe-demo"),
     epsilon: Annotated[float, typer.Option(help="ε of the private run.")] = 8.0,
-    patients: Annotated[int, typer.Option(min=50, help="Invented patients.")] = 500,
+    patients: Annotated[int, typer.Option(min=50, help="Invented patients.")] = 250,
     canaries: Annotated[int, typer.Option(min=20, help="Canaries, planted or withheld.")] = 200,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps of each run; default: as in configs/demo.yaml.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of patients, canaries and initialisation.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
 ) -> None:
@@ -37,6 +40,8 @@ def demo(
       llmsafe demo --epsilon 2 --out /data/demo
     """
     import shutil
+
+    import yaml
 
     from llmsafe.artifacts import RELEASE, Audit, check_output, make_folder, write_text
     from llmsafe.cli.audit import audit
@@ -71,6 +76,7 @@ def demo(
     recipe = find("dp_lora.py").path
     population = patients + canaries // 2
     shared = [f"data.corpus={corpus}", f"privacy.population={population}", f"seed={seed}"]
+    shared += [f"train.steps={steps}"] if steps else []
     runs = {
         PRIVATE: [*shared, f"privacy.epsilon={epsilon:g}", f"output={out / PRIVATE}"],
         CONTROL: [*shared, "privacy.epsilon=inf", f"output={out / CONTROL}"],
@@ -79,7 +85,7 @@ def demo(
     for overrides in runs.values():
         say(f"     $ accelerate launch dp_lora.py --config demo.yaml {' '.join(overrides)}")
     begun = time.monotonic()
-    _train(recipe, config, runs, out)
+    _train(recipe, config, runs, steps or yaml.safe_load(config.read_text())["train"]["steps"], out)
     say("\n".join(f"     {name}: {_claim(out / name)}" for name in runs))
     say(f"     {time.monotonic() - begun:.0f} s")
 
@@ -115,14 +121,11 @@ def _step(log: Path, title: str, *commands: str) -> Generator[None, None, None]:
     say(f"     {time.monotonic() - begun:.0f} s")
 
 
-def _train(recipe: Path, config: Path, runs: dict[str, list[str]], out: Path) -> None:
-    """Both runs at once, one thread each on a CPU; bars follow the runs' own metrics files."""
-    import yaml
-
+def _train(recipe: Path, config: Path, runs: dict[str, list[str]], steps: int, out: Path) -> None:
+    """Both runs at once, sharing the cores; the bar follows the runs' own metrics files."""
     from llmsafe.cli.common import progress
     from llmsafe.errors import SetupError
 
-    total = int(yaml.safe_load(config.read_text())["train"]["steps"])
     cores = os.cpu_count() or 1
     environment = os.environ | {
         "OMP_NUM_THREADS": str(max(1, cores // len(runs))),
@@ -139,12 +142,12 @@ def _train(recipe: Path, config: Path, runs: dict[str, list[str]], out: Path) ->
                 stderr=subprocess.STDOUT,
             )
     try:
-        with progress("training", total * len(runs)) as advance:
+        with progress("training", steps * len(runs)) as advance:
             done = 0
             while any(process.poll() is None for process in processes.values()):
                 time.sleep(1)
                 now = sum(_steps(out / name) for name in runs)
-                advance(now - done, " · ".join(f"{n} {_steps(out / n)}/{total}" for n in runs))
+                advance(now - done, " · ".join(f"{n} {_steps(out / n)}/{steps}" for n in runs))
                 done = now
     finally:
         for process in processes.values():

@@ -115,7 +115,13 @@ def scrub(
             counts: dict[str, Any] = tally.model_dump(exclude={"schema_version", "seconds"})
             counts["quarantined"] = len(tally.quarantined)
         else:
-            manifest = scrub_corpus(request, report)
+            try:
+                manifest = scrub_corpus(request, report)
+            except KeyboardInterrupt:
+                say(
+                    "interrupted; finished shards are kept: repeat the command with --resume"
+                )
+                raise
             keys = ("notes", "patients", "characters", "spans_by_category", "spans_by_source")
             counts = {key: getattr(manifest, key) for key in keys}
             counts["dropped_columns"] = manifest.settings["dropped_columns"]

@@ -154,9 +154,7 @@ _PADDED = re.compile(
 )
 _SCALES = frozenset(("3", "4", "5", "6", "8", "10"))
 _CAPITAL_ONLY = frozenset(("may", "march", "mar"))
-_HINT_MONTH = re.compile(
-    r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", re.IGNORECASE
-)
+_HINT_MONTH = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", re.IGNORECASE)
 _HINT_NUMBER = re.compile(r"\d[-/.]\d|\d{8}")
 _AGE = re.compile(
     r"(?<![\w.])(?P<n>9\d|1[0-2]\d)(?:[- ]?(?:years?|yrs?)[- ]?(?:old|of age)|[- ]?y/?o\b|[- ]?y\.o\."

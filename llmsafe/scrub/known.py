@@ -103,7 +103,8 @@ class KnownMatcher:
     parts: Mapping[str, bool]  # word -> it is an everyday word, so it must be capitalised
     typos: Mapping[str, tuple[str, ...]]
     initials: frozenset[str]
-    compact: Sequence[tuple[str, str]]  # (letters and digits in lower case, category)
+    # Letters and digits in lower case, category, and whether nothing may stand between them.
+    compact: Sequence[tuple[str, str, bool]]
     dates: re.Pattern[str] | None
 
     def find(self, text: str) -> Iterator[PhiSpan]:
@@ -165,14 +166,14 @@ class KnownMatcher:
         squeezed = "".join(text[i] for i in places).lower()
         if len(squeezed) != len(places):  # a letter whose lower case is longer
             squeezed = "".join(text[i].lower()[0] for i in places)
-        for value, category in self.compact:
+        for value, category, glued in self.compact:
             at = squeezed.find(value)
             while at >= 0:
                 start, last = places[at], places[at + len(value) - 1]
                 gaps = max(
                     (places[i + 1] - places[i] for i in range(at, at + len(value) - 1)), default=1
                 )
-                if gaps <= 4 and _border(text, start, last):
+                if gaps <= (1 if glued else 4) and _border(text, start, last):
                     yield PhiSpan(start, last + 1, category, 1.0)
                 at = squeezed.find(value, at + 1)
 
@@ -211,24 +212,28 @@ def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
         if len(part) >= _TYPO_LENGTH and not everyday:
             for key in _deletions(part):
                 typos[key].append(part)
-    compact: dict[str, str] = {}
+    compact: dict[str, tuple[str, bool]] = {}
     for category, value in identity.values:
         for form in _value_forms(category, normalise(value).text):
-            compact.setdefault(form, category)
+            compact.setdefault(form, (category, False))
+        if category == "EMAIL":  # the part before the @ is often used as a user name
+            local = re.sub(r"[\W_]", "", normalise(value).text.lower().partition("@")[0])
+            if len(local) >= 6:
+                compact.setdefault(local, ("EMAIL", True))
     for name in identity.names:
         words = [w for w in _WORD.findall(normalise(name).text.lower()) if w not in _NO_PART]
         full = "".join(re.sub(r"[\W_]", "", w) for w in words)
         if len(words) > 1 and len(full) >= 5:
-            compact.setdefault(full, "NAME")
+            compact[full] = ("NAME", False)
         for word in words:  # letter by letter, or split over a line
             if len(word) >= 4 and not lexicon.plain(word):
-                compact.setdefault(word.replace("'", ""), "NAME")
+                compact[word.replace("'", "")] = ("NAME", False)
     return KnownMatcher(
         source="known shared" if shared else "known",
         parts=parts,
         typos={key: tuple(names) for key, names in typos.items()},
         initials=frozenset(part[0] for part in identity.parts()),
-        compact=sorted(compact.items()),
+        compact=[(form, *how) for form, how in sorted(compact.items())],
         dates=_date_pattern(identity.dates),
     )
 
@@ -248,11 +253,6 @@ def _value_forms(category: str, value: str) -> Iterator[str]:
             named = [w for w in words if not w.isdigit()]
             if words and words[0].isdigit() and len("".join(named)) >= 6 and len(named) > 1:
                 yield "".join(named)
-        case "EMAIL":
-            yield plain
-            local = re.sub(r"[\W_]", "", value.lower().partition("@")[0])
-            if len(local) >= 6:
-                yield local
         case _:
             if len(plain) >= 4:
                 yield plain

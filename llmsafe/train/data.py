@@ -95,14 +95,15 @@ def synthetic_corpus(folder: Path, *, patients: int, canaries: int, seed: int) -
         for patient in synthetic_patients(seed, patients):
             yield from patient.notes
 
-    chosen = make_canaries(count=canaries, kind="phi", seed=seed)
+    chosen = make_canaries(count=canaries, kind="phi", seed=seed) if canaries else []
     make_folder(folder, private=True)
     write_corpus(folder / CORPUS, plant(notes(), chosen, planting_stream(seed)))
     digest = open_corpus(folder).digest()
-    manifest = make_manifest(
-        chosen, kind="phi", lang="en", seed=seed, probability=0.5, corpus_digest=digest
-    )
-    manifest.save(folder / VAULT / "canaries.json", private=True)
+    if chosen:
+        manifest = make_manifest(
+            chosen, kind="phi", lang="en", seed=seed, probability=0.5, corpus_digest=digest
+        )
+        manifest.save(folder / VAULT / "canaries.json", private=True)
     step = LineageStep(
         step="synth",
         version=__version__,

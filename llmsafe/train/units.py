@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from llmsafe.artifacts import Split
 from llmsafe.models import encode_note
-from llmsafe.notes import Unit, UnitKind, near_duplicate_groups
+from llmsafe.notes import Unit, UnitKind, latest_notes, near_duplicate_groups
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -45,8 +45,8 @@ def tokenise_unit(
     The caps are public settings and look at this unit alone. A unit without a predicted token
     (empty text) keeps no row and contributes nothing.
     """
-    latest = sorted(unit.notes, key=lambda note: note.date or "")[-max_notes:]
-    rows = (tuple(encode_note(tokenizer, note.text, max_tokens)[0]) for note in latest)
+    notes = latest_notes(unit, max_notes)
+    rows = (tuple(encode_note(tokenizer, note.text, max_tokens)[0]) for note in notes)
     return TokenUnit(unit.unit_id, tuple(row for row in rows if len(row) > 1))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from llmsafe.artifacts import Canary, CanaryManifest
 from llmsafe.audit.canaries import (
+    _reference_error,
     canary_membership,
     guesses_of,
     measure_exposure,
@@ -15,7 +16,7 @@ from llmsafe.audit.canaries import (
     summary,
 )
 from llmsafe.audit.scores import Row, TokenStats
-from llmsafe.stats import epsilon_one_run, epsilon_one_run_ceiling
+from llmsafe.stats import epsilon_one_run, epsilon_one_run_ceiling, exposure
 
 
 def row(losses, role, text_id, *, gain=0.0, tail=0.0, secret=(2, 6)):
@@ -163,6 +164,16 @@ def test_exposure_excess_covers_zero_on_noise_although_references_are_shared():
         excess = measure_exposure(planted, withheld).excess_bits
         covered.append(excess.low <= 0 <= excess.high)
     assert np.mean(covered) >= 0.93
+
+
+def test_the_error_from_shared_references_is_the_jackknife_done_by_hand():
+    rng = np.random.default_rng(0)
+    losses, references = rng.integers(0, 9, 12) / 2, rng.integers(0, 9, 20) / 2  # many ties
+    means = [
+        np.mean([exposure(float(x), np.delete(references, j)) for x in losses]) for j in range(20)
+    ]
+    by_hand = math.sqrt(19 / 20 * np.sum((means - np.mean(means)) ** 2))
+    assert _reference_error(losses, references) == pytest.approx(by_hand)
 
 
 def test_exposure_sees_a_leak_and_grows_with_it():

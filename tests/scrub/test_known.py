@@ -71,7 +71,16 @@ def test_everyday_names_count_when_capitalised() -> None:
 
 
 def test_initials_count_beside_a_name_only() -> None:
-    assert left("J. M. Okonkwo had vitamin J and plan M.") == ". .  had vitamin J and plan M."
+    assert left("J. W. Okonkwo had vitamin J and plan W.") == ". .  had vitamin J and plan W."
+
+
+def test_a_name_is_not_taken_for_the_mail_address_made_of_it() -> None:
+    text = "Mr. W. Okonkwo logged in as wokonkwo."
+    assert {text[s.start : s.end]: s.category for s in MATCHER.find(text)} == {
+        "W": "NAME",
+        "Okonkwo": "NAME",
+        "wokonkwo": "EMAIL",
+    }
 
 
 @given(

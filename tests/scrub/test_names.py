@@ -63,6 +63,10 @@ def test_clinical_words_stay(clean: str) -> None:
     assert found(clean) == set()
 
 
+def test_a_greeting_is_no_part_of_the_name() -> None:
+    assert found("DEAR DELORES CUSHING, MD,") == {"DELORES CUSHING"}
+
+
 def test_echo_finds_the_part_but_not_the_eponym() -> None:
     text = "Dr. Alice Wheeler saw him. Wheeler agreed. WHEELER signed. Wheeler sign was absent."
     spans = list(names.find_titled(text))

@@ -120,15 +120,15 @@ def known_identifiers(person: Patient) -> set[str]:
 
 
 def uncovered(note: Note, values: set[str]) -> list[str]:
-    """Identifiers that stand in the text, whole words, where no span covers them."""
-    found: list[str] = []
-    for value in values:
-        for match in re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", note.text):
-            if not any(
-                s["start"] <= match.start() and match.end() <= s["end"] for s in note.extra["spans"]
-            ):
-                found.append(value)
-    return found
+    """Identifiers, in any case, that stand in the text as whole words outside every span."""
+    rest, end = [], 0
+    for span in note.extra["spans"]:
+        rest += [note.text[end : span["start"]], "\0"]
+        end = span["end"]
+    left = "".join([*rest, note.text[end:]]).casefold()
+    values = {value.casefold() for value in values}
+    likely = [value for value in values if value in left]
+    return [v for v in likely if re.search(rf"(?<!\w){re.escape(v)}(?!\w)", left)]
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_negative_control_a_planted_name_is_found(people: list[Patient]) -> None
         extra=note.extra,
     )
     assert not uncovered(note, {person.identity.last})
-    assert uncovered(planted, {person.identity.last}) == [person.identity.last]
+    assert uncovered(planted, {person.identity.last}) == [person.identity.last.casefold()]
 
 
 def test_no_trace_of_the_grammar_is_left_in_the_text(
@@ -361,3 +361,10 @@ def test_wrong_arguments_are_refused_with_the_way_out() -> None:
 
 def test_repr_shows_no_text(people: list[Patient]) -> None:
     assert people[0].identity.last not in repr(people[0])
+
+
+def test_no_phrase_hard_codes_the_sex_of_the_patient() -> None:
+    pronoun = re.compile(r"(?i)(?<![<\w])(?:he|she|his|her|him|hers|himself|herself)(?![>\w])")
+    for audience in ("private", "public"):
+        for name, rule in load_grammar("llmsafe.synthetic.en", audience).rules.items():
+            assert not [source for source in rule.sources if pronoun.search(source)], name

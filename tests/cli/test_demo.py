@@ -1,0 +1,45 @@
+"""``llmsafe demo``: the whole job in small, every artifact of it, and no word of a note."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from llmsafe.artifacts import Audit, PrivacyStatement
+from llmsafe.corpus import open_corpus
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def demo(out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "llmsafe", "demo", "--out", str(out), *more]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=500, check=False
+    )
+
+
+def test_the_whole_job_in_small(tmp_path: Path):
+    out = tmp_path / "demo"
+    done = demo(out, "--patients", "60", "--canaries", "20", "--steps", "2")
+    assert done.returncode == 0, done.stderr
+    private = Audit.load(out / "private" / "release" / "audit.json")
+    control = Audit.load(out / "control" / "release" / "audit.json")
+    assert private.privacy is not None
+    assert private.privacy.private
+    assert not PrivacyStatement.load(out / "control" / "release" / "privacy.json").private
+    assert control.canaries is not None
+    assert control.canaries.count == 20
+    assert "Claimed" in done.stdout
+    assert done.stdout.strip().splitlines()[-1].startswith("wrote")
+    assert "<script" not in (out / "report.html").read_text()
+    said = done.stdout + done.stderr + (out / "report.html").read_text()
+    said += "".join(path.read_text() for path in out.glob("*.log"))
+    for note in open_corpus(out / "notes").notes():
+        assert note.text[:40] not in said
+
+    again = demo(out)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
