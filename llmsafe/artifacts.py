@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -85,7 +85,7 @@ def _fsync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def staged_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
+def staged_folder(output: Path, *, force: bool = False) -> Generator[Path, None, None]:
     """Yield a private folder beside ``output`` that becomes ``output`` only if the block succeeds.
 
     An existing, non-empty ``output`` is refused unless ``force``; even then it is replaced only

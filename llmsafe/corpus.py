@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from llmsafe.artifacts import CORPUS, make_folder, sha256_files, write_atomic
 from llmsafe.errors import InputError, SetupError
@@ -251,8 +251,8 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
                 yield where, _decode(line, where)
 
 
-def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _read(path: Path) -> str:

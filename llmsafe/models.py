@@ -107,10 +107,11 @@ def encode_note(
     span (0, 0). BOS is left out for a tokenizer without one. Text is tokenised as one piece, so a
     secret is cut out of the result by offsets, never tokenised alone.
     """
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    encoded: Any = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ids: list[int] = list(encoded["input_ids"])
     spans: list[tuple[int, int]] = [(int(a), int(b)) for a, b in encoded["offset_mapping"]]
-    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+    bos: Any = tokenizer.bos_token_id
+    eos: Any = tokenizer.eos_token_id
     if bos is not None:
         ids, spans = [bos, *ids], [(0, 0), *spans]
     if eos is not None:

@@ -96,12 +96,13 @@ def group_units(notes: Iterable[Note]) -> tuple[UnitKind, list[Unit]]:
     return kind, [Unit(unit_id, tuple(members)) for (_, unit_id), members in units.items()]
 
 
-def latest_notes(unit: Unit, limit: int) -> tuple[Note, ...]:
-    """At most ``limit`` notes of a unit, the latest by date: those that a run trains on.
+def latest_notes(unit: Unit, limit: int | None) -> tuple[Note, ...]:
+    """At most ``limit`` notes of a unit, the latest by date (``None``: all): what a run trains on.
 
     The rule looks at this unit alone, so no other unit can change which notes are taken.
     """
-    return tuple(sorted(unit.notes, key=lambda note: note.date or "")[-limit:])
+    notes = sorted(unit.notes, key=lambda note: note.date or "")
+    return tuple(notes if limit is None else notes[-limit:])
 
 
 def near_duplicate_groups(

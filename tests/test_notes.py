@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from llmsafe.notes import CATEGORIES, CATEGORY_MAP, Note, Unit, group_units, near_duplicate_groups
+from llmsafe.notes import (
+    CATEGORIES,
+    CATEGORY_MAP,
+    Note,
+    Unit,
+    group_units,
+    latest_notes,
+    near_duplicate_groups,
+)
 
 
 def test_repr_shows_lengths_only():
@@ -22,6 +30,13 @@ def test_note_is_the_unit_without_patients():
     kind, units = group_units([Note("1", "a"), Note("2", "b")])
     assert kind == "note"
     assert [u.unit_id for u in units] == ["1", "2"]
+
+
+def test_latest_notes_are_those_with_the_last_dates():
+    dates = ["2020-03-01", None, "2021-01-01", "2020-02-01"]
+    unit = Unit("p", tuple(Note(str(i), "x", "p", date) for i, date in enumerate(dates)))
+    assert [note.date for note in latest_notes(unit, 2)] == ["2020-03-01", "2021-01-01"]
+    assert len(latest_notes(unit, None)) == 4
 
 
 def words(start: int, count: int) -> str:

@@ -18,7 +18,7 @@ from llmsafe.audit.target import Target
 from llmsafe.canary import load_manifest
 from llmsafe.corpus import Columns, open_corpus
 from llmsafe.errors import EvidenceError, InputError
-from llmsafe.notes import Note, Unit, UnitKind, group_units
+from llmsafe.notes import Unit, UnitKind, group_units, latest_notes
 
 
 @dataclass(frozen=True, repr=False)
@@ -229,17 +229,11 @@ def _note_texts(
     """Whole units until ``max_texts`` notes are reached; at least one unit."""
     texts: list[Text] = []
     for unit in units:
-        notes = trained_notes(unit, max_notes_per_unit)
+        notes = latest_notes(unit, max_notes_per_unit)
         if texts and len(texts) + len(notes) > max_texts:
             break
         texts += [Text(note.note_id, unit.unit_id, role, note.text) for note in notes]
     return texts[:max_texts]
-
-
-def trained_notes(unit: Unit, cap: int | None) -> list[Note]:
-    """The notes of a unit that training sees when it takes at most ``cap``: the latest by date."""
-    notes = sorted(unit.notes, key=lambda note: note.date or "")
-    return notes if cap is None else notes[-cap:]
 
 
 def _without(units: Iterable[Unit], avoid: Collection[str]) -> list[Unit]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,7 +33,7 @@ def finish(paths: Iterable[Path], *, as_json: bool = False) -> None:
 
 
 @contextmanager
-def progress(label: str, total: int | None) -> Iterator[Advance]:
+def progress(label: str, total: int | None) -> Generator[Advance, None, None]:
     """A rich progress bar on a terminal, silence otherwise."""
     if not sys.stderr.isatty():
         yield lambda n=1, text=None: None
@@ -58,6 +58,8 @@ def progress(label: str, total: int | None) -> Iterator[Advance]:
         task = bars.add_task(label, total=total, text="")
 
         def advance(n: int = 1, text: str | None = None) -> None:
-            bars.update(task, advance=n, **({} if text is None else {"text": text}))
+            if text is not None:
+                bars.update(task, text=text)
+            bars.advance(task, n)
 
         yield advance

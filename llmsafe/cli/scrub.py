@@ -118,9 +118,7 @@ def scrub(
             try:
                 manifest = scrub_corpus(request, report)
             except KeyboardInterrupt:
-                say(
-                    "interrupted; finished shards are kept: repeat the command with --resume"
-                )
+                say("interrupted; finished shards are kept: repeat the command with --resume")
                 raise
             keys = ("notes", "patients", "characters", "spans_by_category", "spans_by_source")
             counts = {key: getattr(manifest, key) for key in keys}

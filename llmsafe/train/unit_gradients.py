@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -43,12 +43,12 @@ class UnitGradients:
 
     def __init__(self, model: nn.Module) -> None:
         self.layers = _lora_linears(model)
-        self.parameters: list[nn.Parameter] = [layer.weight for layer in self.layers]
+        self.parameters = [cast(nn.Parameter, layer.weight) for layer in self.layers]
         self.size = sum(p.numel() for p in self.parameters)
         self._buffers: list[Tensor] = []
         self._slots: Tensor | None = None
         for index, layer in enumerate(self.layers):
-            layer.forward = functools.partial(_forward, self, index, layer)
+            setattr(layer, "forward", functools.partial(_forward, self, index, layer))  # noqa: B010
 
     def detach(self) -> None:
         """Give the layers their own forward back."""
@@ -63,7 +63,7 @@ class UnitGradients:
         ]
 
     @contextmanager
-    def rows(self, slots: Tensor) -> Iterator[None]:
+    def rows(self, slots: Tensor) -> Generator[None, None, None]:
         """Say which unit each row of the micro-batch inside the block belongs to ([rows])."""
         self._slots = slots
         try:

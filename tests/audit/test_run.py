@@ -8,13 +8,13 @@ import shutil
 import pytest
 
 from llmsafe.artifacts import Audit, CanaryManifest, Lineage, Policy, sha256_file
-from llmsafe.audit.population import gather, trained_notes
+from llmsafe.audit.population import gather
 from llmsafe.audit.run import Context, assess, run_audit, utility
 from llmsafe.audit.scores import read_scores
 from llmsafe.audit.target import open_target
 from llmsafe.corpus import write_corpus
 from llmsafe.errors import EvidenceError, InputError
-from llmsafe.notes import Note, Unit
+from llmsafe.notes import Note
 
 
 @pytest.fixture(scope="module")
@@ -303,22 +303,6 @@ def test_a_text_on_both_sides_is_left_out_and_said(world, target, tmp_path):
     assert any("the same text" in u.why for u in found.unmeasured)
     with pytest.raises(InputError, match="two separate sets"):
         look(tmp_path / "in", tmp_path / "in")
-
-
-def test_only_the_notes_that_training_saw_count(run):
-    unit = Unit("u", tuple(Note(str(k), "t", "u", date) for k, date in enumerate("3142")))
-    assert [n.date for n in trained_notes(unit, 2)] == ["3", "4"]
-    assert [n.date for n in trained_notes(unit, None)] == ["1", "2", "3", "4"]
-    path = run / "vault" / "lineage.json"
-    step = Lineage.load(path).steps[-1]
-    capped = step.model_copy(update={"settings": {**step.settings, "max_notes_per_unit": 1}})
-    Lineage(steps=[capped]).save(path)
-    found = gather(open_target(run), rng=random.Random(0))
-    assert {t.text_id[-2:] for t in found.of("member", "non_member")} == {"-1"}
-    settings = {k: v for k, v in step.settings.items() if k != "max_notes_per_unit"}
-    Lineage(steps=[step.model_copy(update={"settings": settings})]).save(path)
-    found = gather(open_target(run), rng=random.Random(0))
-    assert any("which notes of a patient" in u.what for u in found.unmeasured)
 
 
 def test_secrets_beyond_the_limit_are_reported_not_dropped(target, tmp_path, world):

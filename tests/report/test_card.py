@@ -94,7 +94,7 @@ def test_a_release_folder_is_carded_from_its_own_files(example, tmp_path: Path):
     with pytest.raises(EvidenceError, match="adapter_config"):
         write_card(tmp_path / "run")
     config = {"r": 8, "lora_alpha": 16, "target_modules": ["q_proj"]}
-    config["base_model_name_or_path"] = "/home/someone/llama"
+    config["base_model_name_or_path"] = "/data/someone/llama"
     (release / "adapter_config.json").write_text(json.dumps(config))
     text = write_card(tmp_path / "run").read_text(encoding="utf-8")
     assert "| LoRA rank | 8 |" in text
