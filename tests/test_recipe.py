@@ -117,7 +117,7 @@ def test_the_control_claims_nothing(tmp_path, corpus, tiny_model):
 
 
 def test_two_processes_make_the_update_of_one(tmp_path, corpus, tiny_model):
-    """Without noise and with seeded draws the difference is rounding: at most 1e-5 of the update."""
+    """Without noise and with seeded draws only rounding differs: at most 1e-5 of the update."""
     free = ["privacy.epsilon=inf", "privacy.noise=test", "train.checkpoint_every=0"]
     one, two, initial = tmp_path / "one", tmp_path / "two", tmp_path / "initial"
     assert start(*settings(corpus, tiny_model, one, *free, "processes=1")).returncode == 0

@@ -76,6 +76,7 @@ def demo(
     recipe = find("dp_lora.py").path
     population = patients + canaries // 2
     shared = [f"data.corpus={corpus}", f"privacy.population={population}", f"seed={seed}"]
+    shared += [f"train.units_per_step={min(100, population // 3)}"]
     shared += [f"train.steps={steps}"] if steps else []
     runs = {
         PRIVATE: [*shared, f"privacy.epsilon={epsilon:g}", f"output={out / PRIVATE}"],
@@ -155,7 +156,8 @@ def _train(recipe: Path, config: Path, runs: dict[str, list[str]], steps: int, o
                 process.terminate()
     for name, process in processes.items():
         if process.returncode:
-            last = logs[name].read_text(errors="replace").strip().splitlines()[-1:]
+            lines = logs[name].read_text(errors="replace").strip().splitlines()
+            last = next((line for line in lines if "error:" in line), "no message")
             raise SetupError(
                 f"training {name!r} ended with {process.returncode}: {last}; see {logs[name]}"
             )

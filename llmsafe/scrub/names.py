@@ -20,11 +20,11 @@ _CAP = (
     r"(?:[A-Z](?:[a-z0-9]{1,30}(?:['’]?[A-Z][a-z0-9]{1,30}){0,2}|['’][A-Z][a-z]{1,30})"
     r"(?:-[A-Z][a-z]{1,30}(?:[A-Z][a-z]{1,30})?){0,2})"
 )
-_ALL = r"[A-Z](?:['’-]?[A-Z]){1,20}"
+_ALL = r"(?:[A-Z]['’])?[A-Z]{2,20}(?:-[A-Z]{2,20}){0,2}"
 _INITIAL = r"[A-Z]\.?(?![\w])"
 _PARTICLE = r"(?:(?:de|del|della|de la|de los|da|dos|di|du|la|le|van|van der|van den|von|bin|ibn|al|el|ter|st\.|St\.)[ -])"
 _NAME = (
-    rf"(?:(?:{_CAP}|{_ALL}|{_INITIAL})(?:[ \t]{{1,2}}|-|(?<=\.))){{0,3}}{_PARTICLE}?(?:{_CAP}|{_ALL}|{_INITIAL})"
+    rf"(?:(?:{_CAP}|{_ALL}|{_INITIAL})(?:[ \t]{{1,2}}|(?<=\.))){{0,3}}{_PARTICLE}?(?:{_CAP}|{_ALL}|{_INITIAL})"
     r"(?:,? (?:Jr|Sr|II|III|IV)\b\.?)?"
 )
 _TITLE = r"(?:Dr|DR|Drs|Mr|MR|Mrs|MRS|Ms|MS(?=\.)|Miss|Mx|Prof|Doctor|Professor|Rev|Reverend|Rabbi)"
@@ -67,7 +67,7 @@ _REVERSED = re.compile(
     rf"(?<![\w,] )(?<!\w)(?P<last>{_CAP}|{_ALL}),[ ]{{0,2}}\n?[ ]?(?P<first>{_CAP}|{_ALL})(?P<mid>[ ](?:[A-Z]\.?(?!\w)|{_CAP}))?"
 )
 _RUN = re.compile(
-    rf"(?<![\w'’.@/-])(?:{_CAP}|{_ALL}|{_INITIAL})(?:(?:[ ]{{1,2}}|[ ]?\n[ ]?|-|(?<=\.)){_PARTICLE}?(?:{_CAP}|{_ALL}|{_INITIAL})){{0,4}}"
+    rf"(?<![\w'’.@/-])(?:{_CAP}|{_ALL}|{_INITIAL})(?:(?:[ ]{{1,2}}|[ ]?\n[ ]?|(?<=\.)){_PARTICLE}?(?:{_CAP}|{_ALL}|{_INITIAL})){{0,4}}"
 )
 _PIECE = re.compile(rf"{_CAP}|{_ALL}|[A-Z](?!\w)\.?")
 _CLINICAL_NEXT = re.compile(
@@ -376,7 +376,9 @@ def find_unknown(text: str) -> Iterator[PhiSpan]:
         kinds = [_kind(match[g].lower(), match[g], lexicon) for g in "ab"]
         digits = all(re.fullmatch(r"[A-Z][a-z'’]+\d{1,3}", match[g]) for g in "ab")
         article = re.search(
-            r"\b(?:the|an?|with|using|and)\s$", text[: match.start()][-8:], re.IGNORECASE
+            r"\b(?:the|an?|with|using|and)\s$",
+            text[max(0, match.start() - 8) : match.start()],
+            re.IGNORECASE,
         )
         clear = kinds == ["U", "U"] and not article and not _CLINICAL_NEXT.match(text, match.end())
         if digits or clear:

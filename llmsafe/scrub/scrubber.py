@@ -49,10 +49,10 @@ class Scrubber:
             for matcher in [*matchers, *([self.shared] if self.shared else [])]
         ]
         found = self.detector.detect(note.text, known)
-        tags = [match.span() for match in TAG.finditer(note.text)]
-        spans = [
-            s for s in found if not any(s.start < end and start < s.end for start, end in tags)
-        ]
+        earlier = bytearray(len(note.text))  # what an earlier scrub wrote is no PHI
+        for tag in TAG.finditer(note.text):
+            earlier[tag.start() : tag.end()] = b"\1" * len(tag[0])
+        spans = [s for s in found if not any(earlier[s.start : s.end])]
         person = make_person(note, identity, spans)
         settings = self.settings
         edited = replace(note.text, spans, settings.method, settings.key, person)

@@ -323,3 +323,16 @@ def test_unfair_coins_give_no_bound(world, run):
     audit, _ = run_audit(open_target(run), run / "s.parquet")
     assert audit.bounds == []
     assert any("fair coins" in u.why for u in audit.unmeasured)
+
+
+def test_only_the_notes_that_training_saw_count(run):
+    path = run / "vault" / "lineage.json"
+    step = Lineage.load(path).steps[-1]
+    capped = step.model_copy(update={"settings": {**step.settings, "max_notes_per_unit": 1}})
+    Lineage(steps=[capped]).save(path)
+    found = gather(open_target(run), rng=random.Random(0))
+    assert {t.text_id[-2:] for t in found.of("member", "non_member")} == {"-1"}
+    settings = {k: v for k, v in step.settings.items() if k != "max_notes_per_unit"}
+    Lineage(steps=[step.model_copy(update={"settings": settings})]).save(path)
+    found = gather(open_target(run), rng=random.Random(0))
+    assert any("which notes of a patient" in u.what for u in found.unmeasured)

@@ -6,18 +6,12 @@ from llmsafe.scrub.lexicon import count_words, english
 
 
 def test_words_are_kept_by_how_they_are_written() -> None:
-    texts = ["The murmur was loud, Murmur or murmur."] * 6 + ["We saw Smith, a smith."] * 12
-    texts += ["In that city Wilson and Wilson and wilson."] * 12
-    assert count_words(texts, floor=12) == [
-        "and",
-        "city",
-        "in",
-        "murmur",
-        "or",
-        "saw",
-        "smith",
-        "that",
-    ] or ("murmur" in count_words(texts, floor=12) and "wilson" in count_words(texts, floor=12))
+    texts = ["The murmur was loud, Murmur or murmur."] * 6
+    texts += ["In that city Wilson and Wilson and wilson met Wilson."] * 12
+    counted = count_words(texts, floor=12)
+    assert "murmur" in counted
+    assert "wilson" not in counted  # written small too seldom
+    assert "loud" not in counted  # too rare
 
 
 def test_lists_do_not_contradict_each_other() -> None:
