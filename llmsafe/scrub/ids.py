@@ -44,7 +44,7 @@ LABELLED = tuple(
     for category, label, strong in _LABELS
 )
 _CALL = re.compile(
-    r"\b(?:call|reach|dial|page|contact|phone|question)(?:ed|s)?\b[^.\n]{0,40}?\b(?:at|on|to)\s"
+    r"\b(?:call|reach|dial|page|contact|phone|question)(?:ed|s)?\b(?:[^.\n]{0,40}?\b(?:at|on|to))?\s"
     r"(?!(?:[01]\d|2[0-3])[0-5]\d\b)(?P<v>\d{4,5})(?!\w|[/.,]\d)",
     re.IGNORECASE,
 )
@@ -70,7 +70,7 @@ _PATTERNS: tuple[tuple[str, float, str], ...] = (
     ("PHONE", 0.9, r"(?<![\w.])\+\d{1,3}[ .-]?(?:\(?\d{1,4}\)?[ .-]?){2,4}\d{2,4}(?!\w)"),
     ("PHONE", 0.7, r"(?<![\w.-])1-8(?:00|88|77|66|55|44|33)-[A-Z0-9]{3,7}(?:-[A-Z0-9]{4})?(?!\w)"),
     ("PHONE", 0.7, r"(?<=[ (,;])x\d{4,5}(?![\w.]|\s?(?:mg|ml|days?|times))"),
-    ("OTHER_ID", 0.7, r"(?<![\w-])(?!NCT|ISRCTN|PMC|PMID|ICD|CPT|HPV|COVID)[A-Z]{1,5}-?\d{2,4}-?\d{3,12}[A-Z]?(?![\w-])"),
+    ("OTHER_ID", 0.7, r"(?<![\w-])(?!NCT|ISRCTN|PMC|PMID|ICD|CPT|HPV|COVID)[A-Z]{1,5}-?\d{2,4}-?\d{3,12}(?:-?[A-Z])?(?![\w-])"),
     ("MRN", 0.6, r"(?<![\w/.-])\d{3}-\d{2}-\d{2,3}(?![\w/-]|\.\d)"),
     ("OTHER_ID", 0.5, r"(?<![\w.,/-])\d{6,9}[A-Z](?![\w-])"),
     ("OTHER_ID", 0.5, r"(?m)(?:^|(?<=[A-Za-z.]  )|(?<=\()|(?<=/))[ \t]{0,4}\d{6,9}(?=\)|[ \t]{0,3}/ |[ \t\r]{0,4}$)"),

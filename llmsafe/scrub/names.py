@@ -385,6 +385,29 @@ def find_unknown(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(*match.span(), "NAME", 0.8 if digits else 0.5)
 
 
+_SIGNED_INITIALS = (
+    re.compile(
+        r"\b(?i:taken|received|handled|entered|typed|logged|signed)\b[^\n]{0,40}?\s(?i:by)\s"
+        r"(?P<n>[A-Z]{2,3})(?!\w)"
+    ),
+    re.compile(
+        r"\b(?i:transcribed|dictated|typed|[dt])\s?:[^\n]{0,40}?\s(?P<n>[A-Z]{2,3})(?:[/:][A-Za-z]{2,4})?[ ]*$",
+        re.MULTILINE,
+    ),
+    re.compile(r"(?<![\w/])(?P<n>[A-Z]{2,3})/(?:tr|dt|jb|md|sl|mt|nts|ts|aw)\b"),
+    re.compile(r"^[-\s]{0,4}(?P<n>[A-Z]{2,3}),[ ]\d{1,2}:?\d\d(?!\d)", re.MULTILINE),
+)
+_CLOCK_WORDS = frozenset(("AM", "PM", "RN", "MD", "DO", "NP", "PA", "EST", "PST"))
+
+
+def find_initials(text: str) -> Iterator[PhiSpan]:
+    """The initials of who took a message, typed a report or signed a note."""
+    for pattern in _SIGNED_INITIALS:
+        for match in pattern.finditer(text):
+            if match["n"] not in _CLOCK_WORDS:
+                yield PhiSpan(*match.span("n"), "NAME", 0.6)
+
+
 def echoes(text: str, found: Iterable[PhiSpan]) -> Iterator[PhiSpan]:
     """Other mentions of the names found in this note: a part of a name, capitalised in the same way
     or in capitals, that is no everyday word."""

@@ -22,6 +22,7 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("reversed names", ("NAME",), names.find_reversed),
     ("listed names", ("NAME",), names.find_listed),
     ("unknown names", ("NAME",), names.find_unknown),
+    ("signed initials", ("NAME",), names.find_initials),
     ("dates", ("DATE",), dates.find_dates),
     ("ages", ("AGE",), dates.find_ages),
     ("addresses", ("LOCATION",), places.find_addresses),

@@ -5,6 +5,8 @@
 ``mask``       ****, whatever the length
 ``redact``     nothing
 ``hash``       [NAME:9f86d081884c], keyed, the same for a value everywhere
+
+Scrubbing a text again that was tagged, hashed or masked changes nothing.
 """
 
 from __future__ import annotations

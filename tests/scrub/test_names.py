@@ -16,6 +16,7 @@ FINDERS = (
     names.find_reversed,
     names.find_listed,
     names.find_unknown,
+    names.find_initials,
 )
 
 
@@ -39,6 +40,8 @@ def found(text: str) -> set[str]:
         ("Robert Lee Jr. is", "Robert Lee Jr."), ("Marine542 Ai120\n is a", "Marine542 Ai120"),
         ("discussed with Samuel Pepper", "Samuel Pepper"), ("then Nguyen left", "Nguyen"),
         ("Dr. Hope Singer operated", "Hope Singer"), ("NAME: CHANCE S. DRISCOLL", "CHANCE S. DRISCOLL"),
+        ("Message taken 03/28/2015 by UH re:", "UH"), ("TRANSCRIBED: Aug 10, 2016  LC/tr", "LC"),
+        ("in a week.\nCS, 10:35", "CS"),
         ("Wheeler, Kate called; Wheeler was well", "Wheeler"),
     ],
 )  # fmt: skip
@@ -55,7 +58,7 @@ def test_a_name_is_found(text: str, value: str) -> None:
         "Healthy Mother, Father. There is", "the Midas Rex drill", "Humphrey visual fields",
         "Patient: Alert and oriented", "seen by Cardiology", "per Nephrology", "Patient denies pain",
         "Vital Signs: Stable", "March, April, May", "Past Medical History", "Babinski, Romberg negative",
-        "Tylenol, Lasix, Zestril", "X-Ray of the chest", "Mild Pain, Hope to improve",
+        "Tylenol, Lasix, Zestril", "X-Ray of the chest", "given by IV push at 10:35", "D: 7/5/2021 10:30 AM", "N/A, I/O even", "Mild Pain, Hope to improve",
         "CHIEF COMPLAINT: CHEST PAIN", "White blood count, Brown sputum", "Ray-Tec sponge",
     ],
 )  # fmt: skip
