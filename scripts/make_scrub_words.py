@@ -29,10 +29,35 @@ HEADS = (
     "stain|reaction|cells?|tube|muscle|duct|gland|canal|nodes?|ulcer|questionnaire|inventory"
 )
 EPONYM = re.compile(rf"\b([A-Z][a-z]{{2,}})(?:'s|s')? (?:{HEADS})\b")
-LETTERS = (
-    "dear sincerely regards hello hi thanks thank attn signed cosigned dictated transcribed "
-    "attending resident fellow intern nurse physician surgeon author provider yours cordially"
-).split()
+LETTERS = {
+    *("dear", "sincerely", "regards", "hello", "hi", "thanks", "thank", "attn", "signed"),
+    *("cosigned", "dictated", "transcribed", "attending", "resident", "fellow", "intern"),
+    *("nurse", "physician", "surgeon", "author", "provider", "yours", "cordially"),
+}
+    "dear",
+    "sincerely",
+    "regards",
+    "hello",
+    "hi",
+    "thanks",
+    "thank",
+    "attn",
+    "signed",
+    "cosigned",
+    "dictated",
+    "transcribed",
+    "attending",
+    "resident",
+    "fellow",
+    "intern",
+    "nurse",
+    "physician",
+    "surgeon",
+    "author",
+    "provider",
+    "yours",
+    "cordially",
+]
 
 
 def main() -> None:
@@ -45,7 +70,7 @@ def main() -> None:
     files = parser.parse_args().prose
     names = set(read("scrub_first.txt")) | set(read("scrub_last.txt"))
     often = set(count_words(texts(files), floor=200))
-    words = {w for w in count_words(texts(files)) if w not in names or w in often} | set(LETTERS)
+    words = {w for w in count_words(texts(files)) if w not in names or w in often} | LETTERS
     capital: Counter[str] = Counter()
     eponym: Counter[str] = Counter()
     for text in texts(files):
