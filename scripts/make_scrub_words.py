@@ -34,30 +34,6 @@ LETTERS = {
     *("cosigned", "dictated", "transcribed", "attending", "resident", "fellow", "intern"),
     *("nurse", "physician", "surgeon", "author", "provider", "yours", "cordially"),
 }
-    "dear",
-    "sincerely",
-    "regards",
-    "hello",
-    "hi",
-    "thanks",
-    "thank",
-    "attn",
-    "signed",
-    "cosigned",
-    "dictated",
-    "transcribed",
-    "attending",
-    "resident",
-    "fellow",
-    "intern",
-    "nurse",
-    "physician",
-    "surgeon",
-    "author",
-    "provider",
-    "yours",
-    "cordially",
-]
 
 
 def main() -> None:
