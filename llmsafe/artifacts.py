@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable
@@ -32,11 +33,13 @@ RELEASE = "release"
 
 
 def make_folder(path: Path, *, private: bool = False) -> Path:
-    """Create ``path`` (and parents); a private one is readable by its owner alone (0700)."""
+    """Create ``path`` (and parents); a private one is readable by its owner alone (0700).
+
+    The mode of a folder that exists is its owner's business and stays.
+    """
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        if private:
-            path.chmod(0o700)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
     except OSError as error:
         raise SetupError(
             f"cannot create folder {path}: {error.strerror}; choose a writable output"
@@ -48,20 +51,21 @@ def write_atomic(path: Path, data: bytes, *, private: bool = False) -> Path:
     """Write ``data`` so that ``path`` holds either the old content or all of the new.
 
     A temporary file in the same folder is written, fsynced and renamed, then the folder is
-    fsynced. ``private`` files are 0600, others 0644 less the umask.
+    fsynced. ``private`` files are 0600, others 0666 less the umask.
     """
     folder = make_folder(path.parent, private=private)
+    temporary = folder / f".{path.name}.{secrets.token_hex(8)}"
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        descriptor = os.open(temporary, flags, 0o600 if private else 0o666)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o600 if private else 0o644)
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         _fsync_folder(folder)
     except OSError as error:
@@ -118,8 +122,21 @@ def staged_folder(output: Path, *, force: bool = False) -> Generator[Path, None,
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def check_output(output: Path, *, force: bool) -> None:
-    """Refuse an output that would overwrite something; say how to go on."""
+def check_output(output: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
+    """Refuse an output that would overwrite something; say how to go on.
+
+    ``force`` replaces only what llmsafe made (a folder with ``vault/``), and never a folder that
+    is, holds or lies in one of ``inputs``.
+
+    Raises:
+        InputError: the output is a file, exists without ``force``, is not llmsafe's, or overlaps
+            an input.
+        SetupError: it cannot be read.
+    """
+    place = output.resolve()
+    for source in (path.resolve() for path in inputs if path.exists()):
+        if source == place or source in place.parents or place in source.parents:
+            raise InputError(f"output {output} and input {source} overlap; choose another output")
     if output.is_file():
         raise InputError(f"output {output} is a file; name a folder that does not exist yet")
     if not output.is_dir():
@@ -132,6 +149,11 @@ def check_output(output: Path, *, force: bool) -> None:
         ) from error
     if occupied and not force:
         raise InputError(f"output {output} exists; choose another name or pass --force")
+    if occupied and not (output / VAULT).is_dir():
+        raise InputError(
+            f"output {output} was not made by llmsafe (it has no {VAULT}/), so --force does not "
+            "replace it; choose another name or remove it yourself"
+        )
 
 
 # --- digests ------------------------------------------------------------------------------------
@@ -273,7 +295,7 @@ class ScrubManifest(Artifact):
 class LineageStep(Record):
     """One step of the way from notes to release: names and digests only."""
 
-    step: Literal["synth", "scrub", "canary", "train"]
+    step: Literal["synth", "scrub", "canary", "train", "audit"]
     version: str
     inputs: dict[str, str]
     outputs: dict[str, str]

@@ -13,12 +13,13 @@ import base64
 import binascii
 import csv
 import gzip
+import hashlib
 import io
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -69,7 +70,9 @@ class Corpus:
         for number, (where, row) in enumerate(self._rows()):
             if limit is not None and number >= limit:
                 break
-            note = _note_from_row(row, columns, where, number)
+            note = _note_from_row(row, columns, where)
+            if not note.note_id:
+                note = replace(note, note_id=_own_id(note.text, seen))
             if note.note_id in seen:
                 raise InputError(
                     f"{where}: note id repeated (note {number + 1}); ids must be unique: "
@@ -186,7 +189,21 @@ def note_to_row(note: Note, columns: Columns | None = None) -> dict[str, Any]:
 # --- one row ------------------------------------------------------------------------------------
 
 
-def _note_from_row(row: dict[str, Any], columns: Columns, where: str, number: int) -> Note:
+def _own_id(text: str, taken: Collection[str]) -> str:
+    """An id for a note that came without one, from its text alone.
+
+    Never from its place in the corpus: the id decides whether the note is held out, and a patient
+    who is added or removed must not move the notes that follow in or out of training.
+    """
+    base = name = f"note-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    copies = 1
+    while name in taken:
+        copies += 1
+        name = f"{base}-{copies}"
+    return name
+
+
+def _note_from_row(row: dict[str, Any], columns: Columns, where: str) -> Note:
     rest = dict(row)
 
     def take(name: str | None, default: str) -> Any:
@@ -211,12 +228,14 @@ def _note_from_row(row: dict[str, Any], columns: Columns, where: str, number: in
         )
     if "\x00" in text:
         raise InputError(f"{where}: binary content (NUL character); convert it to text first")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError(f"{where}: half a surrogate pair, which is no text; mend the encoding")
     note_id = take(columns.id, "note_id")
     patient = take(columns.patient, "patient_id")
     date = take(columns.date, "date")
     lang = rest.pop("lang", None)
     return Note(
-        note_id=str(note_id) if _present(note_id) else f"note-{number:07d}",
+        note_id=str(note_id) if _present(note_id) else "",
         text=text,
         patient_id=str(patient) if _present(patient) else None,
         date=str(date)[:10] if _present(date) else None,
@@ -332,13 +351,14 @@ def _fhir_rows(path: Path) -> _Rows:
                 data = base64.b64decode(attachment["data"], validate=True)
             except (binascii.Error, TypeError):
                 raise InputError(f"{where}: attachment is not base64") from None
+            name = resource.get("id")
             reference = str(
                 cast("dict[str, Any]", resource.get("subject", {})).get("reference", "")
             )
             yield (
                 where,
                 {
-                    "note_id": f"{resource.get('id', where)}" + (f"-{part}" if part else ""),
+                    "note_id": name and (f"{name}-{part}" if part else name),
                     "patient_id": reference.rsplit("/", 1)[-1].removeprefix("urn:uuid:") or None,
                     "date": resource.get("date"),
                     "text": _decode(data, where),

@@ -25,9 +25,13 @@ def resolve_model(name: str) -> str:
     """``llmsafe:base-en`` -> the folder of the embedded model; anything else is returned as it is.
 
     Raises:
-        InputError: no embedded model has this name (those there are listed).
+        InputError: no embedded model has this name (those there are listed), or a path at which
+            there is nothing.
     """
     if not name.startswith(EMBEDDED):
+        # A path says so by its form; anything else may be a hub id.
+        if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not Path(name).exists():
+            raise InputError(f"model {name} does not exist; give a model folder or a hub id")
         return name
     assets = Path(str(importlib.resources.files("llmsafe"))) / "assets"
     folder = assets / name.removeprefix(EMBEDDED)
@@ -123,12 +127,15 @@ def pick_device(name: str = "auto") -> torch.device:
     """``auto`` takes CUDA when it is there.
 
     Raises:
+        InputError: the name is neither auto, cpu nor cuda.
         SetupError: CUDA is asked for and absent.
     """
     import torch
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise InputError(f"device {name!r} is unknown; choose auto, cpu or cuda")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise SetupError(f"device {name!r} asked for, but torch sees no GPU; use --device cpu")
     return torch.device(name)
@@ -140,3 +147,11 @@ def weights_digest(name: str) -> str:
     if not folder.is_dir():
         return f"hub:{name}"
     return sha256_files(folder.glob("*.safetensors"))
+
+
+def public_name(name: str) -> str:
+    """What a release says of its base: a hub id or embedded name as it is, of a folder its name.
+
+    A path tells of the machine and of the hospital that owns it.
+    """
+    return Path(name).resolve().name if Path(name).is_dir() else name

@@ -11,24 +11,25 @@ Without --config it reads configs/default.yaml, which names every setting (llmsa
 import argparse
 import json
 import math
-import shutil
+import os
 import sys
 import time
 import warnings
 from pathlib import Path
+
+import llmsafe  # isort: skip  # first: it puts the libraries below offline
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from peft import LoraConfig, get_peft_model
 
-from llmsafe import __version__
 from llmsafe.artifacts import LineageStep, check_output, make_folder, sha256_file, write_text
-from llmsafe.cli.common import progress, say
+from llmsafe.cli.common import progress, say, unexpected
 from llmsafe.cli.library import find
 from llmsafe.config import RunConfig, dump_config, load_config
 from llmsafe.errors import InputError, LlmsafeError
-from llmsafe.models import load_model, load_tokenizer, weights_digest
+from llmsafe.models import load_model, load_tokenizer, public_name, weights_digest
 from llmsafe.privacy.accountant import epsilon
 from llmsafe.privacy.ledger import Ledger
 from llmsafe.privacy.noise import gaussian_source, system_generator
@@ -36,15 +37,24 @@ from llmsafe.privacy.plan import make_plan
 from llmsafe.privacy.statement import make_statement, render
 from llmsafe.report.card import model_card
 from llmsafe.train.checkpoint import load_checkpoint, save_adapter, save_checkpoint
-from llmsafe.train.data import SYNTHETIC, canaries_digest, load_training_data, synthetic_corpus
+from llmsafe.train.data import (
+    SYNTHETIC,
+    canaries_digest,
+    check_same_run,
+    load_training_data,
+    set_aside,
+    synthetic_corpus,
+)
 from llmsafe.train.sampling import poisson_draw, share_of_rank
-from llmsafe.train.step import clipped_sum, learning_rate, private_gradient
+from llmsafe.train.step import learning_rate, private_step
 from llmsafe.train.unit_gradients import UnitGradients, check_isolation
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--config", type=Path, help="default: the shipped configs/default.yaml")
     parser.add_argument("--resume", action="store_true", help="go on with the run in `output`")
@@ -58,6 +68,14 @@ def main() -> None:
     except LlmsafeError as error:
         say(f"dp_lora: error: {error}")
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        say("dp_lora: interrupted; go on with --resume and the same settings")
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("LLMSAFE_DEBUG") == "1":
+            raise
+        say(f"dp_lora: error: {unexpected(error)}")
+        sys.exit(4)
 
 
 def train(config: RunConfig, resume: bool, force: bool) -> None:
@@ -79,14 +97,16 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     # ---- data: privacy units, never loose notes --------------------------------------------------
     run = Path(config.output)
     vault, release = run / "vault", run / "release"
+    if leader and resume and (release / "privacy.json").exists():
+        raise InputError(f"{run} is finished; there is nothing to resume")
     if leader and not resume:
-        check_output(run, force=force)
-        for old in (vault, release):  # only what a run makes: output=/home must not cost a home
-            shutil.rmtree(old, ignore_errors=True)
+        sources = [Path(p) for p in (config.data.corpus, config.data.canaries) if p]
+        check_output(run, force=force, inputs=sources)
     tokenizer = load_tokenizer(config.model.base)
     source = config.data
     if source.corpus == SYNTHETIC:
         if leader and not resume:
+            set_aside(run)
             synthetic_corpus(
                 vault / "corpus",
                 patients=source.synthetic_patients,
@@ -97,6 +117,8 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     accelerator.wait_for_everyone()
     data = load_training_data(source, tokenizer, seed=config.seed)
     units = data.members
+    if data.without_patient:
+        tell(f"warning: {data.without_patient} notes name no patient: each is a unit of its own")
 
     # ---- the plan, and the statement before any compute ------------------------------------------
     plan = make_plan(
@@ -140,6 +162,28 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     )
 
     # ---- ledger, resume, randomness --------------------------------------------------------------
+    origin = LineageStep(
+        step="train",
+        version=llmsafe.__version__,
+        inputs={
+            "corpus": data.corpus_digest,
+            "canaries": canaries_digest(data.canaries),
+            "base": weights_digest(config.model.base),
+        },
+        outputs={},
+        settings={
+            "corpus_path": str(Path(data.corpus_path).resolve()),
+            "base": config.model.base,
+            "plan": plan.digest(),
+            "max_tokens": config.data.max_tokens,
+            "max_notes_per_unit": config.data.max_notes_per_unit,
+            "columns": {
+                name: value
+                for name, value in config.data.model_dump().items()
+                if name.endswith("_column")
+            },
+        },
+    )
     # Charges are the budget: a resumed run goes on after the last charge, so steps lost between
     # the last checkpoint and a crash stay paid for and the total never passes the plan.
     restored = 0
@@ -148,53 +192,53 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     ledger = None
     if leader:
         path = vault / "ledger.jsonl"
-        ledger = (
-            Ledger.resume(path, plan, applied=restored) if resume else Ledger.create(path, plan)
-        )
-        write_text(vault / "config.yaml", dump_config(config), private=True)
+        if resume:
+            check_same_run(vault, config, origin)  # one ε cannot cover two corpora
+            ledger = Ledger.resume(path, plan, applied=restored)
+        else:
+            set_aside(run)
+            ledger = Ledger.create(path, plan)
+            write_text(vault / "config.yaml", dump_config(config), private=True)
+            data.lineage.then(origin).save(vault / "lineage.json", private=True)
     first = broadcast_object_list([ledger.charges if ledger else None])[0]
+    if resume and first == plan.steps and restored == 0:
+        raise InputError(
+            f"all {first} steps of {run} are charged and no checkpoint is left to release; start "
+            "a new run with train.checkpoint_every above 0"
+        )
     if resume:
         tell(f"resumed: weights after step {restored}, {first} steps already charged")
     seeded = config.privacy.noise == "test"  # repeatable draws and noise; never a claim
     draws = torch.Generator().manual_seed(config.seed) if seeded else system_generator()
     noise_source = None
     if plan.noise != "none" and leader:
-        noise_source = gaussian_source(plan.noise, seed=config.seed if seeded else None)
-    clip_norm = math.inf if plan.noise == "none" else plan.clip_norm
+        # A seed of its own: draws and noise must not be one stream, not even in a test.
+        noise_source = gaussian_source(plan.noise, seed=config.seed + 1 if seeded else None)
 
     # ---- the loop --------------------------------------------------------------------------------
     before = [p.detach().clone() for p in gradients.parameters]
     if leader:
         (vault / "metrics.jsonl").touch(mode=0o600)
     metrics = (vault / "metrics.jsonl").open("a") if leader else None
-    marks = {round(plan.steps * part / 10) for part in range(1, 11)}  # accounting takes a second
-    spent, started = 0.0, time.monotonic()
+    # Accounting takes a second, so ε is computed at tenths and shown rounded up to the next one.
+    marks = sorted({math.ceil(plan.steps * part / 10) for part in range(1, 11)})
+    spent, known, steps_with_units, started = None, 0, 0, time.monotonic()
     with progress("training", plan.steps - first if leader else None) as advance:
         for step in range(first, plan.steps):
             # One Poisson draw for all ranks, made by the leader, then divided.
             draw = poisson_draw(len(units), plan.sampling_probability, draws) if leader else None
             draw = broadcast_object_list([draw])[0]
             mine = [units[index] for index in share_of_rank(draw, units, rank, world)]
-            if ledger:
-                ledger.charge(step)  # on disk before the step can have any effect
-            total, report = clipped_sum(
+            report = private_step(
                 model,
                 gradients,
                 mine,
-                clip_norm=clip_norm,
+                plan=plan,
+                charge=lambda step=step: ledger.charge(step) if ledger else None,
+                noise_source=noise_source,
+                all_reduce=lambda vector: accelerator.reduce(vector, "sum"),
                 tokens_per_batch=config.train.tokens_per_batch,
                 pad=tokenizer.pad_token_id or 0,
-            )
-            noise = None
-            if noise_source:
-                noise = noise_source.sample(gradients.size, plan.noise_std)
-            gradients.assign(
-                private_gradient(
-                    total,
-                    noise=noise,
-                    divisor=plan.divisor,
-                    all_reduce=lambda vector: accelerator.reduce(vector, "sum"),
-                )
             )
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(
@@ -202,23 +246,26 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
                 )
             optimiser.step()
 
-            # B starts at zero, so without noise A has no gradient before the second step.
-            if step == first + (plan.noise == "none"):
+            # B starts at zero, so without noise A has its first gradient after a step of B.
+            steps_with_units += bool(draw)
+            if noise_source or steps_with_units == 3:
                 check_moved(gradients, before)
             if leader:
-                if step + 1 in marks and plan.noise_multiplier > 0:
+                if plan.noise_multiplier > 0 and not seeded and step >= known:
+                    known = next(mark for mark in marks if mark > step)
                     spent = epsilon(
                         noise_multiplier=plan.noise_multiplier,
                         sampling_probability=plan.sampling_probability,
-                        steps=step + 1,
+                        steps=known,
                         delta=plan.delta,
                     )
+                clipped = (report.norms > plan.clip_norm).float()
                 line = {
                     "step": step + 1,
                     "units": report.units,
                     "loss": report.loss_sum / max(1, report.units),
                     "median_norm": float(report.norms.median()) if len(report.norms) else None,
-                    "clipped": float((report.norms > clip_norm).float().mean()) if mine else None,
+                    "clipped": float(clipped.mean()) if len(clipped) else None,
                     "padding": report.padded_tokens / max(1, report.tokens),
                     "epsilon": spent,
                     "seconds": round(time.monotonic() - started, 3),
@@ -226,11 +273,11 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
                 metrics.write(json.dumps(line) + "\n")
                 metrics.flush()
                 every = config.train.checkpoint_every
-                if every and (step + 1) % every == 0:
+                if every and ((step + 1) % every == 0 or step + 1 == plan.steps):
                     save_checkpoint(
                         vault / "checkpoints", step + 1, gradients.parameters, optimiser
                     )
-            advance(1, f"ε {spent:.2f}" if plan.noise_multiplier else "not private")
+            advance(1, "not private" if spent is None else f"ε at most {spent:.2f}")
     gradients.detach()
     accelerator.wait_for_everyone()
     if not leader:
@@ -241,36 +288,21 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     ledger.close()
     metrics.close()
     make_folder(release)
-    adapter = save_adapter(release, model, config.model.base)
+    adapter = save_adapter(release, model, public_name(config.model.base))
     privacy = statement.save(release / "privacy.json")
     card = model_card(statement, None, base=config.model.base, settings=config.model.model_dump())
     write_text(release / "README.md", card)
-    data.split.save(vault / "split.json", private=True)
+    split = data.split.save(vault / "split.json", private=True)
     if data.canaries:
         write_text(vault / "canaries.json", data.canaries.read_text(), private=True)
-    data.lineage.then(
-        LineageStep(
-            step="train",
-            version=__version__,
-            inputs={
-                "corpus": data.corpus_digest,
-                "canaries": canaries_digest(data.canaries),
-                "base": weights_digest(config.model.base),
-            },
-            outputs={"adapter": sha256_file(adapter), "privacy": sha256_file(privacy)},
-            settings={
-                "corpus_path": str(Path(data.corpus_path).resolve()),
-                "plan": plan.digest(),
-                "max_tokens": config.data.max_tokens,
-                "max_notes_per_unit": config.data.max_notes_per_unit,
-                "columns": {
-                    name: value
-                    for name, value in config.data.model_dump().items()
-                    if name.endswith("_column")
-                },
-            },
-        )
-    ).save(vault / "lineage.json", private=True)
+    released = {
+        "adapter": sha256_file(adapter),
+        "adapter_config": sha256_file(release / "adapter_config.json"),
+        "privacy": sha256_file(privacy),
+        "split": sha256_file(split),
+    }
+    lineage = data.lineage.then(origin.model_copy(update={"outputs": released}))
+    lineage.save(vault / "lineage.json", private=True)
     say(f"trained in {time.monotonic() - started:.0f} s; next: llmsafe audit --model {run}")
     print(f"wrote {release}  {vault}")
 

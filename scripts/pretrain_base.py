@@ -290,7 +290,7 @@ def train(config: Config, work: Path) -> None:
 # ------------------------------------------------------------------------------ export
 
 
-def loss_curve(work: Path, rows: int = 16) -> str:
+def loss_curve(work: Path, rows: int = 24) -> str:
     """The run's own log, thinned to about `rows` lines that keep the first and the last."""
     lines = list(jsonl(work / "metrics.jsonl"))
     keep = sorted({round(i) for i in np.linspace(0, len(lines) - 1, rows)})
@@ -323,7 +323,12 @@ def comparison(
 
 
 def export(
-    config: Config, work: Path, out: Path, foreign: dict[str, Path], compare: dict[str, Path]
+    config: Config,
+    work: Path,
+    out: Path,
+    foreign: dict[str, Path],
+    compare: dict[str, Path],
+    note: str = "",
 ) -> None:
     """Weights in half precision, tokenizer and card; `config.json` asks for float32 on load."""
     out.mkdir(parents=True, exist_ok=True)
@@ -362,6 +367,7 @@ def export(
             comparison=comparison(config, work, out, foreign, compare),
             **dataclasses.asdict(config.model),
             seed=config.run.seed,
+            note=note,
             synthetic_seed=config.data.synthetic_seed,
             synthetic_patients=f"{config.data.synthetic_patients:,}",
             holdout=f"{config.data.holdout:.0%}",
@@ -402,6 +408,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sub.add_argument("overrides", nargs="*", metavar="section.key=value")
         if name == "export":
             sub.add_argument("--out", type=Path, required=True)
+            sub.add_argument("--note", default="", help="what the card should say about this run")
             sub.add_argument("--foreign", nargs="*", type=named, default=[], metavar="NAME=FILE")
             sub.add_argument("--compare", nargs="*", type=named, default=[], metavar="NAME=MODEL")
         if name == "prepare":
@@ -426,7 +433,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             config = dataclasses.replace(config, run=run)
         train(config, args.work)
     else:
-        export(config, args.work, args.out, dict(args.foreign), dict(args.compare))
+        export(config, args.work, args.out, dict(args.foreign), dict(args.compare), args.note)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from llmsafe.artifacts import (
     CanaryManifest,
     Lineage,
     LineageStep,
+    check_output,
     sha256_files,
     staged_folder,
     write_text,
@@ -70,6 +71,13 @@ def test_absent_and_torn_files(tmp_path: Path):
         Lineage.load(tmp_path / "torn.json")
 
 
+def test_modes_of_folders_that_exist_stay(tmp_path: Path):
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    path = write_text(shared / "secret", "x", private=True)
+    assert (mode(shared), mode(path)) == (0o755, 0o600)
+
+
 def test_lineage_grows_and_stays_frozen():
     step = LineageStep(step="scrub", version="1", inputs={}, outputs={})
     first = Lineage()
@@ -97,6 +105,7 @@ def test_staged_folder_appears_whole_or_not_at_all(tmp_path: Path):
         raise RuntimeError
     assert os.listdir(tmp_path) == []
     with staged_folder(output) as stage:
+        write_text(stage / "vault" / "key", "1", private=True)
         write_text(stage / "whole", "1")
         assert not output.exists()
     assert os.listdir(tmp_path) == ["out"]
@@ -117,3 +126,23 @@ def test_digest_of_files_is_of_names_and_contents(tmp_path: Path):
     before = sha256_files([a, b])
     write_text(b, "3")
     assert sha256_files([a, b]) != before
+
+
+def test_force_replaces_only_what_llmsafe_made_and_never_an_input(tmp_path: Path):
+    home = tmp_path / "home"
+    precious = write_text(home / "precious.txt", "x")
+    with (
+        pytest.raises(InputError, match="was not made by llmsafe"),
+        staged_folder(home, force=True),
+    ):
+        pass
+    assert precious.read_text() == "x"
+    notes = write_text(tmp_path / "made" / "vault" / "lineage.json", "{}").parents[1]
+    for output, source in (
+        (notes, notes),
+        (notes, notes / "vault"),
+        (notes / "vault" / "new", notes),
+    ):
+        with pytest.raises(InputError, match="overlap"):
+            check_output(output, force=True, inputs=[source])
+    check_output(notes, force=True, inputs=[tmp_path / "elsewhere"])

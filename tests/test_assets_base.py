@@ -108,7 +108,7 @@ def test_it_has_learnt_clinical_text(model: Any, tokenizer: Any) -> None:
     torch.manual_seed(0)
     untrained = LlamaForCausalLM(AutoConfig.from_pretrained(BASE)).eval()
     control = bits_per_character(untrained, tokenizer, PARAGRAPH)
-    assert bits < 2.0
+    assert bits < 1.3
     assert control > 2.5  # the threshold is one that random weights fail
 
 

@@ -117,6 +117,7 @@ def line(**row) -> str:
         ("a.jsonl", line(text=SENTINEL * 200_000), {}, "the limit is 1,000,000"),
         ("a.jsonl", line(text=SENTINEL + "\x00"), {}, "binary"),
         ("a.jsonl", b'{"text": "' + b"\xff\xfe" + SENTINEL.encode() + b'"}', {}, "not UTF-8"),
+        ("a.jsonl", line(text="\ud800" + SENTINEL), {}, "surrogate"),
         ("a.jsonl", SENTINEL, {}, "no JSON"),
         ("a.jsonl", f'["{SENTINEL}"]', {}, "not an object"),
         ("a.csv", f"note_id,text\nn,{SENTINEL},more,cells\n", {}, "more cells"),
@@ -143,3 +144,14 @@ def test_missing_and_mixed(tmp_path: Path):
     put(tmp_path, "b.csv", "text\nx\n")
     with pytest.raises(InputError, match="mixes formats"):
         open_corpus(tmp_path)
+
+
+def test_ids_made_for_notes_do_not_depend_on_other_notes(tmp_path: Path):
+    texts = [f"note about {i}" for i in range(50)] + ["the same", "the same"]
+    for name, chosen in (("all", texts), ("fewer", texts[1:])):
+        lines = "".join(json.dumps({"text": text}) + "\n" for text in chosen)
+        (tmp_path / f"{name}.jsonl").write_text(lines)
+    every = {n.note_id: n.text for n in open_corpus(tmp_path / "all.jsonl").notes()}
+    fewer = {n.note_id: n.text for n in open_corpus(tmp_path / "fewer.jsonl").notes()}
+    assert len(every) == 52
+    assert every.keys() - fewer.keys() == {k for k, text in every.items() if text == texts[0]}

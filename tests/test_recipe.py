@@ -97,15 +97,20 @@ def test_a_private_run_leaves_the_run_folder_of_the_contract(tmp_path, corpus, t
         p.read_text(errors="ignore") for p in (run / "release").iterdir()
     )  # fmt: skip
     assert SENTINEL not in said
+    assert str(tiny_model.parent) not in (run / "release" / "adapter_config.json").read_text()
 
     again = start(*settings(corpus, tiny_model, run), launcher=PLAIN)
     assert again.returncode == 2
     assert "--force" in again.stderr
-    other = start(
-        "--resume", *settings(corpus, tiny_model, run, "privacy.epsilon=2"), launcher=PLAIN
-    )
-    assert other.returncode == 3
-    assert len(other.stderr.strip().splitlines()[-1]) < 400
+    finished = start("--resume", *settings(corpus, tiny_model, run), launcher=PLAIN)
+    assert finished.returncode == 2
+    assert "is finished" in finished.stderr
+    typo = settings(corpus, tiny_model, run, "model.target_modules=x")
+    assert start("--force", *typo, launcher=PLAIN).returncode == 2
+    assert (run / "release" / "adapter_model.safetensors").exists()  # nothing lost to a typo
+    forced = start("--force", *settings(corpus, tiny_model, run), launcher=PLAIN)
+    assert forced.returncode == 0, forced.stderr
+    assert read_ledger(run / "earlier-1" / "vault" / "ledger.jsonl").charges == 4
 
 
 def test_the_control_claims_nothing(tmp_path, corpus, tiny_model):
@@ -157,6 +162,15 @@ def test_a_killed_run_resumes_within_its_budget(tmp_path, corpus, tiny_model):
     charged = read_ledger(run / "vault" / "ledger.jsonl").charges
     applied = metrics.read_bytes().count(b"\n")
     assert 12 <= applied <= charged < 40
+    other = tmp_path / "other.jsonl"
+    other.write_text(json.dumps({"note_id": "x", "patient_id": "p", "text": "Elsewhere."}) + "\n")
+    for change, named in (
+        (f"data.corpus={other}", "corpus"),
+        ("train.learning_rate=1", "learning_rate"),
+    ):
+        refused = start("--resume", *arguments, change, launcher=PLAIN)
+        assert refused.returncode == 3, refused.stderr
+        assert named in refused.stderr.splitlines()[-1]
     done = start("--resume", *arguments)
     assert done.returncode == 0, done.stderr
     assert f"{charged} steps already charged" in done.stderr

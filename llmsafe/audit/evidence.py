@@ -14,7 +14,7 @@ from llmsafe.artifacts import (
     Unmeasured,
     sha256_file,
 )
-from llmsafe.audit.loading import ADAPTER_WEIGHTS, Place
+from llmsafe.audit.loading import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Place
 from llmsafe.corpus import Columns
 from llmsafe.errors import EvidenceError
 from llmsafe.models import weights_digest
@@ -37,6 +37,16 @@ class Evidence:
     def canaries_digest(self) -> str | None:
         """Digest of the canary manifest that training used; ``None`` when nobody recorded it."""
         return self.train.inputs.get("canaries") if self.train else None
+
+    @property
+    def names_weights(self) -> bool:
+        """Whether the lineage names the very weights under audit, so that it speaks of them."""
+        return self.train is not None and "adapter" in self.train.outputs
+
+    @property
+    def base(self) -> str | None:
+        """The base model as training was given it; a local path stays in the vault."""
+        return self._setting("base", str)
 
     @property
     def corpus_digest(self) -> str | None:
@@ -140,8 +150,15 @@ def check_base(name: str, evidence: Evidence) -> list[Unmeasured]:
 
 
 def _check_outputs(place: Place, train: LineageStep) -> None:
-    for key, name in (("adapter", ADAPTER_WEIGHTS), ("privacy", "privacy.json")):
-        expected, path = train.outputs.get(key), place.weights / name
+    assert place.vault is not None
+    files = {
+        "adapter": place.weights / ADAPTER_WEIGHTS,
+        "adapter_config": place.weights / ADAPTER_CONFIG,
+        "privacy": place.weights / "privacy.json",
+        "split": place.vault / "split.json",
+    }
+    for key, path in files.items():
+        expected, name = train.outputs.get(key), path.name
         if expected is None:
             continue
         if not path.is_file():

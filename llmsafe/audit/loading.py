@@ -79,9 +79,10 @@ def locate(path: str) -> Place:
     A release folder inside a run folder finds the vault beside it.
 
     Raises:
-        InputError: nothing there, no weights, or a pickle checkpoint.
+        InputError: nothing there, no weights, an unfinished run, or a pickle checkpoint.
     """
     folder = folder_of(path)
+    _refuse_unfinished(folder)
     name = folder.resolve().name if Path(path).exists() else path
     if (folder / RELEASE).is_dir():
         return _place("run", name, folder / RELEASE, folder / VAULT)
@@ -91,6 +92,18 @@ def locate(path: str) -> Place:
         return _place("release", name, folder, resolved.parent / VAULT)
     kind = "adapter" if (folder / ADAPTER_CONFIG).is_file() else "model"
     return _place(kind, name, folder, None)
+
+
+def _refuse_unfinished(folder: Path) -> None:
+    resolved = folder.resolve()
+    run = resolved.parent if resolved.name == RELEASE else resolved
+    release = run / RELEASE
+    saved = (path for stem in ("adapter_model*", "model*") for path in release.glob(stem))
+    if (run / VAULT / "ledger.jsonl").is_file() and not any(saved):
+        raise InputError(
+            f"{folder} is an unfinished run: go on with --resume (its ledger has charges, its "
+            "release no weights yet)"
+        )
 
 
 def _place(kind: Kind, name: str, weights: Path, vault: Path | None) -> Place:

@@ -7,7 +7,7 @@ thing that is missing becomes an ``Unmeasured`` line, a thing that contradicts i
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from llmsafe.artifacts import CanaryManifest, Split, Unmeasured, sha256_file
 from llmsafe.audit.evidence import Evidence
 from llmsafe.audit.scores import Role, Text
 from llmsafe.audit.target import Target
+from llmsafe.audit.verdict import CANARIES_UNPROVEN
 from llmsafe.canary import load_manifest
 from llmsafe.corpus import Columns, open_corpus
 from llmsafe.errors import EvidenceError, InputError
-from llmsafe.notes import Unit, UnitKind, group_units, latest_notes
+from llmsafe.notes import Unit, UnitKind, group_units, latest_notes, near_duplicate_groups
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,14 +112,15 @@ def _canaries(
     manifest = load_manifest(path)
     if not manifest.canaries:
         raise EvidenceError(f"{path} holds no canary; plant some with `llmsafe canary`")
-    if recorded is None:
+    if recorded is None or not evidence.names_weights:
         missing.append(
             Unmeasured(
-                what="whether the canaries belong to this model",
-                why="no lineage says which canary manifest was trained on",
+                what=CANARIES_UNPROVEN,
+                why="no lineage says that these weights were trained on them; figures of canaries "
+                "that a model never saw are low whatever it leaks",
             )
         )
-    elif sha256_file(path) != recorded:
+    if recorded is not None and sha256_file(path) != recorded:
         raise EvidenceError(
             f"{path} is from another run: its digest is not the one in the lineage of "
             f"{target.name}; give the canaries.json that was planted for this training"
@@ -171,7 +173,7 @@ def _from_split(
     """Members and held-out notes of the run's own corpus."""
 
     def lacks(why: str) -> None:
-        missing.append(Unmeasured(what="membership of real notes, perplexity", why=why))
+        missing.append(Unmeasured(what="membership of real notes, passages, perplexity", why=why))
 
     split, path = evidence.split, evidence.corpus_path
     if split is None or evidence.train is None or path is None:
@@ -193,26 +195,60 @@ def _from_split(
             f"corpus {place} changed since training (its digest is not the one in lineage.json); "
             "restore it, or give --members and --non-members"
         )
-    sides: dict[Role, list[str]] = {
+    _, units = group_units(corpus.notes(columns or evidence.columns))
+    by_id = {unit.unit_id: unit for unit in units}
+    alike = alike_units(units)
+    named: dict[Role, list[str]] = {
         "member": [unit for unit in split.members if unit not in avoid],
         "non_member": [unit for unit in split.held_out if unit not in avoid],
     }
+    sides: dict[Role, list[str]] = {
+        role: [unit for unit in ids if unit in by_id and unit not in alike]
+        for role, ids in named.items()
+    }
+    _tell_alike(alike, named, missing)
     for ids in sides.values():
         rng.shuffle(ids)
     # Both sides alike: as many units of each, up to the cap on notes.
     wanted = min(max_texts, *(len(ids) for ids in sides.values()))
-    chosen = {unit: role for role, ids in sides.items() for unit in ids[:wanted]}
-    notes = corpus.notes(columns or evidence.columns)
-    _, units = group_units(n for n in notes if (n.patient_id or n.note_id) in chosen)
-    by_id = {unit.unit_id: unit for unit in units}
     texts: list[Text] = []
     for role, ids in sides.items():
-        picked = [by_id[i] for i in ids[:wanted] if i in by_id]
+        picked = [by_id[unit] for unit in ids[:wanted]]
         texts += _note_texts(picked, role, max_texts, evidence.max_notes_per_unit)
     if not {text.role for text in texts} >= {"member", "non_member"}:
-        lacks("the split names no member or no held-out note of the corpus")
+        lacks("no note of the corpus is left among the members, or among the held-out, to compare")
         return None
     return split.unit, texts
+
+
+def alike_units(units: Sequence[Unit]) -> set[str]:
+    """Units with a note that resembles a note of any other unit, whichever list either is in.
+
+    Training leaves held-out units that resemble a member out of its split, so members have twins
+    and held-out units have none: that alone tells them apart. Being without a twin in the whole
+    corpus does not depend on how the split fell, so it is asked of both sides.
+    """
+    owners = [unit.unit_id for unit in units for _ in unit.notes]
+    labels = near_duplicate_groups([note.text for unit in units for note in unit.notes])
+    sharing: dict[int, set[str]] = {}
+    for owner, label in zip(owners, labels, strict=True):
+        sharing.setdefault(label, set()).add(owner)
+    return {owner for group in sharing.values() if len(group) > 1 for owner in group}
+
+
+def _tell_alike(
+    alike: Collection[str], named: Mapping[Role, Sequence[str]], missing: list[Unmeasured]
+) -> None:
+    lost = {role: sum(unit in alike for unit in ids) for role, ids in named.items()}
+    if any(lost.values()):
+        missing.append(
+            Unmeasured(
+                what="notes that resemble another patient's",
+                why=f"{lost['member']} of {len(named['member'])} members and "
+                f"{lost['non_member']} of {len(named['non_member'])} held out have such a note; "
+                "left out on both sides",
+            )
+        )
 
 
 def _corpus_places(path: str, vault: Path | None) -> Iterable[Path]:

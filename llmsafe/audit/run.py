@@ -75,10 +75,10 @@ def run_audit(
 
     ``max_texts`` caps members and non-members alike; canaries are all scored. ``seed`` draws the
     sample of notes, breaks ties and makes the folds of the blind baseline. ``progress`` opens a
-    progress bar.
+    progress bar. With no text to score the audit lists everything as not measured.
 
     Raises:
-        InputError: nothing to score, or input that cannot be read.
+        InputError: input that cannot be read.
         EvidenceError: canaries, corpus or weights are not those of the run.
         SetupError: the scores cannot be written.
     """
@@ -93,11 +93,6 @@ def run_audit(
         max_texts=max_texts,
         rng=random.Random(seed),
     )
-    if not population.texts:
-        raise EvidenceError(
-            f"{target.name}: nothing to measure, no canaries and no notes are known; "
-            "give --canaries, or --members and --non-members"
-        )
     rng = np.random.default_rng(seed)
     # Without a model, and before it: a membership result is worth this much.
     blind = blind_auc(population.of("member"), population.of("non_member"), rng)

@@ -261,15 +261,14 @@ def score_texts(
 ) -> ScoreTable:
     """Score all texts by target and base into the parquet file ``path`` (0600); read it back.
 
-    ``batch_tokens`` bounds the padded tokens of a batch; the default fits the logits into memory.
+    With no text the table is empty. ``batch_tokens`` bounds the padded tokens of a batch; the
+    default fits the logits into memory.
     ``progress`` hears how many texts are done. The file appears complete or not at all.
 
     Raises:
-        InputError: no texts, or two with one id and role; a model that gives no finite score.
+        InputError: two texts with one id and role; a model that gives no finite score.
         SetupError: the file cannot be written, or a batch does not fit the device.
     """
-    if not texts:
-        raise InputError("there is no text to score; give canaries, or members and non-members")
     if len({(text.role, text.text_id) for text in texts}) != len(texts):
         raise InputError("ids repeat among the texts of one role; make them unique")
     encoded = [encode(target.tokenizer, text, max_tokens) for text in texts]

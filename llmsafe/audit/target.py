@@ -119,9 +119,12 @@ def open_target(
 ) -> Target:
     """Load the model at ``path`` with everything known about it.
 
-    ``base`` replaces the base that an adapter names, or is the model before fine-tuning of a full
-    model. ``dtype`` ``auto`` is float32 on a CPU and for models under 1.5 billion parameters,
-    else the precision the weights are stored in. Nothing reaches the network unless the user
+    The base of an adapter is the one that the vault's lineage says training was given, else the
+    one that its configuration names (of a local folder, a release shows no more than its name).
+    ``base`` replaces it, or is the model before fine-tuning of a full model.
+
+    ``dtype`` ``auto`` is float32 on a CPU and for models under 1.5 billion parameters, else the
+    precision the weights are stored in. Nothing reaches the network unless the user
     allowed it (``HF_HUB_OFFLINE=0``) and ``path`` or ``base`` is a hub id.
 
     Raises:
@@ -135,7 +138,7 @@ def open_target(
     privacy, evidence, missing = read_evidence(place)
     reference = None
     if place.adapter:
-        name = base or place.base_name()
+        name = base or evidence.base or place.base_name()
         folder = _base_folder(name, place, given=base is not None)
         missing += check_base(name, evidence)
         model = attach(load_causal(folder, where, dtype), place.weights)
@@ -179,7 +182,7 @@ def _base_folder(name: str, place: Place, *, given: bool) -> Path:
         if given:
             raise InputError(f"--base: {error}") from error
         raise InputError(
-            f"base model {name!r}, named by the adapter of {place.name}, cannot be used ({error}); "
+            f"base model {name!r}, named by {place.name}, cannot be used ({error}); "
             "point to it with --base PATH"
         ) from error
 

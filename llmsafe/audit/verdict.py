@@ -5,6 +5,9 @@ whole interval lies under the threshold, fails when the whole interval lies over
 inconclusive otherwise. Where several attacks bear on one criterion the worst decides: a pass
 then needs no correction for having looked at several, and a fail errs on the patients' side.
 
+Canary figures count only where a lineage names both the canaries and the weights: low scores on
+canaries that the model never saw are no sign of privacy.
+
 The privacy statement is a policy of its own. A measured bound above the claimed ε refutes the
 claim, so it is a FAIL and an alarm even where no policy was given.
 """
@@ -24,6 +27,9 @@ from llmsafe.artifacts import Audit, Extraction, Policy, Rate, Verdict
 from llmsafe.errors import InputError
 
 Status = Literal["pass", "fail", "inconclusive"]
+
+CANARIES_UNPROVEN = "whether the canaries belong to this model"
+"""``what`` of the ``Unmeasured`` entry of an audit whose canaries have no proven provenance."""
 
 
 class Finding(NamedTuple):
@@ -121,16 +127,36 @@ def _voided(audit: Audit) -> bool:
     return audit.blind_auc is not None and audit.blind_auc.low > 0.5
 
 
+def canaries_proven(audit: Audit) -> bool:
+    """Whether the canaries, if there are any, are known to be those of the audited weights."""
+    return all(missing.what != CANARIES_UNPROVEN for missing in audit.unmeasured)
+
+
 def _criteria(audit: Audit, policy: Policy) -> Iterator[Finding]:
     if policy.max_claimed_epsilon is not None:
         yield _claim(audit, policy.max_claimed_epsilon)
+    if policy.max_membership_auc is not None:
+        yield _membership(audit, policy.max_membership_auc)
+    if canaries_proven(audit):
+        yield from _canary_criteria(audit, policy)
+        return
+    asked = {
+        "ε lower bound": policy.max_epsilon_lower,
+        "canary AUC": policy.max_canary_auc,
+        "extraction above chance": policy.max_extraction_excess,
+        "exposure above chance, bits": policy.max_exposure_excess_bits,
+    }
+    for name, most in asked.items():
+        if most is not None:
+            yield Finding("inconclusive", f"{name}: the canaries are not known to be this model's")
+
+
+def _canary_criteria(audit: Audit, policy: Policy) -> Iterator[Finding]:
     if policy.max_epsilon_lower is not None:
         yield from _bounds(audit, policy.max_epsilon_lower)
     if policy.max_canary_auc is not None:
         rates = {m.attack: m.auc for m in audit.membership if m.population == "canaries"}
         yield _worst("canary AUC", rates, policy.max_canary_auc)
-    if policy.max_membership_auc is not None:
-        yield _membership(audit, policy.max_membership_auc)
     if policy.max_extraction_excess is not None:
         excesses = {e.what: extraction_excess(e) for e in audit.extraction}
         yield _worst("extraction above chance", excesses, policy.max_extraction_excess)
@@ -202,15 +228,22 @@ def _worst(what: str, found: dict[str, Rate], most: float) -> Finding:
 
 def _required(audit: Audit, policy: Policy) -> Iterator[Finding]:
     people = any(m.population != "canaries" for m in audit.membership)
+    proven = canaries_proven(audit)
     present = {
-        "canaries": audit.canaries is not None and bool(audit.bounds),
+        "canaries": audit.canaries is not None and bool(audit.bounds) and proven,
         "membership": people and not _voided(audit),
-        "extraction": bool(audit.extraction),
-        "privacy": audit.privacy is not None,
+        "extraction": bool(audit.extraction) and proven,
+        "privacy": audit.privacy is not None and audit.privacy.private,
     }
     for name in policy.require:
-        if not present[name]:
-            yield Finding("inconclusive", f"evidence {name!r} is required and was not measured")
+        if present[name]:
+            continue
+        why = "was not measured"
+        if name == "privacy":
+            why = "the statement says NOT PRIVATE" if audit.privacy else "there is no statement"
+        elif name in ("canaries", "extraction") and not proven:
+            why = "the canaries are not known to be this model's"
+        yield Finding("inconclusive", f"evidence {name!r} is required: {why}")
 
 
 def _span(rate: Rate) -> str:

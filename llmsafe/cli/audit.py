@@ -62,7 +62,8 @@ def audit(
 
     Target and base are run once over every text; all figures come from that table, which stays in
     the vault (scores.parquet). A run folder brings its own evidence: canaries, split, corpus.
-    What cannot be measured is listed with the reason.
+    What cannot be measured is listed with the reason. In a run folder the lineage and the model
+    card take the audit up.
 
     With --policy every threshold is judged on its confidence bound. A measured epsilon above the
     claimed one fails without any policy: the claim is refuted.
@@ -138,6 +139,29 @@ def _quiet() -> None:
     set_verbosity_error()
 
 
+def _take_up(target: Target, release: Path, vault: Path) -> None:
+    """Name the audit in the lineage of the run, in place of an earlier one, and in its card."""
+    from llmsafe import __version__
+    from llmsafe.artifacts import Lineage, LineageStep, sha256_file
+    from llmsafe.report.card import write_card
+
+    path = vault / "lineage.json"
+    if path.is_file():
+        step = LineageStep(
+            step="audit",
+            version=__version__,
+            inputs={"adapter": target.weights_digest},
+            outputs={
+                "audit": sha256_file(release / "audit.json"),
+                "page": sha256_file(release / "audit.html"),
+            },
+        )
+        steps = [one for one in Lineage.load(path).steps if one.step != "audit"]
+        Lineage(steps=[*steps, step]).save(path, private=True)
+    if (release / "privacy.json").is_file() and target.adapter:
+        write_card(release)
+
+
 @contextmanager
 def _outputs(
     target: Target, out: Path | None, *, force: bool
@@ -162,6 +186,7 @@ def _outputs(
             yield staged, final
             for name in _FILES:
                 staged[name].replace(final[name])
+            _take_up(target, release, vault)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
         return

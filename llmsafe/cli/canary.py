@@ -60,7 +60,7 @@ def canary(
 
     if kind not in ("phi", "random"):
         raise InputError(f"canary kind {kind!r} is unknown; choose phi or random")
-    check_output(output, force=force)
+    check_output(output, force=force, inputs=[Path(corpus)])
     columns = Columns(text=text_column, id=id_column, patient=patient_column, date=date_column)
     source = open_corpus(corpus)
     old_vault = Path(corpus) / VAULT

@@ -25,15 +25,17 @@ def check(
       llmsafe check runs/mine
       llmsafe check runs/mine --json
     """
-    from llmsafe.privacy.check import check_run
+    from llmsafe.privacy.check import audit_status, check_run
 
     checks = check_run(run)
     broken = [one for one in checks if one.broken]
+    verdict = audit_status(run)
     if as_json:
         emit_json(
             {
                 "run": run.name,
                 "status": "broken" if broken else "ok",
+                "audit_verdict": verdict,
                 "checks": [
                     {
                         "name": one.name,
@@ -55,4 +57,10 @@ def check(
             f"{len(broken)} of {len(checks)} checks of {run} are broken or without evidence: "
             f"{names}; do not rely on this run"
         )
-    say(f"{run}: every check that could be made is ok")
+    # Sound evidence of a leak is sound: what it says is another matter.
+    said = {
+        None: "; the run has no audit",
+        "none": "; its audit was judged by no policy",
+        "pass": "",
+    }.get(verdict, f"; the audit's verdict is {str(verdict).upper()}")
+    say(f"{run}: every check that could be made is ok{said}")

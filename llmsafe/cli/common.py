@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,3 +64,14 @@ def progress(label: str, total: int | None) -> Generator[Advance, None, None]:
             bars.advance(task, n)
 
         yield advance
+
+
+def unexpected(error: Exception) -> str:
+    """One line for an error nobody foresaw: its kind and place, never its text (it may be PHI)."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "llmsafe" in frame.filename] or frames
+    place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "unknown place"
+    return (
+        f"unexpected {type(error).__name__} at {place}; this is a defect of llmsafe, please report "
+        "it (LLMSAFE_DEBUG=1 shows the traceback, which may hold note text)"
+    )

@@ -53,8 +53,10 @@ def demo(
     from llmsafe.report.html import write_html
     from llmsafe.report.tables import comparison_markdown, print_comparison
 
-    check_output(out, force=force)
-    if force and out.exists():
+    made_here = (out / "demo.log").is_file()
+    if not (force and made_here):  # --force replaces a demo, and nothing else
+        check_output(out, force=False)
+    elif out.exists():
         shutil.rmtree(out)
     make_folder(out, private=True)
     notes, scrubbed, corpus = out / "notes", out / "scrubbed", out / "corpus"

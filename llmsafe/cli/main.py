@@ -12,6 +12,7 @@ from llmsafe import __version__
 from llmsafe.cli.audit import audit
 from llmsafe.cli.canary import canary
 from llmsafe.cli.check import check
+from llmsafe.cli.common import unexpected
 from llmsafe.cli.demo import demo
 from llmsafe.cli.library import cp, ls
 from llmsafe.cli.plan import plan
@@ -56,16 +57,17 @@ for verb in (scrub, canary, plan, audit, report, check, ls, cp, synth, demo):
 
 def main() -> None:
     """Entry point; exits 0 ok, 1 policy failed, 2 usage or input, 3 evidence, 4 environment."""
-    # Nothing here may reach the network while it handles notes: a hub id is opted into by the
-    # user, who sets HF_HUB_OFFLINE=0.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         app()
     except LlmsafeError as error:
         print(f"llmsafe: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception as error:
+        # A traceback could show note text, and Python's exit code 1 would read as a failed policy.
+        if os.environ.get("LLMSAFE_DEBUG") == "1":
+            raise
+        print(f"llmsafe: error: {unexpected(error)}", file=sys.stderr)
+        sys.exit(4)
     except KeyboardInterrupt:
         print("llmsafe: interrupted", file=sys.stderr)
         sys.exit(130)

@@ -11,7 +11,7 @@ import typer
 from llmsafe.cli.columns import DateColumn, IdColumn, PatientColumn, TextColumn
 
 if TYPE_CHECKING:
-    from llmsafe.scrub.pipeline import Request
+    from llmsafe.scrub.request import Request
 
 
 def scrub(
@@ -77,8 +77,9 @@ def scrub(
     from llmsafe.corpus import Columns, open_corpus
     from llmsafe.errors import EvidenceError
     from llmsafe.scrub.identities import read_identities
-    from llmsafe.scrub.pipeline import MANIFEST, QUARANTINE, Request, preview, scrub_corpus
+    from llmsafe.scrub.pipeline import QUARANTINE, preview, scrub_corpus
     from llmsafe.scrub.replace import check_method
+    from llmsafe.scrub.request import MANIFEST, Request
 
     tables = tuple(known_identifiers or ())
     check_method(method)
@@ -93,6 +94,7 @@ def scrub(
         identities=identities,
         shared=shared,
         identities_digest=sha256_files(tables) if tables else "none",
+        tables=tables,
         key_file=key_file,
         keep=tuple(keep_column or ()),
         recognisers=tuple(recognizer or ()),
@@ -112,8 +114,10 @@ def scrub(
 
         if dry_run:
             tally = preview(request, report)
-            counts: dict[str, Any] = tally.model_dump(exclude={"schema_version", "seconds"})
+            hidden = {"schema_version", "seconds", "empty", "with_patient"}
+            counts: dict[str, Any] = tally.model_dump(exclude=hidden)
             counts["quarantined"] = len(tally.quarantined)
+            counts |= {"unit": tally.unit(), "empty_notes": tally.empty}
         else:
             try:
                 manifest = scrub_corpus(request, report)
@@ -122,7 +126,8 @@ def scrub(
                 raise
             keys = ("notes", "patients", "characters", "spans_by_category", "spans_by_source")
             counts = {key: getattr(manifest, key) for key in keys}
-            counts["dropped_columns"] = manifest.settings["dropped_columns"]
+            for key in ("dropped_columns", "unit", "empty_notes"):
+                counts[key] = manifest.settings[key]
             counts["quarantined"] = len(manifest.quarantined)
             counts["seconds"] = manifest.seconds
     if as_json:
@@ -137,9 +142,11 @@ def scrub(
         finish(paths, as_json=as_json)
     if counts["quarantined"]:
         where = "" if dry_run else f" in {output / VAULT / QUARANTINE}"
+        total = counts["quarantined"] + counts["notes"]
         raise EvidenceError(
-            f"{counts['quarantined']:,} of {counts['quarantined'] + counts['notes']:,} notes are "
-            f"quarantined{where}, untouched and not in the corpus; reasons are beside it"
+            f"{counts['quarantined']:,} of {_many(total, 'note')} "
+            f"{'is' if counts['quarantined'] == 1 else 'are'} quarantined{where}, untouched and "
+            "not in the corpus; reasons are beside it"
         )
 
 
@@ -147,10 +154,19 @@ def _show(counts: dict[str, Any], request: Request) -> None:
     """A table of counts on stderr; no text, no id."""
     from llmsafe.cli.common import say
 
-    say(f"{counts['notes']:,} notes, {counts['characters']:,} characters, by {request.method}")
+    notes, characters = _many(counts["notes"], "note"), _many(counts["characters"], "character")
+    say(f"{notes}, {characters}, by {request.method}")
+    advice = " (no patient column; name one with --patient-column)"
+    say(f"unit: {counts['unit']}" + (advice if counts["unit"] == "note" else ""))
+    if empty := counts["empty_notes"]:
+        say(f"{_many(empty, 'note')} without text")
     for category, count in sorted(counts["spans_by_category"].items(), key=lambda c: -c[1]):
         say(f"  {category:14} {count:>10,}")
     if counts["dropped_columns"]:
         say("columns dropped: " + ", ".join(counts["dropped_columns"]))
     if not request.identities:
         say("no known identifiers given: --known-identifiers is the strongest layer")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
 from llmsafe.artifacts import (
@@ -81,7 +81,10 @@ def _checks(run: Path) -> Iterator[Check]:
         ("lineage: canaries", False, lambda: _canaries(vault)),
         ("lineage: base model", False, lambda: _base(vault, release)),
         ("lineage: adapter weights", True, lambda: _adapter(vault, release)),
+        ("lineage: adapter configuration", False, lambda: _adapter_config(vault, release)),
         ("lineage: privacy statement", True, lambda: _statement_digest(vault, release)),
+        ("lineage: split", False, lambda: _split(vault)),
+        ("lineage: audit and its page", False, lambda: _audit_files(vault, release)),
         ("ledger: hash chain", True, lambda: _ledger(vault)),
         ("ledger: belongs to the plan", True, lambda: _ledger_plan(vault)),
         ("ledger: covers the statement", True, lambda: _ledger_statement(vault, release)),
@@ -90,6 +93,7 @@ def _checks(run: Path) -> Iterator[Check]:
         ("statement: second accountant", True, lambda: _second(release)),
         ("audit: same statement, no alarm", False, lambda: _audit(release)),
         ("release: holds safe files only", True, lambda: _safe_files(release)),
+        ("release: names no local path", False, lambda: _no_path(release)),
         ("release: holds no canary secret", False, lambda: _no_secret(vault, release)),
         ("vault: private file modes", True, lambda: _modes(vault)),
     ]
@@ -110,10 +114,10 @@ def _lineage(vault: Path) -> Lineage:
 
 
 def _train_step(vault: Path) -> LineageStep:
-    steps = _lineage(vault).steps
-    if not steps or steps[-1].step != "train":
-        raise EvidenceError("the last step of the lineage is not the training of this run")
-    return steps[-1]
+    made = [step for step in _lineage(vault).steps if step.step != "audit"]
+    if not made or made[-1].step != "train":
+        raise EvidenceError("the lineage does not end with the training of this run and its audit")
+    return made[-1]
 
 
 def _chain(vault: Path) -> str:
@@ -157,9 +161,10 @@ def _canaries(vault: Path) -> str:
 def _base(vault: Path, release: Path) -> str:
     from llmsafe.models import weights_digest
 
-    digest = _train_step(vault).inputs.get("base")
-    config = _json(_present(release / "adapter_config.json"))
-    name = config.get("base_model_name_or_path")
+    step = _train_step(vault)
+    digest, name = step.inputs.get("base"), step.settings.get("base")
+    if name is None:
+        name = _json(_present(release / "adapter_config.json")).get("base_model_name_or_path")
     if digest is None or not isinstance(name, str):
         raise _Absent("lineage and adapter configuration do not both name a base")
     if digest.startswith("hub:"):
@@ -170,6 +175,8 @@ def _base(vault: Path, release: Path) -> str:
         raise _Absent(
             "the base model is not on this machine; its digest was not compared"
         ) from None
+    if found.startswith("hub:"):
+        raise _Absent("the base model is not at its place; its digest was not compared")
     return _same("base model", found, digest)
 
 
@@ -180,6 +187,32 @@ def _adapter(vault: Path, release: Path) -> str:
         sha256_file(_present(release / "adapter_model.safetensors")),
         recorded,
     )
+
+
+def _adapter_config(vault: Path, release: Path) -> str:
+    return _recorded(_train_step(vault), "adapter_config", release / "adapter_config.json")
+
+
+def _split(vault: Path) -> str:
+    return _recorded(_train_step(vault), "split", vault / "split.json")
+
+
+def _audit_files(vault: Path, release: Path) -> str:
+    audits = [step for step in _lineage(vault).steps if step.step == "audit"]
+    if not audits:
+        raise _Absent("the lineage names no audit")
+    page = _recorded(audits[-1], "page", release / "audit.html")
+    return f"{_recorded(audits[-1], 'audit', release / 'audit.json')}, page {page}"
+
+
+def _recorded(step: LineageStep, key: str, path: Path) -> str:
+    """Compare a file with the digest that a step recorded of it; without one there is no answer."""
+    digest = step.outputs.get(key)
+    if digest is None:
+        raise _Absent(f"the lineage has no digest of {path.name}")
+    if not path.is_file():
+        raise EvidenceError(f"{path.name} is gone, but the lineage names it; restore it")
+    return _same(path.name, sha256_file(path), digest)
 
 
 def _statement_digest(vault: Path, release: Path) -> str:
@@ -300,6 +333,14 @@ def _audit(release: Path) -> str:
     return f"verdict {audit.verdict.status}"
 
 
+def audit_status(run: Path) -> str | None:
+    """The verdict of the audit in the release of a run; ``None`` without one that can be read."""
+    try:
+        return Audit.load(run / RELEASE / "audit.json").verdict.status
+    except EvidenceError:
+        return None
+
+
 # --- files --------------------------------------------------------------------------------------
 
 
@@ -321,6 +362,24 @@ def _safe_files(release: Path) -> str:
         if head == b"PK" or (head[:1] == b"\x80" and path.suffix != ".safetensors"):
             raise EvidenceError(f"{name} holds a pickle or zip under another name; remove it")
     return f"{len(files)} files"
+
+
+def _no_path(release: Path) -> str:
+    config = _json(_present(release / "adapter_config.json"))
+    name = config.get("base_model_name_or_path")
+    if not isinstance(name, str):
+        raise _Absent("adapter_config.json names no base model")
+    if (
+        name.startswith(("/", ".", "~"))
+        or name.count("/") > 1
+        or "\\" in name
+        or PureWindowsPath(name).drive
+    ):
+        raise EvidenceError(
+            "adapter_config.json names its base model by a local path, which tells of the machine "
+            "it was trained on; put the last part of it, or a hub id, there"
+        )
+    return f"the base is {name}"
 
 
 def _no_secret(vault: Path, release: Path) -> str:

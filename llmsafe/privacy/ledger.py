@@ -162,12 +162,7 @@ class Ledger:
 
     def _lock(self) -> None:
         assert self._descriptor is not None
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"{self.path} is held by another run; wait for it or name another run folder"
-            ) from None
+        _lock_exclusively(self._descriptor, self.path)
 
     def _append(self, kind: Literal["open", "charge", "resume"], step: int) -> None:
         if self._descriptor is None:
@@ -197,6 +192,21 @@ class Ledger:
             ) from error
         self._index += 1
         self._previous = line.hash
+
+
+def _lock_exclusively(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise InputError(
+            f"{path} is held by another run; wait for it or name another run folder"
+        ) from None
+
+
+def refuse_if_held(path: Path) -> None:
+    """Raise ``InputError`` when a running process holds the ledger at ``path``."""
+    with path.open("rb") as file:
+        _lock_exclusively(file.fileno(), path)
 
 
 def read_ledger(path: Path, *, at_least: int = 0) -> LedgerSummary:

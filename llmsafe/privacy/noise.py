@@ -9,8 +9,8 @@
               53-bit uniforms; each coordinate is the normalised sum of four draws, which makes
               the set of reachable values too dense to search (Holohan and Braghin,
               arXiv:2107.10138, Section 4 against Mironov, CCS 2012). Still not covered: the
-              distribution is a float32 rounding of a Gaussian and not the exact discrete
-              Gaussian, and time and power are not constant.
+              distribution is a float64 Gaussian, added in float64 and rounded once, and not the
+              exact discrete Gaussian; time and power are not constant.
 
 Noise is never drawn from torch's global generator, and no seed but that of ``test`` exists.
 ``torch.Generator.manual_seed`` keeps only the low 32 bits of a seed on the CPU, few enough to
@@ -42,7 +42,11 @@ class NoiseSource(Protocol):
     level: NoiseLevel
 
     def sample(self, n: int, std: float) -> torch.Tensor:
-        """``float32[n]`` of mean 0 and standard deviation ``std``, on the CPU."""
+        """``float64[n]`` of mean 0 and standard deviation ``std``, on the CPU.
+
+        Add it in float64 and round once, after the sum: noise rounded to float32 first leaves
+        sums that only one of two neighbouring data sets can reach (Mironov 2012).
+        """
         ...
 
 
@@ -100,7 +104,7 @@ class _TorchSource:
         _check(n, std)
         # In float32 torch draws 24-bit uniforms, which end at 5.8 deviations; float64 has 53 bits.
         noise = torch.randn(n, generator=self._generator, dtype=torch.float64)
-        return noise.mul_(std).to(torch.float32)
+        return noise.mul_(std)
 
 
 class _SecureSource:
@@ -109,7 +113,7 @@ class _SecureSource:
 
     def sample(self, n: int, std: float) -> torch.Tensor:
         _check(n, std)
-        out = np.empty(n, dtype=np.float32)
+        out = np.empty(n, dtype=np.float64)
         for start in range(0, n, _BLOCK):
             count = min(_BLOCK, n - start)
             total = np.zeros(count)
@@ -127,7 +131,7 @@ class _NoSource:
         _check(n, std)
         if std != 0:
             raise InputError(f"noise level 'none' cannot give a deviation of {std:g}; use another")
-        return torch.zeros(n)
+        return torch.zeros(n, dtype=torch.float64)
 
 
 def _box_muller(count: int) -> npt.NDArray[np.float64]:

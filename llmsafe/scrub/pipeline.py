@@ -1,13 +1,14 @@
 """The whole job: a corpus in, scrubbed shards out, in a folder that appears only when it is done.
 
 Work happens in a hidden folder beside the output. Each shard is written, then recorded in a
-progress file; a run that is killed goes on after the last recorded shard (``resume``), with
-the same key, and gives the same bytes as one that was not. At the end it becomes the output.
+progress file; a run that is killed or fails goes on after the last recorded shard (``resume``),
+with the same key, and gives the same bytes as one that was not. At the end it becomes the output.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -20,103 +21,33 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from llmsafe import __version__
 from llmsafe.artifacts import (
     CORPUS,
     VAULT,
-    Artifact,
     Lineage,
     LineageStep,
     ScrubManifest,
-    check_output,
     make_folder,
     sha256_json,
     write_atomic,
 )
-from llmsafe.corpus import SHARD_NOTES, Columns, Corpus, note_to_row, open_corpus, write_corpus
+from llmsafe.corpus import note_to_row, open_corpus, write_corpus
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError
 from llmsafe.notes import Note
 from llmsafe.scrub.keys import Key, load_key, make_key
-from llmsafe.scrub.known import Identity
+from llmsafe.scrub.request import MANIFEST, PROGRESS, Request, check_request, check_spans
 from llmsafe.scrub.settings import Outcome, Settings
+from llmsafe.scrub.tally import Progress, Tally, add_counts
 from llmsafe.scrub.workers import Job, scrub_notes
 
-MANIFEST, PROGRESS, QUARANTINE, KEY = (
-    "scrub_manifest.json",
-    "scrub_progress.json",
-    "quarantine.jsonl",
-    "scrub.key",
-)
-_COLUMNS = frozenset(("note_id", "patient_id", "text", "date", "lang"))
+QUARANTINE, KEY = "quarantine.jsonl", "scrub.key"
 
 Report = Callable[[int], None]
 
 
 def _silent(done: int) -> None:
     """Report nothing."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to scrub and how; ``settings.key`` is filled in by :func:`scrub_corpus`."""
-
-    source: Corpus
-    output: Path
-    columns: Columns = field(default_factory=Columns)
-    method: str = "surrogate"
-    lang: str = "en"
-    identities: Mapping[str, Identity] = field(default_factory=dict[str, Identity])
-    shared: Identity | None = None
-    identities_digest: str = "none"
-    key_file: Path | None = None
-    keep: tuple[str, ...] = ()
-    recognisers: tuple[str, ...] = ()
-    note_seconds: float = 20.0
-    workers: int = 1
-    limit: int | None = None
-    spans: Path | None = None
-    resume: bool = False
-    force: bool = False
-    shard_notes: int = SHARD_NOTES  # and no more: it is what one file of a corpus holds
-
-
-class Tally(Artifact):
-    """Counts of one shard or of all; no text and no id but those of quarantined notes (the file
-    that holds it is in the vault)."""
-
-    notes: int = 0
-    characters: int = 0
-    spans_by_category: dict[str, int] = Field(default_factory=dict[str, int])
-    spans_by_source: dict[str, int] = Field(default_factory=dict[str, int])
-    quarantined: dict[str, str] = Field(default_factory=dict[str, str])
-    dropped_columns: list[str] = Field(default_factory=list[str])
-    seconds: float = 0.0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            notes=self.notes + other.notes,
-            characters=self.characters + other.characters,
-            spans_by_category=_sum(self.spans_by_category, other.spans_by_category),
-            spans_by_source=_sum(self.spans_by_source, other.spans_by_source),
-            quarantined={**self.quarantined, **other.quarantined},
-            dropped_columns=sorted({*self.dropped_columns, *other.dropped_columns}),
-            seconds=self.seconds + other.seconds,
-        )
-
-
-class Progress(Artifact):
-    """Shards that are complete, under one digest of settings and input."""
-
-    settings: str
-    # notes read per shard, quarantined ones included
-    read: list[int] = Field(default_factory=list[int])
-    tally: Tally = Tally()
-
-
-def _sum(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted((Counter(first) + Counter(second)).items()))
 
 
 def scrub_corpus(request: Request, report: Report = _silent) -> ScrubManifest:
@@ -130,34 +61,31 @@ def scrub_corpus(request: Request, report: Report = _silent) -> ScrubManifest:
         InputError: the input, key, columns or recognisers are wrong, or the output exists.
         EvidenceError: ``resume`` with other settings than the run before.
         SetupError: the output cannot be written.
+
+    Finished shards are kept whatever is raised; an error that follows them says where.
     """
+    from llmsafe.scrub.replace import check_method
+
     check_request(request)
-    work = request.output.parent / f".{request.output.name}.scrub"
+    check_spans(request)
+    method = check_method(request.method)
+    key = load_key(request.key_file) if request.key_file else None
+    work = request.work
     with _locked(request, work):
         try:
-            manifest = _scrub_into(work, request, report)
+            key = key or _own_key(work)
+            manifest = _scrub_into(work, request, _settings(request, key, method), report)
+            _publish(work, request)
         except _Stale:
             raise
-        except LlmsafeError:
-            shutil.rmtree(work, ignore_errors=True)
-            raise
-        _publish(work, request)
+        except LlmsafeError as error:
+            if not (work / VAULT / PROGRESS).exists():
+                shutil.rmtree(work, ignore_errors=True)
+                raise
+            raise type(error)(
+                f"{error}; finished shards are kept in {work}; go on with --resume"
+            ) from error
     return manifest
-
-
-def check_request(request: Request) -> None:
-    """Refuse what cannot work before anything is read."""
-    check_output(request.output, force=request.force)
-    if request.lang not in ("en", "auto"):
-        raise InputError(
-            f"--lang {request.lang!r} has no recognisers yet; choose en, or auto (English; notes "
-            "in Chinese characters are quarantined)"
-        )
-    place = Path(request.source.path)
-    if (place / VAULT / "canaries.json").exists():
-        raise InputError(
-            f"{place} holds planted canaries, which scrubbing would change; scrub first, then plant"
-        )
 
 
 def preview(request: Request, report: Report = _silent) -> Tally:
@@ -183,31 +111,34 @@ def _settings(request: Request, key: Key, method: Any) -> Settings:
     )
 
 
-def _scrub_into(work: Path, request: Request, report: Report) -> ScrubManifest:
-    from llmsafe.scrub.replace import check_method
+def _own_key(work: Path) -> Key:
+    """The key of the interrupted run, or a new one; it ends in the vault of the output."""
+    path = work / VAULT / KEY
+    return load_key(path) if path.exists() else make_key(path)
 
-    method = check_method(request.method)
+
+def _scrub_into(work: Path, request: Request, settings: Settings, report: Report) -> ScrubManifest:
     vault = make_folder(work / VAULT, private=True)
     make_folder(work / CORPUS, private=True)
-    key_path = vault / KEY
-    if request.key_file:
-        key = load_key(request.key_file)
-    else:
-        key = load_key(key_path) if key_path.exists() else make_key(key_path)
-    description = _describe(request, key)
+    description = _describe(request, settings.key)
     progress = _progress(work, request, sha256_json(description))
-    settings = _settings(request, key, method)
     notes = request.source.notes(request.columns, request.limit)
     patients: set[str] = set()
-    done = sum(progress.read)
+    seen, done = _Seen(), sum(progress.read)
     for note in islice(notes, done):
         patients.update([note.patient_id] if note.patient_id else [])
+        seen.add(note, request)
+    if done and seen.digest() != progress.input:
+        raise _stale(request)
     report(done)
     for shard in _shards(notes, settings, request, lambda more: report(done + more)):
-        patients.update(note.patient_id for note in shard.notes if note.patient_id)
+        for note in shard.notes:
+            patients.update([note.patient_id] if note.patient_id else [])
+            seen.add(note, request)
         _write_shard(work, len(progress.read), shard, request)
         progress = Progress(
             settings=progress.settings,
+            input=seen.digest(),
             read=[*progress.read, len(shard.notes)],
             tally=progress.tally + shard.tally(request.keep),
         )
@@ -215,11 +146,24 @@ def _scrub_into(work: Path, request: Request, report: Report) -> ScrubManifest:
     return _finish(work, request, description, progress, len(patients))
 
 
+class _Seen:
+    """Running digest of the notes read, all their columns included."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, note: Note, request: Request) -> None:
+        row = note_to_row(note, request.columns)
+        self._hash.update(json.dumps(row, default=str).encode() + b"\n")
+
+    def digest(self) -> str:
+        return "sha256:" + self._hash.hexdigest()
+
+
 def _describe(request: Request, key: Key) -> dict[str, Any]:
-    """All that decides the output, without any secret; a resumed run must agree with it."""
+    """All that decides the output but the input, without any secret; a resumed run must agree."""
     return {
         "version": __version__,
-        "input": request.source.digest(),
         "method": request.method,
         "lang": request.lang,
         "columns": {
@@ -242,17 +186,24 @@ def _progress(work: Path, request: Request, digest: str) -> Progress:
     path = work / VAULT / PROGRESS
     if not path.exists():
         return Progress(settings=digest)
-    progress = Progress.load(path)
+    try:
+        progress = Progress.load(path)
+    except EvidenceError as error:
+        raise _Stale(f"{error}, or drop --resume to begin anew") from error
     if progress.settings != digest:
-        raise _Stale(
-            f"cannot resume {request.output}: input, key or settings differ from the interrupted "
-            "run; repeat its options, or drop --resume to begin anew"
-        )
+        raise _stale(request)
     return progress
 
 
 class _Stale(EvidenceError):
     """A resume that does not fit; the interrupted work is kept."""
+
+
+def _stale(request: Request) -> _Stale:
+    return _Stale(
+        f"cannot resume {request.output}: input, key or settings differ from the interrupted "
+        "run; repeat its options, or drop --resume to begin anew"
+    )
 
 
 @dataclass(repr=False)
@@ -269,9 +220,11 @@ class _Shard:
         dropped = {name for note in self.notes for name in note.extra if name not in keep}
         return Tally(
             notes=len(good),
+            empty=sum(not note.text.strip() for note in self.notes),
+            with_patient=sum(note.patient_id is not None for note in self.notes),
             characters=sum(len(note.text) for note in good),
-            spans_by_category=_sum(Counter(span.category for span in spans), {}),
-            spans_by_source=_sum(Counter(span.source for span in spans), {}),
+            spans_by_category=add_counts(Counter(span.category for span in spans), {}),
+            spans_by_source=add_counts(Counter(span.source for span in spans), {}),
             quarantined={note.note_id: o.reason for note, o in self.pairs() if o.note is None},
             dropped_columns=sorted(dropped),
             seconds=self.seconds,
@@ -333,11 +286,17 @@ def _finish(
     work: Path, request: Request, description: dict[str, Any], progress: Progress, patients: int
 ) -> ScrubManifest:
     tally, vault = progress.tally, work / VAULT
+    description = {"input": request.source.digest(), **description}
     output = open_corpus(work)
     manifest = ScrubManifest(
         method=request.method,
         lang=request.lang,
-        settings={**description, "dropped_columns": tally.dropped_columns},
+        settings={
+            **description,
+            "dropped_columns": tally.dropped_columns,
+            "unit": tally.unit(),
+            "empty_notes": tally.empty,
+        },
         input_digest=description["input"],
         output_digest=output.digest(),
         notes=tally.notes,
@@ -380,18 +339,18 @@ def _publish(work: Path, request: Request) -> None:
     """Make the finished folder the output; only now is an old one replaced."""
     if request.spans is not None:
         _join(work, "spans", request.spans)
-    (work / VAULT / PROGRESS).unlink()
     for folder in ("pieces", "shard"):
         shutil.rmtree(work / folder, ignore_errors=True)
-    (work / ".lock").unlink(missing_ok=True)
     if request.output.exists():
         shutil.rmtree(request.output)
+    (work / VAULT / PROGRESS).unlink()
+    (work / ".lock").unlink(missing_ok=True)
     os.replace(work, request.output)
 
 
 @contextmanager
 def _locked(request: Request, work: Path) -> Generator[None]:
-    """Hold the work folder alone; begin it anew unless resuming."""
+    """Hold the work folder alone; begin it anew unless there are shards to resume."""
     make_folder(work, private=True)
     with (work / ".lock").open("w") as lock:
         try:
@@ -400,7 +359,7 @@ def _locked(request: Request, work: Path) -> Generator[None]:
             raise InputError(
                 f"another scrub is writing {request.output}; wait for it or choose another output"
             ) from None
-        if not request.resume:
+        if not (request.resume and (work / VAULT / PROGRESS).exists()):
             for entry in work.iterdir():
                 if entry.name != ".lock":
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

@@ -28,6 +28,7 @@ def save_checkpoint(
         tensors[f"{index}.weight"] = parameter.detach().cpu().contiguous()
         for name, value in optimiser.state.get(parameter, {}).items():
             tensors[f"{index}.{name}"] = torch.as_tensor(value).cpu().contiguous()
+    make_folder(folder, private=True)
     place = make_folder(folder / f"step-{step:06d}", private=True)
     data = save(tensors)
     write_atomic(place / "state.safetensors", data, private=True)
@@ -82,7 +83,10 @@ def save_adapter(folder: Path, model: PeftModel, base: str) -> Path:
 
     state = {
         name: tensor.detach().cpu().contiguous()
-        for name, tensor in get_peft_model_state_dict(model).items()
+        for name, tensor in get_peft_model_state_dict(
+            model,
+            save_embedding_layers=False,  # "auto" would ask the hub about the base
+        ).items()
     }
     settings: dict[str, Any] = model.peft_config["default"].to_dict()
     settings |= {"base_model_name_or_path": base, "inference_mode": True}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from llmsafe import __version__
 from llmsafe.artifacts import (
     CORPUS,
+    RELEASE,
     VAULT,
     CanaryManifest,
     Lineage,
@@ -18,11 +20,12 @@ from llmsafe.artifacts import (
     make_folder,
     sha256_file,
 )
-from llmsafe.canary import make_canaries, make_manifest, plant, planting_stream
-from llmsafe.config import DataConfig
+from llmsafe.canary import load_manifest, make_canaries, make_manifest, plant, planting_stream
+from llmsafe.config import DataConfig, RunConfig, load_config
 from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.errors import EvidenceError
 from llmsafe.notes import Note, UnitKind, group_units
+from llmsafe.privacy.ledger import refuse_if_held
 from llmsafe.train.units import TokenUnit, split_units, tokenise_unit
 
 if TYPE_CHECKING:
@@ -33,7 +36,11 @@ SYNTHETIC = "llmsafe:synthetic"
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Tokenised member units and where they came from. ``canaries`` is the manifest's path."""
+    """Tokenised member units and where they came from.
+
+    ``canaries`` is the manifest's path; ``without_patient`` counts the notes that name no patient
+    in a corpus whose unit is the patient: the guarantee covers each of them alone.
+    """
 
     kind: UnitKind
     members: tuple[TokenUnit, ...]
@@ -42,6 +49,7 @@ class TrainingData:
     corpus_digest: str
     canaries: Path | None
     lineage: Lineage
+    without_patient: int
 
 
 def load_training_data(
@@ -61,7 +69,7 @@ def load_training_data(
     manifest_path = _manifest_path(config)
     planted: set[str] = set()
     if manifest_path is not None:
-        manifest = CanaryManifest.load(manifest_path)
+        manifest = load_manifest(manifest_path)
         planted = _planted_units(manifest, kind, {unit.unit_id for unit in units})
     split = split_units(units, kind, held_out=config.held_out, seed=seed, always_members=planted)
     chosen = set(split.members)
@@ -81,7 +89,57 @@ def load_training_data(
         corpus.digest(),
         manifest_path,
         Lineage.load(before) if before.is_file() else Lineage(),
+        sum(n.patient_id is None for u in units for n in u.notes) if kind == "patient" else 0,
     )
+
+
+def set_aside(run: Path) -> None:
+    """Move what an earlier run left in ``run`` to ``run/earlier-N``: its charges stay on record.
+
+    Raises:
+        InputError: the earlier run is still going.
+    """
+    ledger = run / VAULT / "ledger.jsonl"
+    if ledger.is_file():
+        refuse_if_held(ledger)
+    old = [run / name for name in (VAULT, RELEASE) if (run / name).exists()]
+    if not old:
+        return
+    number = next(n for n in itertools.count(1) if not (run / f"earlier-{n}").exists())
+    place = make_folder(run / f"earlier-{number}", private=True)
+    for folder in old:
+        folder.rename(place / folder.name)
+
+
+def check_same_run(vault: Path, config: RunConfig, origin: LineageStep) -> None:
+    """Refuse to resume with other settings, another corpus, other canaries or another base.
+
+    The number of processes may change: it does not change the update.
+
+    Raises:
+        EvidenceError: something differs; the message names it.
+    """
+    began = load_config(RunConfig, vault / "config.yaml")
+    free = {"processes": config.processes, "output": config.output}
+    changed = _differences(began.model_copy(update=free).model_dump(), config.model_dump())
+    lineage = Lineage.load(vault / "lineage.json")
+    inputs = lineage.steps[-1].inputs if lineage.steps else {}
+    changed += [name for name in origin.inputs if inputs.get(name) != origin.inputs[name]]
+    if changed:
+        raise EvidenceError(
+            f"cannot resume with another {', '.join(changed)} than the run began with; use the "
+            "settings in its vault/config.yaml, or start a new run"
+        )
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    names: list[str] = []
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(old.get(key), dict):
+            names += _differences(old[key], cast("dict[str, Any]", value), f"{prefix}{key}.")
+        elif old.get(key) != value:
+            names.append(prefix + key)
+    return names
 
 
 def synthetic_corpus(folder: Path, *, patients: int, canaries: int, seed: int) -> Path:

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from llmsafe.privacy.noise import NoiseSource
+from llmsafe.privacy.plan import Plan
 from llmsafe.train.sampling import MicroBatch, groups
 from llmsafe.train.unit_gradients import UnitGradients
 from llmsafe.train.units import TokenUnit
@@ -85,14 +87,51 @@ def _backward(
 def private_gradient(
     total: Tensor, *, noise: Tensor | None, divisor: float, all_reduce: AllReduce
 ) -> Tensor:
-    """(Σ over ranks of ``total`` + noise) / ``divisor``.
+    """(Σ over ranks of ``total`` + noise) / ``divisor``: float32 [parameters].
 
     ``noise`` is given on one rank only and enters before the all-reduce, so it is added exactly
     once whatever the number of ranks, and every rank receives the same bits. ``divisor`` is a
     public constant (sampling probability × declared population), never the size of the draw.
+    Sums are float64 and rounded once, after the noise is in them.
     """
-    summed = total if noise is None else total + noise.to(total.device)
-    return all_reduce(summed) / divisor
+    summed = total.double()
+    if noise is not None:
+        summed = summed + noise.to(total.device, torch.float64)
+    return (all_reduce(summed) / divisor).float()
+
+
+def private_step(
+    model: nn.Module,
+    gradients: UnitGradients,
+    units: Sequence[TokenUnit],
+    *,
+    plan: Plan,
+    charge: Callable[[], None],
+    noise_source: NoiseSource | None,
+    all_reduce: AllReduce,
+    tokens_per_batch: int,
+    pad: int,
+) -> StepReport:
+    """Charge the step, then leave the private mean gradient of one draw in the parameters' grad.
+
+    ``units`` is this rank's share of the draw. ``charge`` and ``noise_source`` are the leading
+    rank's; other ranks pass a function that does nothing, and ``None``. The charge returns before
+    anything is computed, so a crash can only over-count. A plan without noise is not clipped.
+    """
+    charge()
+    total, report = clipped_sum(
+        model,
+        gradients,
+        units,
+        clip_norm=math.inf if plan.noise == "none" else plan.clip_norm,
+        tokens_per_batch=tokens_per_batch,
+        pad=pad,
+    )
+    noise = noise_source.sample(gradients.size, plan.noise_std) if noise_source else None
+    gradients.assign(
+        private_gradient(total, noise=noise, divisor=plan.divisor, all_reduce=all_reduce)
+    )
+    return report
 
 
 def learning_rate(step: int, steps: int, *, peak: float, warmup: float) -> float:

@@ -8,13 +8,14 @@ import shutil
 import pytest
 
 from llmsafe.artifacts import Audit, CanaryManifest, Lineage, Policy, sha256_file
-from llmsafe.audit.population import gather
+from llmsafe.audit.population import alike_units, gather
 from llmsafe.audit.run import Context, assess, run_audit, utility
 from llmsafe.audit.scores import read_scores
 from llmsafe.audit.target import open_target
-from llmsafe.corpus import write_corpus
+from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.errors import EvidenceError, InputError
-from llmsafe.notes import Note
+from llmsafe.notes import Note, group_units
+from llmsafe.train.units import split_units
 
 
 @pytest.fixture(scope="module")
@@ -224,13 +225,37 @@ def test_a_corpus_changed_since_training_is_refused(world, run, tmp_path):
     assert any("no longer where" in u.why for u in found.unmeasured)
 
 
-def test_a_bare_adapter_with_nothing_given_has_nothing_to_measure(world, tmp_path):
-    folder = tmp_path / "adapter"
-    folder.mkdir()
-    for name in ("adapter_model.safetensors", "adapter_config.json"):
-        shutil.copy(world.run / "release" / name, folder)
-    with pytest.raises(EvidenceError, match=r"nothing to measure.*--canaries"):
-        run_audit(open_target(folder), tmp_path / "s.parquet")
+def test_a_release_alone_lists_everything_as_not_measured(world, tmp_path):
+    folder = shutil.copytree(world.run / "release", tmp_path / "copy")
+    audit, table = run_audit(open_target(folder), tmp_path / "s.parquet")
+    assert table.rows == read_scores(tmp_path / "s.parquet").rows == ()
+    assert audit.privacy == open_target(world.run).privacy
+    assert (audit.membership, audit.bounds, audit.extraction) == ([], [], [])
+    assert (audit.canaries, audit.exposure, audit.utility, audit.blind_auc) == (None,) * 4
+    said = " ".join(missing.what for missing in audit.unmeasured)
+    for what in ("training evidence", "ε bound", "exposure", "extraction", "membership"):
+        assert what in said
+    assert audit.verdict.status == "none"
+
+
+@pytest.mark.parametrize("lost", ["vault", "digest of the weights"])
+def test_canaries_that_no_lineage_ties_to_the_weights_are_never_a_pass(tiny, run, tmp_path, lost):
+    """An idle adapter, or canaries never trained on, have low figures: that is no evidence."""
+    policy = Policy(max_canary_auc=0.999, max_exposure_excess_bits=99, require=["canaries"])
+    foreign = tiny.make_manifest(80, seed=99).save(run / "foreign.json")
+    if lost == "vault":
+        copy, given = shutil.copytree(run / "release", tmp_path / "copy"), foreign
+    else:
+        path = run / "vault" / "lineage.json"
+        step = Lineage.load(path).steps[-1]
+        Lineage(steps=[step.model_copy(update={"outputs": {}})]).save(path)
+        copy, given = run, None
+    audit, _ = run_audit(open_target(copy), run / "s.parquet", canaries=given, policy=policy)
+    assert audit.bounds
+    assert audit.exposure is not None  # shown, not believed
+    assert audit.verdict.status == "inconclusive"
+    assert all("not known to be this model's" in reason for reason in audit.verdict.reasons)
+    assert len(audit.verdict.reasons) == 3
 
 
 def test_a_plain_model_with_files_measures_what_it_can(world, tmp_path):
@@ -323,6 +348,58 @@ def test_unfair_coins_give_no_bound(world, run):
     audit, _ = run_audit(open_target(run), run / "s.parquet")
     assert audit.bounds == []
     assert any("fair coins" in u.why for u in audit.unmeasured)
+
+
+def unlike(count, *, seed):
+    """Long texts of words of their own: none resembles another."""
+    rng = random.Random(seed)
+    return [" ".join(f"w{rng.randrange(10**6)}" for _ in range(30)) for _ in range(count)]
+
+
+def test_what_resembles_another_patient_is_left_out_on_both_sides(world, run, tmp_path):
+    texts = unlike(120, seed=1)
+    notes = [Note(f"n{i}", text, f"p{i}") for i, text in enumerate(texts)]
+    for i in range(60):  # half of the patients have a twin with the last words changed
+        twin = " ".join([*texts[i].split()[:27], "other", "words", "here"])
+        notes.append(Note(f"t{i}", twin, f"q{i}"))
+    notes.append(Note("again", notes[119].text, "p119"))  # a patient's own copy is no twin
+    units = group_units(notes)[1]
+    split = split_units(units, "patient", held_out=0.5, seed=3)
+    write_corpus(tmp_path / "new" / "corpus", notes)
+    (run / "vault" / "canaries.json").unlink()
+    split.save(run / "vault" / "split.json")
+    path = run / "vault" / "lineage.json"
+    step = Lineage.load(path).steps[-1]
+    place = str(tmp_path / "new")
+    step = step.model_copy(
+        update={
+            "inputs": {**step.inputs, "corpus": open_corpus(place).digest(), "canaries": "none"},
+            "settings": {**step.settings, "corpus_path": place},
+        }
+    )
+    Lineage(steps=[step]).save(path)
+    twins = {*(f"p{i}" for i in range(60)), *(f"q{i}" for i in range(60))}
+    # The control: as training leaves it, having a twin tells members from held-out notes.
+    share = [len(twins & set(side)) / len(side) for side in (split.members, split.held_out)]
+    assert share[0] > 0.5
+    assert share[1] < share[0] - 0.15
+    # A twin that is in neither list counts too: here all of one side's.
+    lists = set(split.members) | set(split.held_out)
+    assert any(f"{a}{i}" not in lists for i in range(60) for a in "pq")
+    found = gather(open_target(run), rng=random.Random(0))
+    sides = [{t.unit_id for t in found.of(role)} for role in ("member", "non_member")]
+    assert not twins & (sides[0] | sides[1])
+    assert all(len(side) > 15 for side in sides)
+    assert "p119" not in alike_units(units)
+    [said] = [u for u in found.unmeasured if u.what == "notes that resemble another patient's"]
+    held = len(twins & set(split.held_out))
+    assert f"{len(twins & set(split.members))} of {len(split.members)} members" in said.why
+    assert f"{held} of {len(split.held_out)} held out" in said.why
+
+
+def test_without_resemblance_nothing_is_said_of_it(target):
+    found = gather(target, rng=random.Random(0))
+    assert not any("resemble" in u.what for u in found.unmeasured)
 
 
 def test_only_the_notes_that_training_saw_count(run):

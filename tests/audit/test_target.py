@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from llmsafe.artifacts import Lineage
+from llmsafe.artifacts import Lineage, LineageStep, sha256_file
 from llmsafe.audit.scores import Text, encode, score_batch
 from llmsafe.audit.target import open_target
 from llmsafe.errors import EvidenceError, InputError, SetupError
@@ -94,6 +94,60 @@ def test_base_option_replaces_the_named_base(world, tmp_path):
     (adapter / "adapter_config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="names no base model"):
         open_target(adapter)
+
+
+def test_the_base_of_a_run_is_the_one_its_lineage_names(run, world, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # where no folder is called as the public name says
+    config = run / "release" / "adapter_config.json"
+    public = {**json.loads(config.read_text()), "base_model_name_or_path": "clinical-base"}
+    config.write_text(json.dumps(public))
+    path = run / "vault" / "lineage.json"
+    step = Lineage.load(path).steps[-1]
+    with pytest.raises(InputError, match=r"clinical-base.*--base PATH"):
+        open_target(run)
+    settings = {**step.settings, "base": str(world.base)}
+    Lineage(steps=[step.model_copy(update={"settings": settings})]).save(path)
+    assert open_target(run).described().base == world.base.name
+    copy = shutil.copytree(run / "release", tmp_path / "copy")
+    with pytest.raises(InputError, match=r"clinical-base.*--base PATH"):
+        open_target(copy)
+    assert open_target(copy, base=str(world.base)).has_base
+    # --base overrides the lineage.
+    settings["base"] = str(tmp_path / "gone")
+    Lineage(steps=[step.model_copy(update={"settings": settings})]).save(path)
+    assert open_target(run, base=str(world.base)).has_base
+    with pytest.raises(InputError, match=r"gone.*--base PATH"):
+        open_target(run)
+
+
+@pytest.mark.parametrize("release", ["none", "empty", "with a config"])
+def test_an_unfinished_run_is_named_as_one(run, release):
+    (run / "vault" / "ledger.jsonl").write_text("{}\n")
+    assert open_target(run).kind == "run"
+    (run / "release" / "adapter_model.safetensors").unlink()
+    if release != "with a config":
+        shutil.rmtree(run / "release")
+    if release == "empty":
+        (run / "release").mkdir()
+    with pytest.raises(InputError, match=r"unfinished run: go on with --resume"):
+        open_target(run)
+    if release != "none":
+        with pytest.raises(InputError, match=r"unfinished run"):
+            open_target(run / "release")
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "split.json"])
+def test_other_files_that_training_recorded_are_compared_too(run, name):
+    file = run / ("vault" if name == "split.json" else "release") / name
+    path = run / "vault" / "lineage.json"
+    step = Lineage.load(path).steps[-1]
+    outputs = {**step.outputs, file.stem: sha256_file(file)}
+    audited = LineageStep(step="audit", version="0", inputs={}, outputs={})
+    Lineage(steps=[step.model_copy(update={"outputs": outputs}), audited]).save(path)
+    assert open_target(run).evidence.max_tokens == 64  # an audit step hides no training
+    file.write_text(file.read_text() + " ")
+    with pytest.raises(EvidenceError, match=rf"{name} is not the file that training wrote"):
+        open_target(run)
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.ckpt"])

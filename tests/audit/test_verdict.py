@@ -14,9 +14,10 @@ from llmsafe.artifacts import (
     Policy,
     PrivacyStatement,
     Rate,
+    Unmeasured,
     Verdict,
 )
-from llmsafe.audit.verdict import extraction_excess, judge, load_policy
+from llmsafe.audit.verdict import CANARIES_UNPROVEN, extraction_excess, judge, load_policy
 from llmsafe.errors import InputError
 
 
@@ -179,6 +180,46 @@ def test_missing_evidence_is_never_a_pass():
     # Canaries in a summary without a bound, and canary AUCs alone, are not the evidence asked for.
     assert status({"require": ["canaries"]}, canaries=GAME) == "inconclusive"
     assert status({"require": ["membership"]}, membership=[membership(0.4, 0.6)]) == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"max_epsilon_lower": 2},
+        {"max_canary_auc": 0.6},
+        {"max_extraction_excess": 0.2},
+        {"max_exposure_excess_bits": 1},
+        {"require": ["canaries"]},
+        {"require": ["extraction"]},
+    ],
+)
+def test_canaries_of_unknown_provenance_never_pass(rule):
+    figures = {
+        "canaries": GAME, "bounds": [bound(0)], "membership": [membership(0.45, 0.55)],
+        "extraction": [extraction(0, 0, 0.1)],
+        "exposure": Exposure(
+            canaries=9, references=9, mean_bits=1, max_bits=3, ceiling_bits=3.3, null_mean_bits=1,
+            excess_bits=rate(-0.2, 0, 0.2),
+        ),
+    }  # fmt: skip
+    assert status(rule, **figures) == "pass"
+    unproven = audit(**figures, unmeasured=[Unmeasured(what=CANARIES_UNPROVEN, why="w")])
+    verdict = judge(unproven, Policy(**rule))
+    assert verdict.status == "inconclusive"
+    assert "the canaries are not known to be this model's" in verdict.reasons[0]
+    # What does not rest on canaries is judged as ever, and a refuted claim stays refuted.
+    people = unproven.model_copy(update={"membership": [membership(0.45, 0.55, "notes")]})
+    assert judge(people, Policy(max_membership_auc=0.6)).status == "pass"
+    broken = {"bounds": [bound(3.0)], "privacy": statement(1.0)}
+    assert judge(unproven.model_copy(update=broken), Policy(**rule)).status == "fail"
+
+
+def test_a_statement_of_no_privacy_is_no_evidence_of_privacy():
+    for lacking in (statement(None, private=False), statement(3.0, private=False), None):
+        verdict = judge(audit(privacy=lacking), Policy(require=["privacy"]))
+        assert verdict.status == "inconclusive"
+        assert ("NOT PRIVATE" in verdict.reasons[0]) == (lacking is not None)
+    assert status({"require": ["privacy"]}, privacy=statement(3.0)) == "pass"
 
 
 def test_blind_baseline_voids_membership_alone():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llmsafe.artifacts import Audit, Lineage
+from llmsafe.artifacts import Audit, Lineage, sha256_file
 from llmsafe.cli import main as cli
 from llmsafe.corpus import write_corpus
 
@@ -170,6 +170,52 @@ def test_a_plain_model_folder(llmsafe, world, tmp_path):
     assert audit.model.kind == "model"
     assert audit.membership[0].auc.low <= 0.5 <= audit.membership[0].auc.high
     assert "comparison with the base model" in err
+
+
+def test_a_release_copied_away_is_audited_with_nothing(llmsafe, run, tmp_path):
+    copy = shutil.copytree(run / "release", tmp_path / "copy")
+    code, _, err = llmsafe("audit", "--model", copy)
+    assert code == 0, err
+    for what in ("training evidence", "canary game", "membership of real notes"):
+        assert f"not measured: {what}" in err
+    audit = Audit.load(tmp_path / "audit-copy" / "audit.json")
+    assert audit.privacy is not None
+    assert "<html" in (tmp_path / "audit-copy" / "audit.html").read_text()
+    (tmp_path / "p.yaml").write_text("require: [canaries]")
+    again = ("--policy", tmp_path / "p.yaml", "--out", tmp_path / "again")
+    assert llmsafe("audit", "--model", copy, *again)[0] == 3
+    assert Audit.load(tmp_path / "again" / "audit.json").verdict.status == "inconclusive"
+
+
+def test_canaries_the_model_never_saw_do_not_pass(llmsafe, run, tiny, tmp_path):
+    copy = shutil.copytree(run / "release", tmp_path / "copy")
+    foreign = tiny.make_manifest(40, seed=8).save(tmp_path / "foreign.json")
+    policy = tmp_path / "p.yaml"
+    policy.write_text("max_canary_auc: 0.999\nmax_exposure_excess_bits: 50\n")
+    args = ("--model", copy, "--canaries", foreign, "--policy", policy)
+    code, _, err = llmsafe("audit", *args)
+    assert code == 3
+    assert "the canaries are not known to be this model's" in err
+
+
+def test_lineage_and_card_take_the_audit_up(llmsafe, run):
+    before = Lineage.load(run / "vault" / "lineage.json").steps
+    for extra in ((), ("--force", "--seed", 5)):
+        assert llmsafe("audit", "--model", run, *extra)[0] == 0
+        *earlier, last = Lineage.load(run / "vault" / "lineage.json").steps
+        assert earlier == before  # the second audit took the place of the first
+        assert last.step == "audit"
+        assert last.outputs == {
+            "audit": sha256_file(run / "release" / "audit.json"),
+            "page": sha256_file(run / "release" / "audit.html"),
+        }
+        assert stat.S_IMODE((run / "vault" / "lineage.json").stat().st_mode) == 0o600
+    card = run / "release" / "README.md"
+    assert "Not audited yet" not in card.read_text()
+    assert "this adapter" in card.read_text()  # the table of its figures
+    card.write_text("mine")
+    assert llmsafe("audit", "--model", run, "--out", run.parent / "elsewhere")[0] == 0
+    assert card.read_text() == "mine"  # an audit kept elsewhere leaves the run as it is
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from llmsafe.artifacts import Audit, AuditedModel, Verdict
 from llmsafe.cli.check import check
 from llmsafe.errors import EvidenceError, InputError
 from llmsafe.privacy.ledger import Ledger
@@ -53,3 +54,35 @@ def test_json_is_the_only_thing_on_stdout(run):
 def test_no_run(tmp_path):
     result = CliRunner().invoke(app, [str(tmp_path / "none")])
     assert isinstance(result.exception, InputError)
+
+
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [
+        ("pass", "every check that could be made is ok"),
+        ("inconclusive", "is ok; the audit's verdict is INCONCLUSIVE"),
+        ("fail", "is ok; the audit's verdict is FAIL"),
+        ("none", "is ok; its audit was judged by no policy"),
+        (None, "is ok; the run has no audit"),
+    ],
+)
+def test_sound_evidence_is_not_taken_for_a_good_verdict(run, monkeypatch, status, end):
+    from llmsafe.privacy import check as checks
+
+    if status:
+        model = AuditedModel(
+            kind="run", name="r", base=None, weights_digest="d", parameters=1,
+            adapter_parameters=None,
+        )  # fmt: skip
+        Audit(
+            tool="t", model=model, privacy=None, canaries=None, membership=[], bounds=[],
+            exposure=None, extraction=[], phi=[], blind_auc=None, utility=None, seconds=0,
+            verdict=Verdict(status=status),
+        ).save(run / "release/audit.json")  # fmt: skip
+    sound = [checks.Check("one", "ok", "", True)]
+    monkeypatch.setattr(checks, "check_run", lambda run: sound)
+    result = CliRunner().invoke(app, [str(run)])
+    assert result.exit_code == 0
+    assert result.stderr.strip().endswith(end)
+    data = json.loads(CliRunner().invoke(app, [str(run), "--json"]).stdout)
+    assert (data["status"], data["audit_verdict"]) == ("ok", status)

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from llmsafe.cli.scrub import scrub
-from llmsafe.errors import EvidenceError, InputError
+from llmsafe.errors import EvidenceError, InputError, SetupError
 
 APP = typer.Typer()
 APP.command()(scrub)
@@ -55,7 +55,7 @@ def test_quarantine_exits_with_three_after_writing(corpus: Path, tmp_path: Path)
     result = CliRunner().invoke(APP, [str(corpus), str(tmp_path / "out"), "--lang", "auto"])
     assert isinstance(result.exception, EvidenceError)
     assert result.exception.exit_code == 3
-    assert str(result.exception).startswith("1 of 6 notes are quarantined")
+    assert str(result.exception).startswith("1 of 6 notes is quarantined")
     assert "王伟" in (tmp_path / "out" / "vault" / "quarantine.jsonl").read_text()
     assert "王伟" not in result.output + str(result.exception)
     assert len((tmp_path / "out" / "corpus" / "part-00000.jsonl").read_text().splitlines()) == 5
@@ -79,12 +79,23 @@ def test_dry_run_counts_only(corpus: Path, tmp_path: Path) -> None:
         (["--key-file", "missing"], "cannot read key file"),
         (["--known-identifiers", "missing.csv"], "does not exist"),
         (["--recognizer", "no.such:Thing"], "cannot make recogniser"),
+        (
+            ["--keep-column", "author", "--keep-column", "ward"],
+            "no further column 'ward' to keep; further columns present: author",
+        ),
+        (["--spans", "notes.jsonl"], "is an input"),
+        (["--spans", "out/spans.jsonl"], "would be replaced"),
     ],
 )
 def test_wrong_usage_is_one_line_and_leaves_nothing(
-    corpus: Path, tmp_path: Path, options: list[str], message: str
+    corpus: Path,
+    tmp_path: Path,
+    options: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = sorted(tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(APP, [str(corpus), str(tmp_path / "out"), *options])
     assert isinstance(result.exception, InputError)
     assert message in str(result.exception)
@@ -94,7 +105,7 @@ def test_wrong_usage_is_one_line_and_leaves_nothing(
 
 def test_an_output_in_the_way_needs_force(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    out.mkdir()
+    (out / "vault").mkdir(parents=True)
     (out / "old").write_text("x")
     result = CliRunner().invoke(APP, [str(corpus), str(out), "--workers", "1"])
     assert isinstance(result.exception, InputError)
@@ -103,3 +114,69 @@ def test_an_output_in_the_way_needs_force(corpus: Path, tmp_path: Path) -> None:
         CliRunner().invoke(APP, [str(corpus), str(out), "--force", "--workers", "1"]).exit_code == 0
     )
     assert not (out / "old").exists()
+
+
+def test_the_summary_names_the_unit_and_counts_right(corpus: Path, tmp_path: Path) -> None:
+    one = CliRunner().invoke(APP, [str(corpus), str(tmp_path / "one"), "--limit", "1", "--dry-run"])
+    assert one.exit_code == 0, one.output
+    lines = one.stderr.splitlines()
+    assert lines[0] == "1 note, 25 characters, by surrogate"
+    assert lines[1] == "unit: patient"
+    assert "without text" not in one.stderr
+    bare = tmp_path / "bare.jsonl"
+    bare.write_text('{"text": " \\n"}\n{"text": "Seen on 3/4/2020."}\n{"text": ""}\n')
+    two = CliRunner().invoke(APP, [str(bare), str(tmp_path / "two"), "--workers", "1"])
+    assert two.exit_code == 0, two.output
+    lines = two.stderr.splitlines()
+    assert lines[0] == "3 notes, 19 characters, by surrogate"
+    assert lines[1] == "unit: note (no patient column; name one with --patient-column)"
+    assert lines[2] == "2 notes without text"
+
+
+def test_resume_over_a_finished_output_says_so(corpus: Path, tmp_path: Path) -> None:
+    command = [str(corpus), str(tmp_path / "out"), "--workers", "1"]
+    assert CliRunner().invoke(APP, command).exit_code == 0
+    for more in (["--resume"], ["--resume", "--force"]):
+        result = CliRunner().invoke(APP, [*command, *more])
+        assert isinstance(result.exception, InputError)
+        assert str(result.exception).endswith("out is finished; nothing to resume")
+
+
+def test_force_never_replaces_a_folder_that_holds_an_input(corpus: Path, tmp_path: Path) -> None:
+    command = [str(corpus), str(tmp_path / "out"), "--workers", "1"]
+    assert CliRunner().invoke(APP, command).exit_code == 0
+    people = tmp_path / "out" / "vault" / "people.csv"
+    people.write_bytes((tmp_path / "people.csv").read_bytes())
+    key = tmp_path / "out" / "vault" / "scrub.key"
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert key in before
+    for option, path in (("--known-identifiers", people), ("--key-file", key)):
+        result = CliRunner().invoke(APP, [*command, "--force", option, str(path)])
+        assert isinstance(result.exception, InputError)
+        assert "overlap" in str(result.exception)
+    spans = str(tmp_path / "out" / "spans.jsonl")
+    result = CliRunner().invoke(APP, [*command, "--force", "--spans", spans])
+    assert isinstance(result.exception, InputError)
+    assert "would be replaced" in str(result.exception)
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_spans_need_a_folder_before_any_work(corpus: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    for place in ("/proc/x/s.jsonl", str(tmp_path / "none" / "s.jsonl"), str(tmp_path)):
+        result = CliRunner().invoke(APP, [str(corpus), str(tmp_path / "out"), "--spans", place])
+        assert isinstance(result.exception, SetupError), result.output
+        assert f"cannot write --spans {place}" in str(result.exception)
+        assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_folder_of_spans_keeps_its_mode(corpus: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    mine.chmod(0o755)
+    command = [str(corpus), str(tmp_path / "out"), "--workers", "1"]
+    command += ["--spans", str(mine / "s.jsonl")]
+    assert CliRunner().invoke(APP, command).exit_code == 0
+    assert mine.stat().st_mode & 0o777 == 0o755
+    assert [path.name for path in mine.iterdir()] == ["s.jsonl"]
+    assert (mine / "s.jsonl").stat().st_mode & 0o777 == 0o600

@@ -16,6 +16,7 @@ from llmsafe.artifacts import (
     Bound,
     Lineage,
     LineageStep,
+    Split,
     Verdict,
     sha256_file,
     write_text,
@@ -23,6 +24,7 @@ from llmsafe.artifacts import (
 from llmsafe.canary import make_canaries, make_manifest, plant, planting_stream
 from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.errors import InputError
+from llmsafe.models import weights_digest
 from llmsafe.notes import Note
 from llmsafe.privacy.check import check_run
 from llmsafe.privacy.ledger import Ledger
@@ -52,6 +54,8 @@ def make_run(folder: Path, *, epsilon: float | None = None) -> Path:
     save_file({"lora_A": np.ones((2, 2), np.float32)}, release / "adapter_model.safetensors")
     write_text(release / "adapter_config.json", '{"base_model_name_or_path": "owner/absent"}')
     write_text(release / "README.md", "# Card\n")
+    split = Split(unit="patient", members=["p0"], held_out=["p1"])
+    split = split.save(vault / "split.json", private=True)
     before = LineageStep(
         step="canary", version=__version__, inputs={"corpus": "sha256:0"},
         outputs={"corpus": digest, "canaries": sha256_file(manifest)},
@@ -62,7 +66,9 @@ def make_run(folder: Path, *, epsilon: float | None = None) -> Path:
         inputs={"corpus": digest, "canaries": sha256_file(manifest), "base": "hub:owner/absent"},
         outputs={
             "adapter": sha256_file(release / "adapter_model.safetensors"),
+            "adapter_config": sha256_file(release / "adapter_config.json"),
             "privacy": sha256_file(privacy),
+            "split": sha256_file(split),
         },
         settings={"corpus_path": str(folder), "plan": plan.digest()},
     )
@@ -87,6 +93,48 @@ def save_audit(run: Path, epsilon_lower: float) -> None:
                   canaries=20, guesses=10, correct=10, epsilon_lower=epsilon_lower, ceiling=9.0)
         ],
     ).save(run / "release/audit.json")  # fmt: skip
+
+
+def record_audit(run: Path, epsilon_lower: float = 0.01) -> None:
+    save_audit(run, epsilon_lower)
+    write_text(run / "release/audit.html", "<html></html>")
+    step = LineageStep(
+        step="audit", version=__version__, inputs={},
+        outputs={
+            "audit": sha256_file(run / "release/audit.json"),
+            "page": sha256_file(run / "release/audit.html"),
+        },
+    )  # fmt: skip
+    path = run / "vault/lineage.json"
+    Lineage.load(path).then(step).save(path, private=True)
+
+
+def rewrite_audit(run: Path) -> None:
+    record_audit(run)
+    edit(run / "release/audit.json", verdict={"status": "pass", "reasons": [], "alarms": []})
+
+
+def rewrite_page(run: Path) -> None:
+    record_audit(run)
+    (run / "release/audit.html").write_text("<html>PASS</html>")
+
+
+def remove_audit(run: Path) -> None:
+    record_audit(run)
+    (run / "release/audit.json").unlink()
+
+
+def name_base(name: str):
+    """Training itself named the base so, and recorded the digest."""
+
+    def change(run: Path) -> None:
+        edit(run / "release/adapter_config.json", base_model_name_or_path=name)
+        lineage = json.loads((run / "vault/lineage.json").read_text())
+        digest = sha256_file(run / "release/adapter_config.json")
+        lineage["steps"][-1]["outputs"]["adapter_config"] = digest
+        (run / "vault/lineage.json").write_text(json.dumps(lineage))
+
+    return change
 
 
 def failing(run: Path) -> set[str]:
@@ -201,6 +249,22 @@ CASES = {
         {"release: holds safe files only"},
     ),
     "secret released": (plant_secret, {"release: holds no canary secret"}),
+    "adapter configuration edited": (
+        lambda run: edit(run / "release/adapter_config.json", lora_alpha=1),
+        {"lineage: adapter configuration"},
+    ),
+    "split edited": (
+        lambda run: edit(run / "vault/split.json", held_out=[]),
+        {"lineage: split"},
+    ),
+    "split gone": (lambda run: (run / "vault/split.json").unlink(), {"lineage: split"}),
+    "audit rewritten": (rewrite_audit, {"lineage: audit and its page"}),
+    "audit page rewritten": (rewrite_page, {"lineage: audit and its page"}),
+    "audit gone": (remove_audit, {"lineage: audit and its page"}),
+    **{
+        f"base named {name}": (name_base(name), {"release: names no local path"})
+        for name in ("/data/x", "./x", "../x", "~/x", "a/b/c", "models\\x", "C:/x")
+    },
     "audit above the claim": (
         lambda run: save_audit(run, epsilon_lower=3.0),
         {"audit: same statement, no alarm"},
@@ -213,13 +277,55 @@ def test_a_sound_run_is_ok(tmp_path):
     checks = {check.name: check for check in check_run(run)}
     assert {name for name, check in checks.items() if check.broken} == set()
     absent = {name for name, check in checks.items() if check.status == "absent"}
-    assert absent == {"lineage: base model", "audit: same statement, no alarm"}
-    save_audit(run, epsilon_lower=0.01)
+    assert absent == {
+        "lineage: base model", "lineage: audit and its page", "audit: same statement, no alarm",
+    }  # fmt: skip
+    record_audit(run)
     assert failing(run) == set()
+    chain = next(c for c in check_run(run) if c.name == "lineage: steps follow each other")
+    assert chain.detail == "canary → train → audit"
     # A corpus that has moved away is absent, not broken.
     (tmp_path / "corpus").rename(tmp_path / "elsewhere")
     moved = next(c for c in check_run(run) if c.name == "lineage: corpus")
     assert (moved.status, moved.broken) == ("absent", False)
+
+
+@pytest.mark.parametrize("name", ["owner/name", "gpt2", "llmsafe:base-en"])
+def test_public_names_of_a_base_are_no_paths(tmp_path, name):
+    run = make_run(tmp_path)
+    name_base(name)(run)
+    assert failing(run) == set()
+
+
+def test_the_base_is_the_one_that_the_lineage_names(tmp_path):
+    run = make_run(tmp_path)
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    save_file({"w": np.ones(2, np.float32)}, base / "model.safetensors")
+    name_base("base")(run)
+    path = run / "vault/lineage.json"
+    data = json.loads(path.read_text())
+    data["steps"][-1]["inputs"]["base"] = weights_digest(str(base))
+
+    def look(given: str | None) -> str:
+        data["steps"][-1]["settings"]["base"] = given
+        path.write_text(json.dumps(data))
+        return next(c.status for c in check_run(run) if c.name == "lineage: base model")
+
+    assert look(str(base)) == "ok"
+    assert look(str(tmp_path / "gone")) == "absent"
+    assert look(None) == "absent"  # the public name is no folder here, and that breaks nothing
+    save_file({"w": np.zeros(2, np.float32)}, base / "model.safetensors")
+    assert look(str(base)) == "FAIL"
+
+
+def test_a_lineage_must_end_with_training_or_audit(tmp_path):
+    run = make_run(tmp_path)
+    path = run / "vault/lineage.json"
+    more = LineageStep(step="canary", version="0", inputs={}, outputs={})
+    Lineage.load(path).then(more).save(path, private=True)
+    assert "lineage: steps follow each other" in failing(run)
 
 
 def test_the_control_is_sound_and_claims_nothing(tmp_path):

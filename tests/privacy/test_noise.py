@@ -31,7 +31,7 @@ def variance_is(sample: torch.Tensor, std: float) -> bool:
 def test_distribution(level):
     std = 0.37
     sample = make(level).sample(N, std)
-    assert sample.dtype == torch.float32
+    assert sample.dtype == torch.float64
     assert sample.shape == (N,)
     assert variance_is(sample, std)
     assert not variance_is(0.9 * sample, std)  # negative controls: 10 % and 3 % too little noise

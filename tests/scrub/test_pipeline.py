@@ -16,9 +16,10 @@ import pytest
 
 from llmsafe.artifacts import Lineage, LineageStep, ScrubManifest
 from llmsafe.corpus import Columns, open_corpus
-from llmsafe.errors import EvidenceError, InputError
+from llmsafe.errors import EvidenceError, InputError, SetupError
 from llmsafe.scrub.known import Identity
-from llmsafe.scrub.pipeline import Request, preview, scrub_corpus
+from llmsafe.scrub.pipeline import preview, scrub_corpus
+from llmsafe.scrub.request import Request
 
 SENTINEL = "Zebulon"
 # A user's own module: quarantines by raising, hanging or dying on marked notes.
@@ -168,7 +169,8 @@ RUN = """
 import sys
 from pathlib import Path
 from llmsafe.corpus import open_corpus
-from llmsafe.scrub.pipeline import Request, scrub_corpus
+from llmsafe.scrub.pipeline import scrub_corpus
+from llmsafe.scrub.request import Request
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     sys.path.insert(0, str(folder))
@@ -219,6 +221,70 @@ def test_bad_input_leaves_nothing_behind(tmp_path: Path, rows: list[dict[str, ob
     with pytest.raises(InputError, match="repeated"):
         scrub_corpus(Request(source, tmp_path / "out", shard_notes=2))
     assert {p.name for p in tmp_path.iterdir()} == {"in.jsonl"}
+
+
+def test_a_bad_note_keeps_finished_shards_and_once_repaired_resumes(
+    tmp_path: Path, rows: list[dict[str, object]], key_file: Path
+) -> None:
+    rows += [{**rows[0], "note_id": f"X{i}"} for i in range(60)]
+    good = open_corpus(write(tmp_path / "good.jsonl", rows))
+    request = Request(good, tmp_path / "whole", key_file=key_file, shard_notes=5, method="tag")
+    whole = scrub_corpus(request)
+    path = write(tmp_path / "in.jsonl", rows[:90])
+    with path.open("a") as file:
+        file.write("{no json\n")
+    broken = replace(request, source=open_corpus(path), output=tmp_path / "out")
+    with pytest.raises(InputError, match=r"in.jsonl:91: no JSON.*; finished shards are kept in "):
+        scrub_corpus(broken)
+    work = tmp_path / ".out.scrub"
+    kept = contents(work)
+    assert 0 < len(kept) < 20
+    again = replace(broken, resume=True)
+    with pytest.raises(InputError, match=r"kept in .*\.out\.scrub; go on with --resume$"):
+        scrub_corpus(again)
+    # Mistakes of a resume cost nothing: a key readable by others, no key, a column that is not.
+    key_file.chmod(0o644)
+    with pytest.raises(InputError, match="readable by others"):
+        scrub_corpus(again)
+    with pytest.raises(InputError, match="cannot read key file"):
+        scrub_corpus(replace(again, key_file=tmp_path / "none", resume=False))
+    with pytest.raises(InputError, match="to keep"):
+        scrub_corpus(replace(again, key_file=None, keep=("ward",), resume=False))
+    key_file.chmod(0o600)
+    with pytest.raises(InputError, match="which is replaced"):
+        scrub_corpus(replace(again, key_file=work / "vault" / "scrub_progress.json"))
+    # A changed note among those done is not the same run; a repaired one after them is.
+    write(path, [{**rows[0], "text": "Another."}, *rows[1:]])
+    with pytest.raises(EvidenceError, match="input, key or settings differ"):
+        scrub_corpus(again)
+    assert contents(work) | kept == contents(work)
+    write(path, rows)
+    seen: list[int] = []
+    manifest = scrub_corpus(again, seen.append)
+    assert seen[0] >= 5 * len(kept)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert manifest.output_digest == whole.output_digest
+    assert manifest.patients == whole.patients
+    assert manifest.input_digest == again.source.digest()
+    assert not work.exists()
+
+
+def test_a_failure_to_publish_keeps_the_work(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+    source = open_corpus(write(tmp_path / "in.jsonl", rows[:4]))
+    spans = tmp_path / "spans" / "s.jsonl"
+    spans.parent.mkdir()
+    request = Request(source, tmp_path / "out", spans=spans, method="tag")
+
+    def block(done: int) -> None:
+        if done == 4:  # after the check, before the end
+            spans.mkdir(exist_ok=True)
+
+    with pytest.raises(SetupError, match=r"kept in .*\.out\.scrub; go on with --resume$"):
+        scrub_corpus(request, block)
+    assert not (tmp_path / "out").exists()
+    spans.rmdir()
+    assert scrub_corpus(replace(request, resume=True)).notes == 4
+    assert len(spans.read_text().splitlines()) == 4
 
 
 def test_what_cannot_work_is_refused_at_once(tmp_path: Path, rows: list[dict[str, object]]) -> None:

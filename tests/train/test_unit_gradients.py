@@ -7,11 +7,14 @@ import math
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from scipy import stats
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from llmsafe.errors import InputError
-from llmsafe.train.step import clipped_sum
+from llmsafe.privacy.noise import gaussian_source
+from llmsafe.privacy.plan import make_plan
+from llmsafe.train.step import clipped_sum, private_step
 from llmsafe.train.unit_gradients import UnitGradients, check_isolation
 from llmsafe.train.units import TokenUnit
 
@@ -228,3 +231,78 @@ def test_detach_restores_plain_lora():
     gradients.detach()
     model(input_ids=ids).logits.sum().backward()
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
+# --- the whole private step, as the recipe calls it ----------------------------------------------
+
+PLAN = make_plan(
+    noise_multiplier=3.0, delta=1e-3, population=100, units_per_step=10, steps=2, unit="patient",
+    clip_norm=0.5, noise="test",
+)  # fmt: skip
+
+
+def step(model, units, *, plan=PLAN, seed=None, charge=lambda: None):
+    """The gradient that one private step leaves, flat; no noise without a seed."""
+    gradients = UnitGradients(model)
+    try:
+        private_step(
+            model, gradients, units, plan=plan, charge=charge,
+            noise_source=None if seed is None else gaussian_source("test", seed=seed),
+            all_reduce=lambda vector: vector, tokens_per_batch=64, pad=PAD,
+        )  # fmt: skip
+        return torch.cat([p.grad.flatten() for p in gradients.parameters])
+    finally:
+        gradients.detach()
+
+
+def deviates_by(values: torch.Tensor, sigma: float) -> bool:
+    law = stats.chi2(values.numel())
+    return bool(1e-6 < law.sf(float(values.double().square().sum()) / sigma**2) < 1 - 1e-6)
+
+
+def test_an_empty_draw_is_noise_of_the_planned_deviation():
+    model = with_lora(llama(), r=64)
+    gradient = step(model, [], seed=1)
+    wanted = PLAN.noise_multiplier * PLAN.clip_norm / PLAN.units_per_step
+    assert deviates_by(gradient, wanted)
+    assert not deviates_by(gradient, 0.9 * wanted)
+    assert not torch.equal(gradient, step(model, [], seed=2))
+
+
+def test_a_unit_moves_the_mean_by_at_most_clip_norm_over_the_public_divisor():
+    model = with_lora(llama())
+    limit = PLAN.clip_norm / PLAN.units_per_step
+    assert float(step(model, [unit("long", 60)]).norm()) <= limit * (1 + 1e-4)
+    one, four = (step(model, [unit("a", 9)] * count) for count in (1, 4))
+    torch.testing.assert_close(four, 4 * one)  # a divisor of the draw's size would give 1
+    with_noise = step(model, UNITS, seed=1) - step(model, UNITS[1:], seed=1)
+    assert float(with_noise.norm()) <= limit * (1 + 1e-3)
+
+
+def test_a_plan_without_noise_does_not_clip():
+    free = make_plan(
+        epsilon=math.inf, delta=1e-3, population=100, units_per_step=10, steps=2, unit="patient",
+        clip_norm=1e-6,
+    )  # fmt: skip
+    model = with_lora(llama())
+    expected = naive_sum(model, UNITS, math.inf) / 10
+    torch.testing.assert_close(step(model, UNITS, plan=free), expected, rtol=2e-4, atol=2e-6)
+
+
+def test_the_charge_comes_before_the_first_computation():
+    model = with_lora(llama())
+    order: list[str] = []
+    hook = model.register_forward_pre_hook(lambda *_: order.append("forward"))
+    step(model, UNITS, charge=lambda: order.append("charge"))
+    assert order[0] == "charge"
+    assert order.count("charge") == 1
+    assert "forward" in order
+
+    def full_disk():
+        raise OSError
+
+    order.clear()
+    with pytest.raises(OSError):
+        step(model, UNITS, charge=full_disk)
+    hook.remove()
+    assert order == []
