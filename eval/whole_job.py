@@ -21,6 +21,7 @@ from pathlib import Path
 
 from llmsafe import __version__
 from llmsafe.artifacts import Audit, Lineage, ScrubManifest, make_folder, write_text
+from llmsafe.cli.demo import launch_command
 from llmsafe.cli.library import find
 from llmsafe.report.tables import comparison_markdown
 
@@ -45,6 +46,13 @@ def main() -> None:
 
     work = make_folder(args.work / args.name, private=True)
     scrubbed, corpus = work / "scrubbed", work / "corpus"
+    # Figures of other settings must not end up under this command line.
+    settings = json.dumps(
+        [args.corpus, args.canaries, args.known_identifiers, args.config, args.set]
+    )
+    if (work / "settings.json").exists() and (work / "settings.json").read_text() != settings:
+        sys.exit(f"{work} holds a job of other settings; name another --work or remove it")
+    write_text(work / "settings.json", settings, private=True)
     job = Job()
     known = [word for path in args.known_identifiers for word in ("--known-identifiers", path)]
     if not scrubbed.exists():
@@ -79,25 +87,9 @@ class Job:
         self._run([sys.executable, "-m", "llmsafe", *words], f"llmsafe {' '.join(words)}", accept)
 
     def train(self, config: Path, *overrides: str) -> None:
-        import torch
-
-        place = [] if torch.cuda.is_available() else ["--cpu"]
-        launch = "--num_processes=1 --num_machines=1 --mixed_precision=no --dynamo_backend=no"
         words = ["--config", str(config), *overrides]
-        recipe = find("dp_lora.py").path
-        self._run(
-            [
-                sys.executable,
-                "-m",
-                "accelerate.commands.launch",
-                *place,
-                *launch.split(),
-                str(recipe),
-                *words,
-            ],
-            f"accelerate launch dp_lora.py {' '.join(words)}",
-            (0,),
-        )
+        command = [*launch_command(), str(find("dp_lora.py").path), *words]
+        self._run(command, f"accelerate launch dp_lora.py {' '.join(words)}", (0,))
 
     def _run(self, command: list[str], shown: str, accept: tuple[int, ...]) -> None:
         print(f"$ {shown}", file=sys.stderr, flush=True)

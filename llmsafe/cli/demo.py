@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Annotated
@@ -139,7 +139,7 @@ def _train(recipe: Path, config: Path, runs: dict[str, list[str]], steps: int, o
     for name, overrides in runs.items():
         with logs[name].open("wb") as log:
             processes[name] = subprocess.Popen(
-                [*_launch(), str(recipe), "--config", str(config), *overrides],
+                [*launch_command(), str(recipe), "--config", str(config), *overrides],
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -165,10 +165,10 @@ def _train(recipe: Path, config: Path, runs: dict[str, list[str]], steps: int, o
             )
 
 
-def _launch() -> Sequence[str]:
+def launch_command() -> list[str]:
+    """`accelerate launch` for one process, named in full: no machine's configuration changes it."""
     import torch
 
-    # Named in full, so that no configuration of the user's machine changes the demo.
     place = [] if torch.cuda.is_available() else ["--cpu"]
     fixed = "--num_processes=1 --num_machines=1 --mixed_precision=no --dynamo_backend=no"
     return [sys.executable, "-m", "accelerate.commands.launch", *place, *fixed.split()]

@@ -9,6 +9,7 @@ from llmsafe.artifacts import PrivacyStatement
 from llmsafe.errors import EvidenceError
 from llmsafe.privacy import accountant
 from llmsafe.privacy.plan import NoiseLevel, Plan
+from llmsafe.stats import dp_tpr_ceiling
 
 COVERS: tuple[str, ...] = (
     "the adapter weights in release/, every step of their training, and anything computed from "
@@ -99,17 +100,6 @@ def render(subject: PrivacyStatement | Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def largest_tpr(epsilon: float, delta: float, fpr: float) -> float:
-    """The largest true positive rate any attack on an (ε, δ)-private model has at ``fpr``.
-
-    Kairouz, Oh and Viswanath, arXiv:1311.0776, Theorem 2.1:
-    min(e^ε·fpr + δ, 1 − e^−ε·(1 − δ − fpr)), within [0, 1].
-    """
-    rising = math.exp(min(epsilon, 700.0)) * fpr + delta
-    falling = 1 - math.exp(-epsilon) * (1 - delta - fpr)
-    return max(0.0, min(rising, falling, 1.0))
-
-
 def _epsilon(plan: Plan, charges: int) -> float:
     if charges == plan.steps:
         return plan.epsilon
@@ -126,7 +116,7 @@ def _claim(statement: PrivacyStatement) -> list[str]:
     if not statement.private or statement.epsilon is None:
         return [f"  {statement.not_covered[0]}", "  Nothing is claimed. Do not release this model."]
     epsilon, delta, unit = statement.epsilon, statement.delta, statement.unit
-    tpr = largest_tpr(epsilon, delta, 0.01)
+    tpr = float(dp_tpr_ceiling(0.01, epsilon, delta))
     words = (
         "Whatever anyone sees of the released weights would have been at most "
         f"{math.exp(min(epsilon, 700.0)):,.4g} times as likely, or as unlikely, had one {unit} "

@@ -8,7 +8,8 @@ import pytest
 from llmsafe.errors import EvidenceError
 from llmsafe.privacy.accountant import epsilon
 from llmsafe.privacy.plan import make_plan
-from llmsafe.privacy.statement import largest_tpr, make_statement, render
+from llmsafe.privacy.statement import make_statement, render
+from llmsafe.stats import dp_tpr_ceiling
 
 BASE = {"delta": 1e-5, "population": 5000, "units_per_step": 50, "steps": 40, "unit": "patient"}
 
@@ -73,15 +74,15 @@ def test_text_names_everything_a_claim_needs(plan):
     assert "rules out little" in render(make_plan(**BASE, noise_multiplier=0.4))
 
 
-def test_largest_tpr():
-    assert largest_tpr(0.0, 0.0, 0.01) == pytest.approx(0.01)
-    assert largest_tpr(1.0, 0.0, 0.01) == pytest.approx(math.e / 100)
-    assert largest_tpr(800.0, 0.0, 0.01) == 1.0
+def test_the_largest_tpr_under_a_claim():
+    assert dp_tpr_ceiling(0.01, 0.0, 0.0) == pytest.approx(0.01)
+    assert dp_tpr_ceiling(0.01, 1.0, 0.0) == pytest.approx(math.e / 100)
+    assert dp_tpr_ceiling(0.01, 800.0, 0.0) == 1.0
     # Randomised response attains the bound, so it is not loose: at its corner
     # (FPR, TPR) = (1/(1+e^ε), e^ε/(1+e^ε)).
     for eps in (0.5, 2.0, 5.0):
         fpr = 1 / (1 + math.exp(eps))
-        assert largest_tpr(eps, 0.0, fpr) == pytest.approx(1 - fpr)
+        assert dp_tpr_ceiling(fpr, eps, 0.0) == pytest.approx(1 - fpr)
     # A Gaussian mechanism that is (ε, δ)-private never passes it.
     from scipy.stats import norm
 
@@ -89,4 +90,4 @@ def test_largest_tpr():
     eps = epsilon(noise_multiplier=sigma, sampling_probability=1, steps=1, delta=1e-3)
     for fpr in (1e-3, 1e-2, 0.1, 0.4):
         power = norm.cdf(norm.ppf(fpr) + 1 / sigma)
-        assert power <= largest_tpr(eps, 1e-3, fpr) + 1e-9
+        assert power <= dp_tpr_ceiling(fpr, eps, 1e-3) + 1e-9
