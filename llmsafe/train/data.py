@@ -123,7 +123,7 @@ def check_same_run(vault: Path, config: RunConfig, origin: LineageStep) -> None:
     free = {"processes": config.processes, "output": config.output}
     changed = _differences(began.model_copy(update=free).model_dump(), config.model_dump())
     lineage = Lineage.load(vault / "lineage.json")
-    inputs = lineage.steps[-1].inputs if lineage.steps else {}
+    inputs = next((step.inputs for step in lineage.steps[::-1] if step.step == "train"), {})
     changed += [name for name in origin.inputs if inputs.get(name) != origin.inputs[name]]
     if changed:
         raise EvidenceError(

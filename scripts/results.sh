@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Writes docs/results/scrub.md and docs/results/corpus.md from measurements made now.
+#   scripts/results.sh ASQ_PHI.jsonl MTSAMPLES.jsonl.gz     paths of your copies of both data sets
+set -euo pipefail
+asq=$(realpath "$1") mtsamples=$(realpath "$2")
+cd "$(dirname "$0")/.."
+python=${PYTHON:-.venv/bin/python}
+
+section() {  # title, command as shown, then the command itself
+  printf '\n## %s\n\n```console\n$ %s\n```\n\n' "$1" "$2"
+  shift 2
+  "$@"
+}
+
+{
+  echo "# The scrubber, measured"
+  echo
+  echo "Written by \`scripts/results.sh\`; do not edit. What the columns mean: \`eval/scrub_recall.py --help\`."
+  echo "Rules were developed on ASQ-PHI's development half and on synthetic notes of other seeds: read"
+  echo "these figures as optimistic, and measure on your own notes before you rely on the scrubber."
+  section "ASQ-PHI, development half (525 search queries)" \
+    "python eval/scrub_recall.py dev.jsonl" "$python" eval/scrub_recall.py "$asq"
+  section "Synthetic notes, 80 patients, with and without known identifiers" \
+    "python eval/scrub_recall.py --synthetic 80 --seed 2027" \
+    "$python" eval/scrub_recall.py --synthetic 80 --seed 2027
+} > docs/results/scrub.md
+
+{
+  echo "# The synthetic corpus beside real reports"
+  echo
+  echo "Written by \`scripts/results.sh\`; do not edit. Near each other means about equally hard to"
+  echo "predict; \`scripts/corpus_stats.py --help\` says what is counted."
+  section "MTSamples and synthetic notes, cut to the same number of words" \
+    "python scripts/corpus_stats.py --synthetic 800 --reference notes.jsonl.gz" \
+    "$python" scripts/corpus_stats.py --synthetic 800 --reference "$mtsamples"
+} > docs/results/corpus.md
+echo "wrote docs/results/scrub.md  docs/results/corpus.md"
