@@ -63,7 +63,9 @@ def check_weights(folder: Path, *, stem: str = "model") -> None:
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """Tokenizer of a model folder, an embedded model or a hub id."""
     from transformers import AutoTokenizer
+    from transformers.utils import logging
 
+    logging.set_verbosity_error()  # notes longer than the context are cut here, on purpose
     try:
         return AutoTokenizer.from_pretrained(resolve_model(name))
     except (OSError, ValueError) as error:

@@ -107,6 +107,7 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     if source.corpus == SYNTHETIC:
         if leader and not resume:
             set_aside(run)
+            make_folder(vault, private=True)
             synthetic_corpus(
                 vault / "corpus",
                 patients=source.synthetic_patients,
@@ -196,7 +197,8 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
             check_same_run(vault, config, origin)  # one ε cannot cover two corpora
             ledger = Ledger.resume(path, plan, applied=restored)
         else:
-            set_aside(run)
+            if config.data.corpus != SYNTHETIC:  # that one lies in the new vault already
+                set_aside(run)
             ledger = Ledger.create(path, plan)
             write_text(vault / "config.yaml", dump_config(config), private=True)
             data.lineage.then(origin).save(vault / "lineage.json", private=True)
