@@ -254,11 +254,13 @@ def _verify(path: Path, lines: list[LedgerLine], *, torn: bool, at_least: int) -
         settings = (line.plan, line.noise_multiplier, line.sampling_probability)
         if settings != (first.plan, first.noise_multiplier, first.sampling_probability):
             raise _broken(path, index + 1, "belongs to another plan")
-        if line.step < 0 or line.step > last_step + (line.kind == "charge"):
+        # A resume names the number of steps applied: with steps from 0 that is the last one plus 1.
+        if not 0 <= line.step <= last_step + 1:
             raise _broken(path, index + 1, f"skips a charge before step {line.step}")
         charges += line.kind == "charge"
         resumes += line.kind == "resume"
-        last_step = max(last_step, line.step)
+        if line.kind == "charge":
+            last_step = max(last_step, line.step)
         previous = line.hash
     charges += torn
     if charges < at_least:

@@ -9,7 +9,6 @@ from llmsafe.artifacts import PrivacyStatement
 from llmsafe.errors import EvidenceError
 from llmsafe.privacy import accountant
 from llmsafe.privacy.plan import NoiseLevel, Plan
-from llmsafe.stats import dp_tpr_ceiling
 
 COVERS: tuple[str, ...] = (
     "the adapter weights in release/, every step of their training, and anything computed from "
@@ -115,6 +114,8 @@ def _epsilon(plan: Plan, charges: int) -> float:
 def _claim(statement: PrivacyStatement) -> list[str]:
     if not statement.private or statement.epsilon is None:
         return [f"  {statement.not_covered[0]}", "  Nothing is claimed. Do not release this model."]
+    from llmsafe.stats import dp_tpr_ceiling  # brings scipy, which planning itself does not need
+
     epsilon, delta, unit = statement.epsilon, statement.delta, statement.unit
     tpr = float(dp_tpr_ceiling(0.01, epsilon, delta))
     words = (

@@ -287,3 +287,16 @@ def test_unwritable_folder(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SetupError):
         Ledger.create(tmp_path / "file" / "ledger.jsonl", PLAN)
+
+
+def test_resume_right_after_a_checkpoint_keeps_the_ledger_whole(path):
+    """Killed between the checkpoint of step 4 (counted from 0) and the charge of step 5."""
+    with Ledger.create(path, PLAN) as ledger:
+        for step in range(5):
+            ledger.charge(step)
+    with Ledger.resume(path, PLAN, applied=5) as ledger:
+        ledger.charge(5)
+    summary = read_ledger(path)
+    assert (summary.charges, summary.resumes, summary.last_step) == (6, 1, 5)
+    with Ledger.resume(path, PLAN, applied=6) as ledger, pytest.raises(EvidenceError):
+        ledger.charge(7)
