@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the run in `output`")
     parser.add_argument("--force", action="store_true", help="replace what is in `output`")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()  # options may stand among the overrides
     warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries, to their authors
     try:
         file = args.config or find("configs/default.yaml").path

@@ -108,7 +108,7 @@ def test_a_private_run_leaves_the_run_folder_of_the_contract(tmp_path, corpus, t
     typo = settings(corpus, tiny_model, run, "model.target_modules=x")
     assert start("--force", *typo, launcher=PLAIN).returncode == 2
     assert (run / "release" / "adapter_model.safetensors").exists()  # nothing lost to a typo
-    forced = start("--force", *settings(corpus, tiny_model, run), launcher=PLAIN)
+    forced = start(*settings(corpus, tiny_model, run), "--force", launcher=PLAIN)
     assert forced.returncode == 0, forced.stderr
     assert read_ledger(run / "earlier-1" / "vault" / "ledger.jsonl").charges == 4
 
