@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.dates import MONTHS
 from llmsafe.scrub.lexicon import Lexicon, english
 
 _WORD = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|['’](?=[A-Za-z]{2})|[’'](?=[A-Z]))*")
@@ -334,18 +335,7 @@ def _double(halves: list[str], lexicon: Lexicon) -> str:
 
 _MONTHS = frozenset(
     [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
+        *MONTHS,
         "monday",
         "tuesday",
         "wednesday",
