@@ -45,6 +45,7 @@ from llmsafe.train.data import (
     set_aside,
     synthetic_corpus,
 )
+from llmsafe.train.loss import NextTokenLoss
 from llmsafe.train.sampling import poisson_draw, share_of_rank
 from llmsafe.train.step import learning_rate, private_step
 from llmsafe.train.unit_gradients import UnitGradients, check_isolation
@@ -158,6 +159,7 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
         raise InputError(f"model.target_modules={targets}: {str(error).split('. ')[0]}") from error
     model.eval()  # no dropout anywhere: it would only add variance under the noise
     gradients = UnitGradients(model)
+    loss = NextTokenLoss(model)
     optimiser = torch.optim.AdamW(
         gradients.parameters, lr=config.train.learning_rate, weight_decay=config.train.weight_decay
     )
@@ -232,7 +234,7 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
             draw = broadcast_object_list([draw])[0]
             mine = [units[index] for index in share_of_rank(draw, units, rank, world)]
             report = private_step(
-                model,
+                loss,
                 gradients,
                 mine,
                 plan=plan,

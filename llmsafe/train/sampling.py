@@ -16,14 +16,21 @@ from torch import Tensor
 from llmsafe.train.units import TokenUnit
 
 
-def poisson_draw(population: int, probability: float, generator: torch.Generator) -> list[int]:
+def poisson_draw(
+    population: int, probability: float, generator: torch.Generator, *, cap: int | None = None
+) -> list[int]:
     """Indices of the units drawn: each of ``population`` independently with ``probability``.
 
     Sampling without replacement inside a draw, with full replacement between draws; the draw may
-    be empty. float64 uniforms, so that the probability is exact to 2^-53.
+    be empty. float64 uniforms, so that the probability is exact to 2^-53. A draw of more than
+    ``cap`` units is cut to ``cap`` of them at random (truncated Poisson; the plan pays for it).
     """
     uniform = torch.rand(population, dtype=torch.float64, generator=generator)
-    return torch.nonzero(uniform < probability).flatten().tolist()
+    drawn = torch.nonzero(uniform < probability).flatten()
+    if cap is not None and len(drawn) > cap:
+        kept = torch.randperm(len(drawn), generator=generator)[:cap]
+        drawn = drawn[kept].sort().values
+    return drawn.tolist()
 
 
 def share_of_rank(
@@ -41,13 +48,14 @@ def share_of_rank(
 class MicroBatch:
     """Rows padded on the right.
 
-    ``input_ids``, ``attention_mask``: int64 [rows, time]; ``slots``: int64 [rows], the position
-    of each row's unit in the group's gradient buffer; ``weights``: float32 [rows, time − 1], the
-    weight of each predicted token in the sum of the units' own mean losses (0 on padding).
+    ``input_ids``: int64 [rows, time]; ``lengths``: int64 [rows], tokens before the padding;
+    ``slots``: int64 [rows], the position of each row's unit in the group's gradient buffer;
+    ``weights``: float32 [rows, time − 1], the weight of each predicted token in the sum of the
+    units' own mean losses (0 on padding).
     """
 
     input_ids: Tensor
-    attention_mask: Tensor
+    lengths: Tensor
     slots: Tensor
     weights: Tensor
 
@@ -63,26 +71,47 @@ class Group:
 def groups(
     units: Sequence[TokenUnit], *, tokens_per_batch: int, units_per_group: int, pad: int
 ) -> Iterator[Group]:
-    """Lay units out: groups of at most ``units_per_group`` units, rows sorted by length.
+    """Lay units out: rows sorted by length, in micro-batches of at most ``tokens_per_batch``.
 
-    A micro-batch holds at most ``tokens_per_batch`` tokens, padding included (one row at least).
-    Rows of one unit may fall into several micro-batches of the same group; their gradients meet
-    in the unit's slot before it is clipped. Units without rows are left out: they contribute 0.
+    The token budget counts padding; a longer row is a micro-batch by itself. Units of one row
+    are sorted together and each micro-batch is a group: its gradients are clipped and summed at
+    once. Units of several rows go in groups of at most ``units_per_group``; their rows may fall
+    into several micro-batches, and meet in the unit's slot before it is clipped. Units without
+    rows are left out: they contribute 0.
     """
-    filled = sorted((unit for unit in units if unit.rows), key=lambda u: u.targets / len(u.rows))
-    for start in range(0, len(filled), units_per_group):
-        members = filled[start : start + units_per_group]
-        rows = [(row, slot) for slot, unit in enumerate(members) for row in unit.rows]
+    single = sorted((u for u in units if len(u.rows) == 1), key=lambda u: len(u.rows[0]))
+    for start, stop in _cut([len(u.rows[0]) for u in single], tokens_per_batch, units_per_group):
+        part = single[start:stop]
+        rows = [(unit.rows[0], slot) for slot, unit in enumerate(part)]
+        yield Group(len(part), (_collate(rows, part, pad),))
+    several = sorted((u for u in units if len(u.rows) > 1), key=lambda u: u.targets / len(u.rows))
+    for start in range(0, len(several), units_per_group):
+        part = several[start : start + units_per_group]
+        rows = [(row, slot) for slot, unit in enumerate(part) for row in unit.rows]
         rows.sort(key=lambda item: len(item[0]))
-        batches: list[MicroBatch] = []
-        current: list[tuple[tuple[int, ...], int]] = []
-        for row, slot in rows:
-            if current and (len(current) + 1) * len(row) > tokens_per_batch:
-                batches.append(_collate(current, members, pad))
-                current = []
-            current.append((row, slot))
-        batches.append(_collate(current, members, pad))
-        yield Group(len(members), tuple(batches))
+        cuts = _cut([len(row) for row, _ in rows], tokens_per_batch, len(rows))
+        yield Group(len(part), tuple(_collate(rows[a:b], part, pad) for a, b in cuts))
+
+
+def _cut(lengths: Sequence[int], tokens: int, most: int) -> list[tuple[int, int]]:
+    """Cut ascending ``lengths`` into runs [start, stop) at the least cost.
+
+    A run costs its padded tokens (rows × the last length) plus a sixteenth of the budget, for
+    what a micro-batch costs by itself; without that every length would have a run of its own.
+    Dynamic programming over the places of the last cut: O(rows × rows of the largest run).
+    """
+    cost, cut = [0.0], [0]
+    for stop, length in enumerate(lengths, 1):
+        rows = max(1, min(most, tokens // length, stop))
+        best = min((cost[stop - n] + n * length, -n) for n in range(1, rows + 1))
+        cost.append(best[0] + tokens / 16)
+        cut.append(stop + best[1])
+    runs: list[tuple[int, int]] = []
+    stop = len(lengths)
+    while stop:
+        runs.append((cut[stop], stop))
+        stop = cut[stop]
+    return runs[::-1]
 
 
 def _collate(
@@ -90,11 +119,10 @@ def _collate(
 ) -> MicroBatch:
     width = max(len(row) for row, _ in rows)
     input_ids = torch.full((len(rows), width), pad, dtype=torch.int64)
-    mask = torch.zeros((len(rows), width), dtype=torch.int64)
     weights = torch.zeros((len(rows), width - 1), dtype=torch.float32)
     for index, (row, slot) in enumerate(rows):
         input_ids[index, : len(row)] = torch.tensor(row)
-        mask[index, : len(row)] = 1
         weights[index, : len(row) - 1] = 1.0 / members[slot].targets
     slots = torch.tensor([slot for _, slot in rows])
-    return MicroBatch(input_ids, mask, slots, weights)
+    lengths = torch.tensor([len(row) for row, _ in rows])
+    return MicroBatch(input_ids, lengths, slots, weights)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from llmsafe.privacy.noise import NoiseSource
 from llmsafe.privacy.plan import Plan
-from llmsafe.train.sampling import MicroBatch, groups
+from llmsafe.train.loss import NextTokenLoss
+from llmsafe.train.sampling import groups
 from llmsafe.train.unit_gradients import UnitGradients
 from llmsafe.train.units import TokenUnit
 
@@ -32,7 +32,7 @@ class StepReport:
 
 
 def clipped_sum(
-    model: nn.Module,
+    loss: NextTokenLoss,
     gradients: UnitGradients,
     units: Sequence[TokenUnit],
     *,
@@ -46,42 +46,25 @@ def clipped_sum(
     An empty sequence gives zeros.
     """
     device = gradients.parameters[0].device
-    total = torch.zeros(gradients.size, dtype=torch.float32, device=device)
-    norms: list[Tensor] = []
-    loss_sum, real, padded = 0.0, 0, 0
+    total = torch.zeros(gradients.size, device=device)
+    losses = torch.zeros((), device=device)
+    norms = [torch.zeros(0, device=device)]
+    real, padded = 0, 0
     per_group = max(1, GROUP_BYTES // (4 * gradients.size))
     layout = groups(units, tokens_per_batch=tokens_per_batch, units_per_group=per_group, pad=pad)
     for group in layout:
         gradients.open(group.size)
         for batch in group.batches:
-            losses = _backward(model, gradients, batch, device)
-            loss_sum += float(torch.nan_to_num(losses).sum())
-            real += int(batch.attention_mask.sum())
-            padded += batch.attention_mask.numel()
+            with gradients.rows(batch.slots):
+                row_losses = loss(batch.input_ids.to(device), batch.weights.to(device))
+                row_losses.sum().backward()
+            losses += row_losses.detach().nan_to_num(0.0, 0.0, 0.0).sum()
+            real += int(batch.lengths.sum())
+            padded += batch.input_ids.numel()
         clipped = gradients.close(clip_norm)
-        total += clipped.total
-        norms.append(clipped.norms.cpu())
-    report = StepReport(
-        len(units), loss_sum, torch.cat(norms) if norms else torch.zeros(0), real, padded
-    )
-    return total, report
-
-
-def _backward(
-    model: nn.Module, gradients: UnitGradients, batch: MicroBatch, device: torch.device
-) -> Tensor:
-    """One forward and backward; returns the rows' shares of their units' losses ([rows])."""
-    ids, mask = batch.input_ids.to(device), batch.attention_mask.to(device)
-    logits: Any = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-    token_loss = nn.functional.cross_entropy(
-        logits[:, :-1].float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
-    ).view(len(ids), -1)
-    weights = batch.weights.to(device)
-    # where, not a product: a masked token whose loss is infinite must not turn 0 · inf into NaN.
-    losses = torch.where(weights > 0, token_loss * weights, 0.0).sum(1)
-    with gradients.rows(batch.slots.to(device)):
-        losses.sum().backward()
-    return losses.detach()
+        total = total + clipped.total
+        norms.append(clipped.norms)
+    return total, StepReport(len(units), float(losses), torch.cat(norms).cpu(), real, padded)
 
 
 def private_gradient(
@@ -101,7 +84,7 @@ def private_gradient(
 
 
 def private_step(
-    model: nn.Module,
+    loss: NextTokenLoss,
     gradients: UnitGradients,
     units: Sequence[TokenUnit],
     *,
@@ -120,7 +103,7 @@ def private_step(
     """
     charge()
     total, report = clipped_sum(
-        model,
+        loss,
         gradients,
         units,
         clip_norm=math.inf if plan.noise == "none" else plan.clip_norm,

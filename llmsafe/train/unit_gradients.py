@@ -21,6 +21,10 @@ from torch import Tensor, nn
 
 from llmsafe.errors import InputError
 
+# Units are clipped to the bound less this many roundings, so that the errors of norm, quotient and
+# product (a few roundings each) cannot carry a clipped gradient over it.
+_MARGIN_ROUNDINGS = 64
+
 
 @dataclass(frozen=True)
 class ClippedSum:
@@ -45,27 +49,41 @@ class UnitGradients:
         self.layers = _lora_linears(model)
         self.parameters = [cast(nn.Parameter, layer.weight) for layer in self.layers]
         self.size = sum(p.numel() for p in self.parameters)
-        self._buffers: list[Tensor] = []
+        self._dtype = torch.promote_types(self.parameters[0].dtype, torch.float32)
+        self._buffer = torch.zeros(0, self.size)  # [units, parameters] of the open group
+        self._views: list[Tensor] = []  # the buffer as one [units, out, in] per layer
         self._slots: Tensor | None = None
+        self._aligned = False
+        # PEFT would hand each LoRA layer a float32 copy of its input, kept until the backward;
+        # _UnitLinear keeps the input that the frozen layer shares and casts it when it is used.
+        self._tuners = [m for m in model.modules() if hasattr(m, "cast_input_dtype_enabled")]
+        for tuner in self._tuners:
+            setattr(tuner, "cast_input_dtype_enabled", False)  # noqa: B010
         for index, layer in enumerate(self.layers):
             setattr(layer, "forward", functools.partial(_forward, self, index, layer))  # noqa: B010
 
     def detach(self) -> None:
         """Give the layers their own forward back."""
+        for tuner in self._tuners:
+            setattr(tuner, "cast_input_dtype_enabled", True)  # noqa: B010
         for layer in self.layers:
             if "forward" in vars(layer):
                 del layer.forward
 
     def open(self, units: int) -> None:
         """Start a group of ``units`` units with zero gradients."""
-        self._buffers = [
-            p.new_zeros((units, *p.shape), dtype=torch.float32) for p in self.parameters
+        device = self.parameters[0].device
+        self._buffer = torch.zeros(units, self.size, dtype=self._dtype, device=device)
+        parts = self._buffer.split([p.numel() for p in self.parameters], dim=1)
+        self._views = [
+            part.view(units, *p.shape) for part, p in zip(parts, self.parameters, strict=True)
         ]
 
     @contextmanager
     def rows(self, slots: Tensor) -> Generator[None, None, None]:
-        """Say which unit each row of the micro-batch inside the block belongs to ([rows])."""
-        self._slots = slots
+        """Say which unit each row of the micro-batch inside the block belongs to ([rows], CPU)."""
+        self._aligned = torch.equal(slots, torch.arange(len(self._buffer)))
+        self._slots = slots.to(self._buffer.device)
         try:
             yield
         finally:
@@ -78,28 +96,35 @@ class UnitGradients:
         """
         if self._slots is None:
             raise RuntimeError("backward outside of rows(): the gradients belong to no unit")
-        per_row = torch.bmm(gradients.float().transpose(1, 2), inputs.float())
-        self._buffers[index].index_add_(0, self._slots, per_row)
+        if inputs.dim() != 3 or len(inputs) != len(self._slots):
+            raise InputError(
+                f"a LoRA layer was given an input of shape {tuple(inputs.shape)}, not [rows, time, "
+                f"features] of {len(self._slots)} rows, so its gradient cannot be kept apart by "
+                "unit; leave it out of model.target_modules"
+            )
+        inputs, gradients = inputs.to(self._dtype), gradients.to(self._dtype).transpose(1, 2)
+        view = self._views[index]
+        if self._aligned:  # row i is unit i: the product goes into the buffer without a copy
+            view.baddbmm_(gradients, inputs)
+        else:
+            view.index_add_(0, self._slots, torch.bmm(gradients, inputs))
 
     def close(self, clip_norm: float) -> ClippedSum:
         """Clip each unit's gradient as one vector to ``clip_norm`` (L2) and sum over the units.
 
         A unit whose gradient is not finite contributes zero. ``clip_norm`` may be ``inf``.
         """
-        squares = [buffer.flatten(1).square().sum(1) for buffer in self._buffers]
+        # Layer by layer and then in float64: one float32 sum over millions of squares drifts.
+        squares = [torch.linalg.vector_norm(v, dim=(1, 2)).double().square() for v in self._views]
         norms = torch.stack(squares).sum(0).sqrt()
         finite = torch.isfinite(norms)
-        if not bool(finite.all()):
-            for buffer in self._buffers:
-                buffer[~finite] = 0.0  # a weight of zero would leave 0 · NaN = NaN
-        scale = torch.zeros_like(norms)
-        limit = torch.full_like(norms[finite], clip_norm)
-        scale[finite] = (
-            1.0 if math.isinf(clip_norm) else limit / torch.maximum(norms[finite], limit)
-        )
-        total = torch.cat([torch.tensordot(scale, b.flatten(1), dims=1) for b in self._buffers])
-        self._buffers = []
-        return ClippedSum(total, norms)
+        self._buffer[~finite] = 0.0  # a weight of zero would leave 0 · NaN = NaN
+        limit = clip_norm * (1 - _MARGIN_ROUNDINGS * torch.finfo(self._dtype).eps)
+        scale = torch.ones_like(norms) if math.isinf(limit) else limit / norms.clamp(min=limit)
+        scale = torch.where(finite, scale, 0.0)
+        total = scale.to(self._dtype) @ self._buffer
+        self._buffer, self._views = self._buffer[:0], []
+        return ClippedSum(total, norms.float())
 
     def assign(self, gradient: Tensor) -> None:
         """Write a flat [parameters] vector into the parameters' ``.grad``."""
@@ -117,7 +142,7 @@ class _UnitLinear(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.recorder, ctx.index = recorder, index
-        return x @ weight.t()
+        return nn.functional.linear(x.to(weight.dtype), weight)
 
     @staticmethod
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -125,13 +150,14 @@ class _UnitLinear(torch.autograd.Function):
     ) -> tuple[Tensor | None, None, None, None]:
         x, weight = ctx.saved_tensors
         ctx.recorder.record(ctx.index, x, gradient)
-        return (gradient @ weight if ctx.needs_input_grad[0] else None), None, None, None
+        below = (gradient @ weight).to(x.dtype) if ctx.needs_input_grad[0] else None
+        return below, None, None, None
 
 
 def _forward(recorder: UnitGradients, index: int, layer: nn.Linear, x: Tensor) -> Tensor:
     if not torch.is_grad_enabled():
-        return nn.functional.linear(x, layer.weight)
-    return cast(Tensor, _UnitLinear.apply(x.to(layer.weight.dtype), layer.weight, recorder, index))
+        return nn.functional.linear(x.to(layer.weight.dtype), layer.weight)
+    return cast(Tensor, _UnitLinear.apply(x, layer.weight, recorder, index))
 
 
 def _lora_linears(model: nn.Module) -> list[nn.Linear]:
@@ -166,8 +192,11 @@ def _lora_linears(model: nn.Module) -> list[nn.Linear]:
 def check_isolation(model: nn.Module) -> None:
     """Refuse a model in which one unit's loss can depend on another unit of the batch.
 
+    Known kinds are refused by name. A language model is also tried: its logits must stay the same
+    when later tokens (padding, in training) or the row beside them change.
+
     Raises:
-        InputError: batch normalisation, or a mixture of experts.
+        InputError: batch normalisation, a mixture of experts, or rows that see each other.
     """
     for name, module in model.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
@@ -181,3 +210,23 @@ def check_isolation(model: nn.Module) -> None:
                 f"the model is a mixture of experts ({key}={getattr(config, key)}): routing and "
                 "its balance loss mix units; use a dense model"
             )
+    if config is not None:
+        _check_rows(model, int(config.get_text_config().vocab_size))
+
+
+def _check_rows(model: Any, vocabulary: int) -> None:
+    device = next(model.parameters()).device
+    row = torch.arange(1, 9, device=device) * 7919 % vocabulary
+    other = torch.cat([row[:5], (row[5:] + 1) % vocabulary])  # the same start, another end
+    with torch.no_grad():
+        first, second = (
+            model(input_ids=torch.stack(rows), use_cache=False).logits.float()
+            for rows in ((row, row.flip(0)), (other, other))
+        )
+    tolerance = 1e-3 * float(first.abs().max())
+    if not torch.allclose(first[0, :5], second[0, :5], rtol=1e-3, atol=tolerance):
+        raise InputError(
+            f"{type(model).__name__} lets a token see later tokens or other rows of its batch: the "
+            "loss of one unit would depend on another and no clipping of single units holds; use "
+            "a causal model"
+        )

@@ -14,6 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 from llmsafe.errors import InputError
 from llmsafe.privacy.noise import gaussian_source
 from llmsafe.privacy.plan import make_plan
+from llmsafe.train.loss import NextTokenLoss
 from llmsafe.train.step import clipped_sum, private_step
 from llmsafe.train.unit_gradients import UnitGradients, check_isolation
 from llmsafe.train.units import TokenUnit
@@ -84,8 +85,9 @@ def ours(model, units, clip_norm, tokens_per_batch=64):
     gradients = UnitGradients(model)
     try:
         return clipped_sum(
-            model, gradients, units, clip_norm=clip_norm, tokens_per_batch=tokens_per_batch, pad=PAD
-        )
+            NextTokenLoss(model), gradients, units,
+            clip_norm=clip_norm, tokens_per_batch=tokens_per_batch, pad=PAD,
+        )  # fmt: skip
     finally:
         gradients.detach()
 
@@ -241,12 +243,12 @@ PLAN = make_plan(
 )  # fmt: skip
 
 
-def step(model, units, *, plan=PLAN, seed=None, charge=lambda: None):
+def step(model, units, *, plan=PLAN, seed=None, charge=lambda: None, loss=None):
     """The gradient that one private step leaves, flat; no noise without a seed."""
     gradients = UnitGradients(model)
     try:
         private_step(
-            model, gradients, units, plan=plan, charge=charge,
+            loss or NextTokenLoss(model), gradients, units, plan=plan, charge=charge,
             noise_source=None if seed is None else gaussian_source("test", seed=seed),
             all_reduce=lambda vector: vector, tokens_per_batch=64, pad=PAD,
         )  # fmt: skip
@@ -291,9 +293,11 @@ def test_a_plan_without_noise_does_not_clip():
 
 def test_the_charge_comes_before_the_first_computation():
     model = with_lora(llama())
+    loss = NextTokenLoss(model)  # tries itself on tokens of its own
     order: list[str] = []
-    hook = model.register_forward_pre_hook(lambda *_: order.append("forward"))
-    step(model, UNITS, charge=lambda: order.append("charge"))
+    body = model.get_base_model().model
+    hook = body.register_forward_pre_hook(lambda *_: order.append("forward"))
+    step(model, UNITS, charge=lambda: order.append("charge"), loss=loss)
     assert order[0] == "charge"
     assert order.count("charge") == 1
     assert "forward" in order
@@ -303,6 +307,6 @@ def test_the_charge_comes_before_the_first_computation():
 
     order.clear()
     with pytest.raises(OSError):
-        step(model, UNITS, charge=full_disk)
+        step(model, UNITS, charge=full_disk, loss=loss)
     hook.remove()
     assert order == []
