@@ -231,6 +231,7 @@ class PrivacyStatement(Artifact):
     """``release/privacy.json``: what is claimed, under which assumptions, and what is not covered.
 
     ``epsilon`` is ``None`` when nothing is claimed (no noise, test noise or an infinite ε).
+    ``max_units_per_step`` is the declared cap on a draw; ε accounts for it.
     """
 
     private: bool
@@ -247,6 +248,7 @@ class PrivacyStatement(Artifact):
     clip_norm: float
     noise: Literal["test", "standard", "secure", "none"]
     accountant: Literal["prv", "rdp"] = "prv"
+    max_units_per_step: int | None = None
     covers: list[str] = []
     not_covered: list[str] = []
 

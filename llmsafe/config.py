@@ -52,19 +52,26 @@ class DataConfig(Section):
 
 
 class ModelConfig(Section):
-    """The frozen base and the LoRA on top of it."""
+    """The frozen base and the LoRA on top of it.
+
+    ``dtype`` and ``quantisation`` (NF4 by bitsandbytes) are the frozen base's; LoRA is float32.
+    """
 
     base: str = "llmsafe:base-en"
     lora_rank: int = Field(default=16, ge=1)
     lora_alpha: float = Field(default=32.0, gt=0)
     target_modules: str | list[str] = "all-linear"
     dtype: Literal["float32", "bfloat16"] = "float32"
+    quantisation: Literal["none", "4bit"] = "none"
+    gradient_checkpointing: bool = False
 
 
 class PrivacyConfig(Section):
     """The guarantee asked for. ``delta`` and ``population`` have no default: they are claims.
 
     Give ``epsilon`` (``.inf`` for the non-private control) or ``noise_multiplier``, not both.
+    ``max_units_per_step`` cuts larger draws to a random subset; the corpus may then hold no more
+    units than ``population``.
     """
 
     epsilon: float | None = Field(default=None, gt=0)
@@ -73,6 +80,7 @@ class PrivacyConfig(Section):
     population: int = Field(ge=1)
     clip_norm: float = Field(default=1.0, gt=0)
     noise: Literal["test", "standard", "secure"] = "standard"
+    max_units_per_step: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _one_of(self) -> PrivacyConfig:

@@ -6,6 +6,7 @@ Only safetensors weights are loaded, never a pickle; ``trust_remote_code`` does 
 from __future__ import annotations
 
 import importlib.resources
+import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,14 +73,33 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         raise SetupError(_not_loaded("tokenizer", name)) from error
 
 
-def load_model(name: str, *, dtype: torch.dtype | None = None) -> PreTrainedModel:
-    """Causal language model, safetensors only, in evaluation mode, on the CPU.
-
-    ``dtype`` defaults to float32.
+def context_length(name: str) -> int | None:
+    """Tokens that a model's positions reach, from its configuration; ``None`` where it says none.
 
     Raises:
-        InputError: a local folder without safetensors weights.
-        SetupError: a hub id that is not in the cache while offline, or cannot be loaded.
+        SetupError: there is no configuration to read.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config: Any = AutoConfig.from_pretrained(resolve_model(name))
+    except (OSError, ValueError) as error:
+        raise SetupError(_not_loaded("model", name)) from error
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
+def load_model(
+    name: str, *, dtype: torch.dtype | None = None, four_bit: bool = False
+) -> PreTrainedModel:
+    """Causal language model, safetensors only, in evaluation mode, on the CPU.
+
+    ``dtype`` defaults to float32. ``four_bit`` stores the linear layers as NF4 and computes in
+    ``dtype`` (QLoRA, arXiv:2305.14314, section 3); such a model lies on the GPU when there is one.
+
+    Raises:
+        InputError: a local folder without safetensors weights, or without some of the model's.
+        SetupError: a hub id that is not in the cache while offline, or cannot be loaded, or 4 bits
+            without bitsandbytes.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -89,13 +109,43 @@ def load_model(name: str, *, dtype: torch.dtype | None = None) -> PreTrainedMode
     path = resolve_model(name)
     if Path(path).exists():
         check_weights(Path(path))
+    dtype = dtype or torch.float32
+    more = _four_bit(dtype) if four_bit else {}
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype or torch.float32, use_safetensors=True
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            path, dtype=dtype, use_safetensors=True, output_loading_info=True, **more
         )
     except (OSError, ValueError) as error:
         raise SetupError(_not_loaded("model", name)) from error
+    model, info = loaded
+    missing: list[str] = sorted(info["missing_keys"])
+    if missing:
+        raise InputError(
+            f"{public_name(name)} lacks {len(missing)} weights of a causal language model (first: "
+            f"{missing[0]}), which would be random; give a complete one"
+        )
     return model.eval()
+
+
+def _four_bit(dtype: torch.dtype) -> dict[str, Any]:
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise SetupError(
+            "a base in 4 bits needs the package bitsandbytes; pip install llmsafe[4bit], or set "
+            "model.quantisation=none"
+        )
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    more: dict[str, Any] = {"quantization_config": config}
+    if torch.cuda.is_available():
+        more["device_map"] = {"": torch.cuda.current_device()}
+    return more
 
 
 def checkpoint_layers(model: torch.nn.Module) -> None:

@@ -21,26 +21,38 @@ import llmsafe  # isort: skip  # first: it puts the libraries below offline
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, gather_object
 from peft import LoraConfig, get_peft_model
 
 from llmsafe.artifacts import LineageStep, check_output, make_folder, sha256_file, write_text
 from llmsafe.cli.common import progress, say, unexpected
 from llmsafe.cli.library import find
 from llmsafe.config import RunConfig, dump_config, load_config
-from llmsafe.errors import InputError, LlmsafeError
-from llmsafe.models import load_model, load_tokenizer, public_name, weights_digest
-from llmsafe.privacy.accountant import epsilon
+from llmsafe.errors import EvidenceError, InputError, LlmsafeError
+from llmsafe.models import (
+    checkpoint_layers,
+    context_length,
+    load_model,
+    load_tokenizer,
+    public_name,
+    weights_digest,
+)
 from llmsafe.privacy.ledger import Ledger
-from llmsafe.privacy.noise import gaussian_source, system_generator
-from llmsafe.privacy.plan import make_plan
+from llmsafe.privacy.noise import gaussian_source, step_seed, system_generator
+from llmsafe.privacy.plan import check_population, make_plan
 from llmsafe.privacy.statement import make_statement, render
 from llmsafe.report.card import model_card
-from llmsafe.train.checkpoint import load_checkpoint, save_adapter, save_checkpoint
+from llmsafe.train.checkpoint import (
+    load_checkpoint,
+    save_adapter,
+    save_checkpoint,
+    weights_digest_of,
+)
 from llmsafe.train.data import (
     SYNTHETIC,
     canaries_digest,
     check_same_run,
+    finished,
     load_training_data,
     set_aside,
     synthetic_corpus,
@@ -98,12 +110,26 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     # ---- data: privacy units, never loose notes --------------------------------------------------
     run = Path(config.output)
     vault, release = run / "vault", run / "release"
-    if leader and resume and (release / "privacy.json").exists():
+    if resume and finished(run):
         raise InputError(f"{run} is finished; there is nothing to resume")
+    if resume and not (vault / "ledger.jsonl").exists():
+        # A ledger is made before anything is learnt; weights without one are another matter.
+        if (vault / "checkpoints").exists():
+            raise EvidenceError(f"{vault} has checkpoints but no ledger; restore it to resume")
+        tell(f"no step of {run} was charged: starting anew")
+        resume, force = False, True
+    accelerator.wait_for_everyone()
     if leader and not resume:
         sources = [Path(p) for p in (config.data.corpus, config.data.canaries) if p]
         check_output(run, force=force, inputs=sources)
     tokenizer = load_tokenizer(config.model.base)
+    context = context_length(config.model.base)
+    if context and config.data.max_tokens > context:
+        raise InputError(
+            f"data.max_tokens={config.data.max_tokens} is more than the {context} tokens that "
+            f"model.base={public_name(config.model.base)} can see at once; set it to {context} or "
+            "less (longer notes are cut)"
+        )
     source = config.data
     if source.corpus == SYNTHETIC:
         if leader and not resume:
@@ -133,7 +159,9 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
         unit=data.kind,
         clip_norm=config.privacy.clip_norm,
         noise=config.privacy.noise,
+        max_units_per_step=config.privacy.max_units_per_step,
     )
+    check_population(plan, len(units))
     tell(render(plan))
     if not 0.5 <= len(units) / plan.population <= 2:
         tell(
@@ -143,7 +171,11 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
 
     # ---- model: frozen base, trainable LoRA, per-unit gradients ----------------------------------
     torch.manual_seed(config.seed)  # LoRA initialisation only; never the draws or the noise
-    base = load_model(config.model.base, dtype=getattr(torch, config.model.dtype))
+    base = load_model(
+        config.model.base,
+        dtype=getattr(torch, config.model.dtype),
+        four_bit=config.model.quantisation == "4bit",
+    )
     check_isolation(base)
     lora = LoraConfig(
         task_type="CAUSAL_LM",
@@ -158,6 +190,8 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
         targets = config.model.target_modules
         raise InputError(f"model.target_modules={targets}: {str(error).split('. ')[0]}") from error
     model.eval()  # no dropout anywhere: it would only add variance under the noise
+    if config.model.gradient_checkpointing:
+        checkpoint_layers(model)
     gradients = UnitGradients(model)
     loss = NextTokenLoss(model)
     optimiser = torch.optim.AdamW(
@@ -178,6 +212,7 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
             "corpus_path": str(Path(data.corpus_path).resolve()),
             "base": config.model.base,
             "plan": plan.digest(),
+            "planned": plan.as_json(),
             "max_tokens": config.data.max_tokens,
             "max_notes_per_unit": config.data.max_notes_per_unit,
             "columns": {
@@ -187,6 +222,7 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
             },
         },
     )
+    seeded = config.privacy.noise == "test"  # repeatable draws and noise; never a claim
     # Charges are the budget: a resumed run goes on after the last charge, so steps lost between
     # the last checkpoint and a crash stay paid for and the total never passes the plan.
     restored = 0
@@ -201,26 +237,27 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
         else:
             if config.data.corpus != SYNTHETIC:  # that one lies in the new vault already
                 set_aside(run)
-            ledger = Ledger.create(path, plan)
+            make_folder(vault, private=True)
             write_text(vault / "config.yaml", dump_config(config), private=True)
             data.lineage.then(origin).save(vault / "lineage.json", private=True)
+            ledger = Ledger.create(path, plan)  # last: with it the run can be resumed
     first = broadcast_object_list([ledger.charges if ledger else None])[0]
-    if resume and first == plan.steps and restored == 0:
+    if resume and not seeded and first == plan.steps and restored == 0:
         raise InputError(
             f"all {first} steps of {run} are charged and no checkpoint is left to release; start "
             "a new run with train.checkpoint_every above 0"
         )
     if resume:
         tell(f"resumed: weights after step {restored}, {first} steps already charged")
-    seeded = config.privacy.noise == "test"  # repeatable draws and noise; never a claim
-    draws = torch.Generator().manual_seed(config.seed) if seeded else system_generator()
-    noise_source = None
-    if plan.noise != "none" and leader:
-        # A seed of its own: draws and noise must not be one stream, not even in a test.
-        noise_source = gaussian_source(plan.noise, seed=config.seed + 1 if seeded else None)
+    if seeded:
+        first = restored  # a test run has no budget to keep and repeats its lost steps
+    noisy = plan.noise != "none" and leader
+    draws = system_generator()
+    noise_source = gaussian_source(plan.noise, seed=0 if seeded else None) if noisy else None
 
     # ---- the loop --------------------------------------------------------------------------------
-    before = [p.detach().clone() for p in gradients.parameters]
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    before = [p.detach().clone() for p in trainable]
     if leader:
         (vault / "metrics.jsonl").touch(mode=0o600)
     metrics = (vault / "metrics.jsonl").open("a") if leader else None
@@ -229,8 +266,17 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     spent, known, steps_with_units, started = None, 0, 0, time.monotonic()
     with progress("training", plan.steps - first if leader else None) as advance:
         for step in range(first, plan.steps):
+            if seeded:
+                draws = torch.Generator().manual_seed(step_seed(config.seed, step, "draw"))
+                if noisy:
+                    seed = step_seed(config.seed, step, "noise")
+                    noise_source = gaussian_source("test", seed=seed)
             # One Poisson draw for all ranks, made by the leader, then divided.
-            draw = poisson_draw(len(units), plan.sampling_probability, draws) if leader else None
+            draw = None
+            if leader:
+                draw = poisson_draw(
+                    len(units), plan.sampling_probability, draws, cap=plan.max_units_per_step
+                )
             draw = broadcast_object_list([draw])[0]
             mine = [units[index] for index in share_of_rank(draw, units, rank, world)]
             report = private_step(
@@ -252,17 +298,16 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
 
             # B starts at zero, so without noise A has its first gradient after a step of B.
             steps_with_units += bool(draw)
-            if noise_source or steps_with_units == 3:
-                check_moved(gradients, before)
+            if step == first if plan.noise != "none" else steps_with_units == 3:
+                check_moved(trainable, before)
+            every = config.train.checkpoint_every
+            saving = step + 1 == plan.steps or (every and (step + 1) % every == 0)
+            if saving:
+                check_ranks(trainable, step + 1)
             if leader:
                 if plan.noise_multiplier > 0 and not seeded and step >= known:
                     known = next(mark for mark in marks if mark > step)
-                    spent = epsilon(
-                        noise_multiplier=plan.noise_multiplier,
-                        sampling_probability=plan.sampling_probability,
-                        steps=known,
-                        delta=plan.delta,
-                    )
+                    spent = plan.epsilon_after(known)
                 clipped = (report.norms > plan.clip_norm).float()
                 line = {
                     "step": step + 1,
@@ -276,8 +321,7 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
                 }
                 metrics.write(json.dumps(line) + "\n")
                 metrics.flush()
-                every = config.train.checkpoint_every
-                if every and ((step + 1) % every == 0 or step + 1 == plan.steps):
+                if saving and every:
                     save_checkpoint(
                         vault / "checkpoints", step + 1, gradients.parameters, optimiser
                     )
@@ -288,7 +332,8 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
         return
 
     # ---- release: what the guarantee covers ------------------------------------------------------
-    statement = make_statement(plan, charges=ledger.charges, noise=plan.noise)
+    level = noise_source.level if noise_source else "none"
+    statement = make_statement(plan, charges=ledger.charges, noise=level)
     ledger.close()
     metrics.close()
     make_folder(release)
@@ -311,15 +356,23 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     print(f"wrote {release}  {vault}")
 
 
-def check_moved(gradients: UnitGradients, before: list[torch.Tensor]) -> None:
+def check_moved(trainable: list[torch.nn.Parameter], before: list[torch.Tensor]) -> None:
     """A run whose adapter does not move reports a fine ε and trains nothing."""
-    still = sum(
-        bool((old == new).all()) for old, new in zip(before, gradients.parameters, strict=True)
-    )
+    still = sum(bool((old == new).all()) for old, new in zip(before, trainable, strict=True))
     if still:
         raise InputError(
             f"{still} of {len(before)} trainable tensors did not move in the first step: the "
             "optimiser does not hold the parameters that are trained; nothing was released"
+        )
+
+
+def check_ranks(trainable: list[torch.nn.Parameter], step: int) -> None:
+    """Ranks share one update, so their weights must be the same to the last bit."""
+    digests = set(gather_object([weights_digest_of(trainable)]))
+    if len(digests) > 1:
+        raise EvidenceError(
+            f"after step {step} the processes hold {len(digests)} different adapters: an update "
+            "was not the same for all of them; nothing was released"
         )
 
 

@@ -202,6 +202,7 @@ def test_a_killed_run_resumes_within_its_budget(tmp_path, corpus, tiny_model):
         (["data.patient_column=mrn"], 2, "columns present"),
         (["model.base=absent-model"], 4, "cannot load"),
         (["model.target_modules=nonsense"], 2, "nonsense"),
+        (["data.max_tokens=4096"], 2, "set it to 256 or less"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, corpus, tiny_model, change, code, says):

@@ -30,6 +30,10 @@ def plan(
     epochs: Annotated[
         float | None, typer.Option("--epochs", help="Instead of steps: expected draws of a unit.")
     ] = None,
+    max_units_per_step: Annotated[
+        int | None,
+        typer.Option("--max-units-per-step", help="Cap: cut larger draws to a random subset."),
+    ] = None,
     unit: Annotated[
         str, typer.Option("--unit", help="What is protected: patient or note.")
     ] = "patient",
@@ -40,7 +44,8 @@ def plan(
 ) -> None:
     """Compute noise, steps and the privacy statement. Reads no note and needs no GPU.
 
-    Every number is public: choose them before looking at the notes.
+    Every number is public: choose them before looking at the notes. An epsilon that cannot be
+    reached, or a cap that is too small, is refused with the numbers that would do.
 
     \b
     Examples:
@@ -48,6 +53,8 @@ def plan(
       llmsafe plan --epsilon 2 --delta 1e-6 --population 90000 --units-per-step 1024 --epochs 3
       llmsafe plan --noise-multiplier 0.8 --delta 6.8e-6 --population 100000 \\
           --units-per-step 1024 --steps 292 --json
+      llmsafe plan --epsilon 8 --delta 1e-6 --population 100000 --units-per-step 1024 \\
+          --steps 300 --max-units-per-step 1280
     """
     if (steps is None) == (epochs is None):
         given = "neither" if steps is None else "both"
@@ -72,9 +79,17 @@ def plan(
         clip_norm=clip_norm,
         epsilon=epsilon,
         noise_multiplier=noise_multiplier,
+        max_units_per_step=max_units_per_step,
     )
     if as_json:
         say(render(made))
         emit_json(made.as_json())
     else:
         print(render(made), end="")
+    if made.noise_multiplier > made.units_per_step:
+        say(
+            f"warning: the noise multiplier {made.noise_multiplier:g} exceeds the "
+            f"{made.units_per_step:g} units of a step: in every coordinate the noise of a step is "
+            "larger than the mean gradient can be. Expect to learn little; more steps do not help "
+            "at the same epsilon, a larger population or epsilon does"
+        )

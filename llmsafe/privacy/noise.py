@@ -19,6 +19,7 @@ try them all; hence the full state is filled instead.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from typing import Protocol
@@ -73,6 +74,16 @@ def gaussian_source(level: NoiseLevel, *, seed: int | None = None) -> NoiseSourc
         case "none":
             return _NoSource()
     raise InputError(f"noise level {level!r} is unknown; choose test, standard, secure or none")
+
+
+def step_seed(seed: int, step: int, stream: str) -> int:
+    """The seed of one ``stream`` ("draw", "noise") of one step of a ``test`` run.
+
+    A seed for each step lets a resumed test run repeat its lost steps exactly; a name for each
+    stream keeps draws and noise from being the same numbers.
+    """
+    digest = hashlib.sha256(f"{stream}:{seed}:{step}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")  # torch keeps 32 bits of a seed on the CPU
 
 
 def system_generator() -> torch.Generator:

@@ -7,20 +7,29 @@ import textwrap
 
 from llmsafe.artifacts import PrivacyStatement
 from llmsafe.errors import EvidenceError
-from llmsafe.privacy import accountant
 from llmsafe.privacy.plan import NoiseLevel, Plan
 
 COVERS: tuple[str, ...] = (
-    "the adapter weights in release/, every step of their training, and anything computed from "
-    "them alone: text they generate, a merged model, further training on other data",
+    "LoRA training, every step of it: the adapter weights in release/ and anything computed from "
+    "them alone, such as text they generate, a merged model, further training on other data",
+    "the split: whether a {unit} is trained on or held out hangs on that {unit}'s id alone and "
+    "costs nothing; who was held out had no part in the weights",
+    "the canaries: invented {unit}s, planted by coins that look at no note",
 )
 NOT_COVERED: tuple[str, ...] = (
-    "everything in vault/: exact counts, un-noised losses, canary secrets, scores, mappings",
+    "the audit: audit.json, audit.html and the figures of it in the model card are computed on "
+    "the members themselves, without noise, although they lie in release/",
+    "the scrubber: it reads every note; what it removed, kept, counted or replaced is not noised, "
+    "and scrubbed notes are as private as the notes",
+    "everything in vault/: exact counts, un-noised losses and gradient norms, the split, canary "
+    "secrets, scores, mappings, checkpoints of the optimiser, the corpus itself",
+    "the declared constants (population, units per step, cap, steps, delta, clip norm): they are "
+    "treated as public, and are no longer when they were counted or tuned on the notes",
     "the choice of hyperparameters, if settings were compared on the private notes",
-    "figures of an audit, which are computed on the members themselves",
-    "what the scrubber decided to remove or keep",
-    "other runs on the same notes: their epsilons add up",
-    "the declared population, units per step and steps: they are treated as public",
+    "other runs on the same notes, released or not: their epsilons add up; "
+    "llmsafe check RUN RUN ... adds them",
+    "that a run was made, stopped, refused or repeated, and how much time and memory it took",
+    "what the base model and its tokeniser had seen before",
     "what notes of other people say about a patient (relatives, shared events)",
 )
 _STAMPS = {
@@ -29,12 +38,12 @@ _STAMPS = {
 }
 
 
-def make_statement(
-    plan: Plan, *, charges: int, noise: NoiseLevel | None = None
-) -> PrivacyStatement:
+def make_statement(plan: Plan, *, charges: int, noise: NoiseLevel) -> PrivacyStatement:
     """The claim for a run that charged ``charges`` steps with noise of level ``noise``.
 
-    ``noise`` is the level that was really used; it defaults to the plan's.
+    ``noise`` is the level that was really used: ask the source that drew it
+    (:attr:`llmsafe.privacy.noise.NoiseSource.level`), not the plan. A run planned with ``test``
+    noise, whose draws are seeded as well, stays a test whatever noise it used.
 
     ε is computed from the charges in the ledger, not from the plan: steps redone after a crash
     count twice. Noise ``none`` or ``test`` claims nothing (``private`` false, ε ``None``).
@@ -42,7 +51,6 @@ def make_statement(
     Raises:
         EvidenceError: the noise that was used contradicts the plan, or no step was charged.
     """
-    noise = noise or plan.noise
     if charges < 1:
         raise EvidenceError("no step was charged; nothing was trained and nothing can be stated")
     if (noise == "none") != (plan.noise_multiplier == 0):
@@ -50,7 +58,8 @@ def make_statement(
             f"noise level {noise!r} contradicts the plan's noise multiplier "
             f"{plan.noise_multiplier:g}; train again with the plan's noise"
         )
-    reached = _epsilon(plan, charges)
+    noise = "test" if plan.noise == "test" else noise
+    reached = plan.epsilon if charges == plan.steps else plan.epsilon_after(charges)
     private = noise in ("standard", "secure") and math.isfinite(reached)
     not_covered = list(NOT_COVERED)
     if private and charges < plan.steps:
@@ -72,7 +81,8 @@ def make_statement(
         noise_multiplier=plan.noise_multiplier,
         clip_norm=plan.clip_norm,
         noise=noise,
-        covers=list(COVERS) if private else [],
+        max_units_per_step=plan.max_units_per_step,
+        covers=[item.format(unit=plan.unit) for item in COVERS] if private else [],
         not_covered=not_covered,
     )
 
@@ -81,7 +91,7 @@ def render(subject: PrivacyStatement | Plan) -> str:
     """The statement in words, for people: printed before any compute and kept with the release."""
     if isinstance(subject, Plan):
         title = "Privacy plan"
-        statement = make_statement(subject, charges=subject.steps)
+        statement = make_statement(subject, charges=subject.steps, noise=subject.noise)
     else:
         title, statement = "Privacy statement", subject
     lines = [title, *_claim(statement), "", *_settings(statement)]
@@ -97,18 +107,6 @@ def render(subject: PrivacyStatement | Plan) -> str:
             for item in items:
                 lines += textwrap.wrap(item, 92, initial_indent="  - ", subsequent_indent="    ")
     return "\n".join(lines) + "\n"
-
-
-def _epsilon(plan: Plan, charges: int) -> float:
-    if charges == plan.steps:
-        return plan.epsilon
-    return accountant.epsilon(
-        noise_multiplier=plan.noise_multiplier,
-        sampling_probability=plan.sampling_probability,
-        steps=charges,
-        delta=plan.delta,
-        accountant=plan.accountant,
-    )
 
 
 def _claim(statement: PrivacyStatement) -> list[str]:
@@ -144,9 +142,19 @@ def _settings(statement: PrivacyStatement) -> list[str]:
         "sampling": f"Poisson: each of {statement.population:,} units joins each step with "
         f"probability {statement.sampling_probability:.6g}",
         "units per step": f"{statement.units_per_step:g} expected; the constant divisor",
+        "cap on a draw": _cap(statement),
         "steps": f"{statement.steps:,}",
         "noise multiplier": f"{statement.noise_multiplier:g}, at clip norm {statement.clip_norm:g}",
         "noise level": statement.noise,
         "accountant": statement.accountant,
     }
-    return [f"  {name:<18}{value}" for name, value in rows.items()]
+    return [f"  {name:<18}{value}" for name, value in rows.items() if value]
+
+
+def _cap(statement: PrivacyStatement) -> str:
+    if statement.max_units_per_step is None:
+        return ""
+    return (
+        f"{statement.max_units_per_step:,} units (larger draws are cut at random), for at most "
+        f"{statement.population:,} in all"
+    )

@@ -74,6 +74,11 @@ def load_checkpoint(
     return int(said["step"])
 
 
+def weights_digest_of(parameters: Sequence[nn.Parameter]) -> str:
+    """Digest of trainable weights, to compare them between ranks."""
+    return sha256_bytes(save({str(i): p.detach().cpu() for i, p in enumerate(parameters)}))
+
+
 def save_adapter(folder: Path, model: PeftModel, base: str) -> Path:
     """Write ``adapter_model.safetensors`` and ``adapter_config.json`` into ``folder``.
 

@@ -111,6 +111,14 @@ def set_aside(run: Path) -> None:
         folder.rename(place / folder.name)
 
 
+def finished(run: Path) -> bool:
+    """Whether training wrote its release whole: the lineage names the outputs, and last of all."""
+    lineage = run / VAULT / "lineage.json"
+    if not lineage.is_file():
+        return False
+    return any(step.step == "train" and step.outputs for step in Lineage.load(lineage).steps)
+
+
 def check_same_run(vault: Path, config: RunConfig, origin: LineageStep) -> None:
     """Refuse to resume with other settings, another corpus, other canaries or another base.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -102,15 +103,19 @@ def private_step(
     anything is computed, so a crash can only over-count. A plan without noise is not clipped.
     """
     charge()
-    total, report = clipped_sum(
-        loss,
-        gradients,
-        units,
-        clip_norm=math.inf if plan.noise == "none" else plan.clip_norm,
-        tokens_per_batch=tokens_per_batch,
-        pad=pad,
-    )
-    noise = noise_source.sample(gradients.size, plan.noise_std) if noise_source else None
+    with ThreadPoolExecutor(1) as pool:  # the CPU draws noise while a GPU computes
+        drawing = None
+        if noise_source:
+            drawing = pool.submit(noise_source.sample, gradients.size, plan.noise_std)
+        total, report = clipped_sum(
+            loss,
+            gradients,
+            units,
+            clip_norm=math.inf if plan.noise == "none" else plan.clip_norm,
+            tokens_per_batch=tokens_per_batch,
+            pad=pad,
+        )
+        noise = drawing.result() if drawing else None
     gradients.assign(
         private_gradient(total, noise=noise, divisor=plan.divisor, all_reduce=all_reduce)
     )

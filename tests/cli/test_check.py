@@ -6,9 +6,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from llmsafe.artifacts import Audit, AuditedModel, Verdict
+from llmsafe.artifacts import Audit, AuditedModel, Lineage, LineageStep, Verdict
 from llmsafe.cli.check import check
 from llmsafe.errors import EvidenceError, InputError
+from llmsafe.privacy.accountant import Steps, composed_epsilon
 from llmsafe.privacy.ledger import Ledger
 from llmsafe.privacy.plan import make_plan
 from llmsafe.privacy.statement import make_statement
@@ -26,7 +27,7 @@ def run(tmp_path):
     with Ledger.create(tmp_path / "run/vault/ledger.jsonl", plan) as ledger:
         ledger.charge(0)
         ledger.charge(1)
-    make_statement(plan, charges=2).save(tmp_path / "run/release/privacy.json")
+    make_statement(plan, charges=2, noise="standard").save(tmp_path / "run/release/privacy.json")
     return tmp_path / "run"
 
 
@@ -52,8 +53,85 @@ def test_json_is_the_only_thing_on_stdout(run):
 
 
 def test_no_run(tmp_path):
-    result = CliRunner().invoke(app, [str(tmp_path / "none")])
-    assert isinstance(result.exception, InputError)
+    for arguments in ([str(tmp_path / "none")], [str(tmp_path)], []):
+        result = CliRunner().invoke(app, arguments)
+        assert isinstance(result.exception, InputError)
+
+
+def charge(run, sigma=1.0, *, released=True, noise="standard"):
+    plan = make_plan(
+        delta=1e-5, population=1000, units_per_step=20, steps=2, unit="note",
+        noise_multiplier=sigma, noise=noise,
+    )  # fmt: skip
+    with Ledger.create(run / "vault/ledger.jsonl", plan) as ledger:
+        ledger.charge(0)
+        ledger.charge(1)
+    settings = {"plan": plan.digest(), "planned": plan.as_json()}
+    step = LineageStep(
+        step="train",
+        version="0",
+        inputs={"corpus": "sha256:" + "c" * 64},
+        outputs={},
+        settings=settings,
+    )
+    Lineage(steps=[step]).save(run / "vault/lineage.json", private=True)
+    if released:
+        make_statement(plan, charges=2, noise=plan.noise).save(run / "release/privacy.json")
+
+
+def test_a_folder_of_runs_is_checked_and_added_up(tmp_path):
+    charge(tmp_path / "runs/a")
+    charge(tmp_path / "runs/a/earlier-1", 1.5)
+    charge(tmp_path / "runs/b", released=False)
+    charge(tmp_path / "runs/c", noise="test")
+    result = CliRunner().invoke(app, [str(tmp_path / "runs"), "--json"])
+    data = json.loads(result.stdout)
+    # Finished runs are checked; what was set aside or never ended is only counted.
+    assert [run["run"] for run in data["runs"]] == ["a", "c"]
+    (first,) = data["budgets"]
+    assert [run["run"].rsplit("runs/")[1] for run in first["counted"]] == ["a", "a/earlier-1", "b"]
+    assert [run["released"] for run in first["counted"]] == [True, True, False]
+    assert [run["run"].rsplit("runs/")[1] for run in first["apart"]] == ["c"]
+    parts = [Steps(1.0, 0.02, 4), Steps(1.5, 0.02, 2)]
+    assert first["epsilon"] == pytest.approx(composed_epsilon(parts, delta=1e-5), rel=1e-9)
+    assert first["problems"] == []
+    text = CliRunner().invoke(app, [str(tmp_path / "runs")]).stdout
+    assert f"together: epsilon {first['epsilon']:.4g} at delta 1e-05, the smallest" in text
+    assert "not in it: 1 without private noise" in text
+    assert "unfinished" in text
+
+
+def test_runs_named_twice_count_once_and_one_run_alone_has_no_total(tmp_path):
+    charge(tmp_path / "a")
+    charge(tmp_path / "b")
+    names = [str(tmp_path / name) for name in ("a", "b", "a")]
+    data = json.loads(CliRunner().invoke(app, [*names, "--json"]).stdout)
+    assert [len(data["runs"]), len(data["budgets"][0]["counted"])] == [2, 2]
+    alone = CliRunner().invoke(app, [str(tmp_path / "a"), "--json"])
+    assert json.loads(alone.stdout)["budgets"] == []
+    assert "together" not in CliRunner().invoke(app, [str(tmp_path / "a")]).stdout
+
+
+def test_only_unfinished_runs_have_a_total_too(tmp_path):
+    charge(tmp_path / "runs/a", released=False)
+    charge(tmp_path / "runs/b", released=False)
+    result = CliRunner().invoke(app, [str(tmp_path / "runs")])
+    assert result.exit_code == 0, result.exception
+    assert "together: epsilon" in result.stdout
+
+
+def test_a_total_without_evidence_is_exit_3(tmp_path):
+    charge(tmp_path / "runs/a", released=False)
+    charge(tmp_path / "runs/b", released=False)
+    ledger = tmp_path / "runs/b/vault/ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace('"step":1', '"step":0', 1))
+    result = CliRunner().invoke(app, [str(tmp_path / "runs")])
+    assert isinstance(result.exception, EvidenceError)
+    assert "no total can be stated" in str(result.exception)
+    assert "together" not in result.stdout
+    data = json.loads(CliRunner().invoke(app, [str(tmp_path / "runs"), "--json"]).stdout)
+    assert data["status"] == "broken"
+    assert data["budgets"][0]["epsilon"] is None
 
 
 @pytest.mark.parametrize(

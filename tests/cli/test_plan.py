@@ -38,6 +38,24 @@ def test_text_from_epsilon_and_epochs():
     assert "Does not cover" in result.stdout
 
 
+def test_a_cap_on_the_draws():
+    result = run(f"{COMMON} --noise-multiplier 0.8 --steps 292 --max-units-per-step 1280 --json")
+    assert result.exit_code == 0, result.exception
+    data = json.loads(result.stdout)
+    assert data["max_units_per_step"] == 1280
+    assert data["epsilon"] == pytest.approx(2.1481, abs=0.02)
+    assert "cap on a draw     1,280 units" in result.stderr
+
+
+def test_noise_above_the_signal_of_a_step_is_warned_of():
+    result = run(
+        "--delta 1e-6 --population 100000 --units-per-step 2 --noise-multiplier 4 --steps 9"
+    )
+    assert result.exit_code == 0
+    assert "the noise multiplier 4 exceeds the 2 units of a step" in result.stderr
+    assert "warning" not in run(f"{COMMON} --noise-multiplier 0.8 --steps 292").stderr
+
+
 def test_control():
     result = run(f"{COMMON} --epsilon inf --steps 5")
     assert "NOT PRIVATE" in result.stdout
@@ -55,6 +73,14 @@ def test_control():
         (f"{COMMON} --epsilon 3 --steps 5 --unit ward", "choose patient or note"),
         (f"{COMMON} --epsilon 0 --steps 5", "positive"),
         (f"{COMMON} --epsilon 3 --epochs 0", "epochs"),
+        (
+            f"{COMMON} --epsilon 3 --steps 5 --max-units-per-step 1024",
+            "the smallest that would do is 12",
+        ),
+        (
+            "--delta 1e-3 --population 45 --units-per-step 8 --epsilon 0.01 --steps 40",
+            "all else as it is, epsilon 0.03, or a population of 1",
+        ),
         ("--delta 0.1 --population 100 --units-per-step 10 --epsilon 1 --steps 5", "delta"),
     ],
 )

@@ -49,7 +49,7 @@ def make_run(folder: Path, *, epsilon: float | None = None) -> Path:
     with Ledger.create(vault / "ledger.jsonl", plan) as ledger:
         for step in range(6):
             ledger.charge(step)
-        statement = make_statement(plan, charges=ledger.charges)
+        statement = make_statement(plan, charges=ledger.charges, noise=plan.noise)
     privacy = statement.save(release / "privacy.json")
     save_file({"lora_A": np.ones((2, 2), np.float32)}, release / "adapter_model.safetensors")
     write_text(release / "adapter_config.json", '{"base_model_name_or_path": "owner/absent"}')

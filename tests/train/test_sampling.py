@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from llmsafe.train.sampling import groups, poisson_draw, share_of_rank
+from llmsafe.train.sampling import _cut, groups, poisson_draw, share_of_rank
 from llmsafe.train.units import TokenUnit
 
 
@@ -82,12 +82,75 @@ def test_layout_keeps_every_token_of_every_unit(per_group):
     assert sorted(seen) == sorted(n for u in pool for n in map(len, u.rows))
 
 
-def test_sorted_rows_waste_little_padding():
-    rng = np.random.default_rng(0)
-    pool = units(*[(int(n),) for n in np.clip(rng.lognormal(5, 0.8, 256), 8, 1024)])
-    real = padded = 0
-    for group in groups(pool, tokens_per_batch=2048, units_per_group=10**6, pad=0):
+# Tokens a note of MTSamples under the embedded tokenizer, at 0, 5, …, 100 %.
+MTSAMPLES = [107, 255, 335, 388, 446, 508, 567, 634, 689, 760, 818, 878, 952, 1044, 1135, 1229,
+             1362, 1515, 1751, 2135, 8893]  # fmt: skip
+
+
+def note_lengths(count: int, rng: np.random.Generator, context: int) -> list[int]:
+    drawn = np.interp(rng.random(count), np.linspace(0, 1, len(MTSAMPLES)), MTSAMPLES)
+    return [min(context, round(float(n))) for n in drawn]
+
+
+def computed_per_real(pool: list[TokenUnit], tokens_per_batch: int) -> float:
+    real = computed = 0
+    for group in groups(pool, tokens_per_batch=tokens_per_batch, units_per_group=50, pad=0):
         for batch in group.batches:
             real += int(batch.lengths.sum())
-            padded += batch.input_ids.numel()
-    assert padded / real <= 1.10
+            computed += batch.input_ids.numel()
+    return computed / real
+
+
+@pytest.mark.parametrize("tokens_per_batch", [1024, 2048, 4096, 8192, 16384])
+@pytest.mark.parametrize("context", [256, 1024, 4096])
+@pytest.mark.parametrize("notes_per_unit", [1, 6], ids=["notes", "patients"])
+def test_little_padding_is_computed(tokens_per_batch, context, notes_per_unit):
+    """Computed / real tokens ≤ 1.10 on note lengths like those of MTSamples, draws of 64 units."""
+    rng = np.random.default_rng(0)
+    ratios = []
+    for _ in range(5):
+        sizes = rng.integers(1, notes_per_unit + 1, 64)
+        pool = units(*(tuple(note_lengths(int(n), rng, context)) for n in sizes))
+        ratios.append(computed_per_real(pool, tokens_per_batch))
+    assert max(ratios) <= 1.10
+
+
+def test_random_micro_batches_compute_half_as_much_again():
+    """Negative control: what a loop that shuffles and pads computes on the same notes."""
+    rng = np.random.default_rng(0)
+    lengths = np.array(note_lengths(512, rng, 1024)).reshape(-1, 8)
+    assert float((8 * lengths.max(1)).sum() / lengths.sum()) > 1.3
+
+
+def cheapest(lengths: list[int], tokens: int, most: int) -> float:
+    """Every way of cutting, tried."""
+    if not lengths:
+        return 0.0
+    return min(
+        n * lengths[n - 1] + tokens / 16 + cheapest(lengths[n:], tokens, most)
+        for n in range(1, len(lengths) + 1)
+        if n == 1 or (n <= most and n * lengths[n - 1] <= tokens)
+    )
+
+
+def test_rows_are_cut_at_the_least_cost():
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        lengths = sorted(int(n) for n in rng.integers(2, 40, rng.integers(1, 10)))
+        tokens, most = int(rng.integers(20, 200)), int(rng.integers(1, 8))
+        runs = _cut(lengths, tokens, most)
+        assert [index for a, b in runs for index in range(a, b)] == list(range(len(lengths)))
+        cost = sum((b - a) * lengths[b - 1] + tokens / 16 for a, b in runs)
+        assert cost == pytest.approx(cheapest(lengths, tokens, most))
+
+
+def test_a_cap_cuts_a_draw_to_a_random_subset():
+    generator = torch.Generator().manual_seed(4)
+    seen = inclusion(lambda: poisson_draw(40, 0.5, generator, cap=12), 40, 4000)
+    assert set(seen.sum(1)) <= set(range(13))
+    # Each unit is equally likely to stay; cutting off the end of the draw would not be.
+    counts, expected = seen.sum(0), seen.sum() / 40
+    chi = ((counts - expected) ** 2 / (expected * (1 - expected / 4000))).sum()
+    assert 1e-4 < stats.chi2.sf(chi, 40) < 1 - 1e-4
+    uncut = [poisson_draw(40, 0.5, torch.Generator().manual_seed(s), cap=40) for s in range(20)]
+    assert uncut == [poisson_draw(40, 0.5, torch.Generator().manual_seed(s)) for s in range(20)]
