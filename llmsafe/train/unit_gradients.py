@@ -1,10 +1,11 @@
 """Per-unit gradients of LoRA matrices in one ordinary backward pass.
 
 For y = W x + s·B(A x) with W frozen, the gradient of row i with respect to A is uᵢᵀxᵢ and with
-respect to B it is gᵢᵀhᵢ (u, g: gradients at the outputs of A and B; h = A x). These are the very
+respect to B it is s·gᵢᵀhᵢ, where g is the gradient at y, u = s·gB and h = A x. These are the very
 products that the plain weight gradient sums over rows, so keeping them apart costs memory but
 next to no arithmetic: no second backward, no ghost norm (Goodfellow 2015; Li et al. 2022,
-2110.05679, section 4, for the alternatives).
+2110.05679, section 4, for the alternatives). Each layer is one autograd function, which also
+spares the passes over y and x that separate layers, scale and sum would make.
 """
 
 from __future__ import annotations
@@ -46,29 +47,21 @@ class UnitGradients:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.layers = _lora_linears(model)
-        self.parameters = [cast(nn.Parameter, layer.weight) for layer in self.layers]
+        self.layers = _lora_layers(model)
+        self.parameters = [weight for layer in self.layers for weight in (layer.a, layer.b)]
         self.size = sum(p.numel() for p in self.parameters)
         self._dtype = torch.promote_types(self.parameters[0].dtype, torch.float32)
         self._buffer = torch.zeros(0, self.size)  # [units, parameters] of the open group
-        self._views: list[Tensor] = []  # the buffer as one [units, out, in] per layer
+        self._views: list[Tensor] = []  # the buffer as one [units, out, in] per parameter
         self._slots: Tensor | None = None
         self._aligned = False
-        # PEFT would hand each LoRA layer a float32 copy of its input, kept until the backward;
-        # _UnitLinear keeps the input that the frozen layer shares and casts it when it is used.
-        self._tuners = [m for m in model.modules() if hasattr(m, "cast_input_dtype_enabled")]
-        for tuner in self._tuners:
-            setattr(tuner, "cast_input_dtype_enabled", False)  # noqa: B010
         for index, layer in enumerate(self.layers):
-            setattr(layer, "forward", functools.partial(_forward, self, index, layer))  # noqa: B010
+            setattr(layer.module, "forward", functools.partial(_forward, self, index, layer))  # noqa: B010
 
     def detach(self) -> None:
         """Give the layers their own forward back."""
-        for tuner in self._tuners:
-            setattr(tuner, "cast_input_dtype_enabled", True)  # noqa: B010
         for layer in self.layers:
-            if "forward" in vars(layer):
-                del layer.forward
+            vars(layer.module).pop("forward", None)
 
     def open(self, units: int) -> None:
         """Start a group of ``units`` units with zero gradients."""
@@ -90,7 +83,7 @@ class UnitGradients:
             self._slots = None
 
     def record(self, index: int, inputs: Tensor, gradients: Tensor) -> None:
-        """Add the rows' gradients of layer ``index`` to their units' slots.
+        """Add the rows' gradients of parameter ``index`` to their units' slots.
 
         ``inputs`` is [rows, time, in], ``gradients`` [rows, time, out].
         """
@@ -133,50 +126,99 @@ class UnitGradients:
             parameter.grad = part.view_as(parameter).to(parameter.dtype)
 
 
-class _UnitLinear(torch.autograd.Function):
-    """x ↦ x Wᵀ whose backward hands the weight gradient to a recorder, row by row."""
+@dataclass(frozen=True)
+class _Layer:
+    """A PEFT LoRA layer: y = base(x) + scale · B A x, with A [r, in] and B [out, r]."""
+
+    module: nn.Module
+    base: nn.Module
+    a: nn.Parameter
+    b: nn.Parameter
+    scale: float
+
+
+class _LoraLinear(torch.autograd.Function):
+    """One LoRA layer whose backward hands its weight gradients to a recorder, row by row.
+
+    ``weight`` and ``bias`` are those of a frozen linear base; or ``weight`` is ``None`` and
+    ``base`` is the output of another kind of base layer (GPT-2's Conv1D, 4 bits). The input is
+    saved as the frozen layer sees it (bfloat16, say) and cast to A's precision where it is used.
+    """
 
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, x: Tensor, weight: Tensor, recorder: UnitGradients, index: int
+        ctx: Any,
+        x: Tensor,
+        base: Tensor | None,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        a: Tensor,
+        b: Tensor,
+        scale: float,
+        recorder: UnitGradients,
+        index: int,
     ) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.recorder, ctx.index = recorder, index
-        return nn.functional.linear(x.to(weight.dtype), weight)
+        hidden = nn.functional.linear(x.to(a.dtype), a)
+        ctx.save_for_backward(x, hidden, weight, a, b)
+        ctx.scale, ctx.recorder, ctx.index = scale, recorder, index
+        y = nn.functional.linear(x, cast(Tensor, weight), bias) if base is None else base
+        return _add_product(y, hidden, b.t(), scale)
 
     @staticmethod
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, gradient: Tensor
-    ) -> tuple[Tensor | None, None, None, None]:
-        x, weight = ctx.saved_tensors
-        ctx.recorder.record(ctx.index, x, gradient)
-        below = (gradient @ weight).to(x.dtype) if ctx.needs_input_grad[0] else None
-        return below, None, None, None
+    ) -> tuple[Tensor | None, ...]:
+        x, hidden, weight, a, b = ctx.saved_tensors
+        upper = (gradient.to(b.dtype) @ b).mul_(ctx.scale)
+        ctx.recorder.record(2 * ctx.index, x, upper)
+        ctx.recorder.record(2 * ctx.index + 1, hidden * ctx.scale, gradient)
+        below = None
+        if ctx.needs_input_grad[0]:
+            if weight is None:
+                below = (upper @ a).to(x.dtype)
+            else:
+                below = _add_product(gradient @ weight, upper, a, 1.0)
+        return below, gradient if weight is None else None, *[None] * 7
 
 
-def _forward(recorder: UnitGradients, index: int, layer: nn.Linear, x: Tensor) -> Tensor:
+def _add_product(y: Tensor, left: Tensor, right: Tensor, scale: float) -> Tensor:
+    """y + scale · left @ right in one pass over y where the types allow it ([…, n] each)."""
+    if y.dtype == left.dtype:
+        flat = torch.addmm(y.flatten(0, -2), left.flatten(0, -2), right, alpha=scale)
+        return flat.view(y.shape)
+    return (y + (left * scale) @ right).to(y.dtype)
+
+
+def _forward(recorder: UnitGradients, index: int, layer: _Layer, x: Tensor, *more: Any) -> Tensor:
     if not torch.is_grad_enabled():
-        return nn.functional.linear(x.to(layer.weight.dtype), layer.weight)
-    return cast(Tensor, _UnitLinear.apply(x, layer.weight, recorder, index))
+        return type(layer.module).forward(layer.module, x, *more)
+    frozen = type(layer.base) is nn.Linear
+    base = None if frozen else layer.base(x, *more)
+    weight, bias = (layer.base.weight, layer.base.bias) if frozen else (None, None)
+    own = (layer.a, layer.b, layer.scale, recorder, index)
+    return cast(Tensor, _LoraLinear.apply(x, base, weight, bias, *own))
 
 
-def _lora_linears(model: nn.Module) -> list[nn.Linear]:
-    layers: list[nn.Linear] = []
+# Layers whose output is base(x) + scale · B A x and nothing else.
+_KNOWN = ("Linear", "Linear4bit", "Linear8bitLt")
+
+
+def _lora_layers(model: nn.Module) -> list[_Layer]:
+    layers: list[_Layer] = []
     clipped: set[int] = set()
     for name, module in model.named_modules():
-        is_lora = any(part in ("lora_A", "lora_B") for part in name.split("."))
-        if is_lora and isinstance(module, nn.Linear) and module.weight.requires_grad:
-            if module.bias is not None:  # pyright: ignore[reportUnnecessaryComparison]
-                raise InputError(
-                    f"LoRA layer {name} has a bias, which is not clipped; set lora_bias=False"
-                )
-            if id(module.weight) in clipped:
-                raise InputError(
-                    f"LoRA layer {name} shares its weight with another layer; tied trainable "
-                    "weights are not clipped as one: untie them"
-                )
-            clipped.add(id(module.weight))
-            layers.append(module)
+        known = type(module).__name__ in _KNOWN and type(module).__module__.startswith("peft.")
+        adapters: Any = getattr(module, "lora_A", {})
+        for adapter in adapters if known else ():
+            layer = _layer(name, cast(Any, module), adapter)
+            for weight in (layer.a, layer.b):
+                if id(weight) in clipped:
+                    raise InputError(
+                        f"LoRA layer {name} shares its weight with another layer; tied trainable "
+                        "weights are not clipped as one: untie them"
+                    )
+                clipped.add(id(weight))
+            layers.append(layer)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and id(parameter) not in clipped:
             raise InputError(
@@ -187,6 +229,24 @@ def _lora_linears(model: nn.Module) -> list[nn.Linear]:
     if not layers:
         raise InputError("no trainable LoRA layer; set model.target_modules=all-linear")
     return layers
+
+
+def _layer(name: str, module: Any, adapter: str) -> _Layer:
+    a, b, dropout = module.lora_A[adapter], module.lora_B[adapter], module.lora_dropout[adapter]
+    if a.bias is not None or b.bias is not None:
+        raise InputError(f"LoRA layer {name} has a bias, which is not clipped; set lora_bias=False")
+    if getattr(dropout, "p", 0.0) > 0:
+        raise InputError(
+            f"LoRA layer {name} has dropout {dropout.p:g}; under the noise of a private step it "
+            "only adds variance and is not supported: set lora_dropout=0"
+        )
+    if list(module.active_adapters) != [adapter] or module.merged:
+        raise InputError(f"LoRA layer {name} has several adapters or a merged one; train one, bare")
+    if getattr(module, "lora_variant", None):
+        raise InputError(f"LoRA layer {name} is a variant (DoRA or another); train plain LoRA")
+    return _Layer(
+        module, module.get_base_layer(), a.weight, b.weight, float(module.scaling[adapter])
+    )
 
 
 def check_isolation(model: nn.Module) -> None:

@@ -37,6 +37,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 
 from llmsafe.errors import InputError
@@ -52,7 +53,7 @@ from llmsafe.train.units import TokenUnit
 ROOT = Path(__file__).resolve().parents[2]
 ALPHA = 1e-6
 LEVELS = ("test", "standard", "secure")
-WIDTH = 320  # its square is the number of trainable parameters: 102,400
+WIDTH = 320  # its square is the number of trainable parameters
 PLAN = Plan(
     epsilon=1.0, delta=1e-3, population=100, units_per_step=10, steps=40, noise_multiplier=2.0,
     sampling_probability=0.1, clip_norm=0.5, unit="patient", noise="standard",
@@ -61,23 +62,28 @@ DEVIATION = PLAN.noise_multiplier * PLAN.clip_norm / PLAN.units_per_step
 
 
 class Wide(nn.Module):
-    """One LoRA matrix of 100,000 parameters between a frozen embedding and a frozen head."""
+    """One linear layer between a frozen embedding and a frozen head."""
 
     def __init__(self):
         super().__init__()
-        torch.manual_seed(0)
         self.config = SimpleNamespace(get_text_config=lambda: SimpleNamespace(vocab_size=50))
-        self.embedding = nn.Embedding(50, WIDTH).requires_grad_(False)
-        self.head = nn.Linear(WIDTH, 50, bias=False).requires_grad_(False)
-        self.lora_A = nn.ModuleDict({"default": nn.Linear(WIDTH, WIDTH, bias=False)})
+        self.embedding = nn.Embedding(50, WIDTH)
+        self.mix = nn.Linear(WIDTH, WIDTH, bias=False)
+        self.head = nn.Linear(WIDTH, 50, bias=False)
 
     def get_output_embeddings(self):
         return None
 
     def forward(self, input_ids, use_cache=False, **_):
         hidden = self.embedding(input_ids)
-        hidden = hidden + self.lora_A["default"](hidden)
-        return SimpleNamespace(logits=self.head(hidden))
+        return SimpleNamespace(logits=self.head(hidden + self.mix(hidden)))
+
+
+def wide() -> nn.Module:
+    """LoRA on that layer: A and B have 102,400 parameters together."""
+    torch.manual_seed(0)
+    config = LoraConfig(r=WIDTH // 2, target_modules=["mix"], init_lora_weights=False)
+    return inject_adapter_in_model(config, Wide())
 
 
 POOL = [TokenUnit(f"u{i}", (tuple(range(1 + i, 6 + 2 * i)),)) for i in range(6)]
@@ -115,7 +121,7 @@ def source_of(level: str, rank: int):
 
 def noise_of_ranks(rank: int, world: int, all_reduce) -> dict[str, torch.Tensor]:
     """What a rank is left with after noise-only steps: the right one, and three wrong ones."""
-    model = Wide()
+    model = wide()
     step = partial(released, model, [], all_reduce=all_reduce)
     updates = {level: step(noise=source_of(level, rank) if rank == 0 else None) for level in LEVELS}
     updates["every rank its own"] = step(noise=source_of("standard", rank))
@@ -127,7 +133,7 @@ def noise_of_ranks(rank: int, world: int, all_reduce) -> dict[str, torch.Tensor]
 
 def steps_of_ranks(rank: int, world: int, broadcast, all_reduce) -> dict[str, torch.Tensor]:
     """Forty steps of small global draws: most leave some rank without a unit."""
-    model, draws = Wide(), torch.Generator().manual_seed(5)
+    model, draws = wide(), torch.Generator().manual_seed(5)
     total, steps, idle, units = torch.zeros(WIDTH**2, dtype=torch.float64), 0, 0, []
     for _ in range(PLAN.steps):
         draw = broadcast(poisson_draw(len(POOL), 0.3, draws) if rank == 0 else None)
@@ -299,7 +305,7 @@ def test_other_draws_are_told_apart(draw):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
 def test_a_unit_that_is_not_finite_changes_nothing_and_the_noise_is_added(value):
-    model = Wide()
+    model = wide()
     poisoned = TokenUnit("poisoned", ((3, 49, 4),))  # no other unit has token 49 as an input
     seeded = partial(gaussian_source, "test", seed=1)
     clean = released(model, POOL, noise=seeded())
@@ -314,12 +320,12 @@ def test_a_unit_that_is_not_finite_changes_nothing_and_the_noise_is_added(value)
 
 def test_a_unit_that_is_not_finite_would_poison_a_plain_sum():
     """Negative control: autograd's own gradient of the same units is NaN everywhere."""
-    model = Wide()
+    model = wide()
     with torch.no_grad():
         model.embedding.weight[49] = math.nan
     ids = torch.tensor([[3, 49, 4], [3, 5, 4]])
     NextTokenLoss(model)(ids, torch.full((2, 2), 0.5)).sum().backward()
-    assert not bool(torch.isfinite(model.lora_A["default"].weight.grad).any())
+    assert not bool(torch.isfinite(model.mix.lora_A["default"].weight.grad).any())
 
 
 def test_delta_is_asked_for(tmp_path):

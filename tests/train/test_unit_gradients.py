@@ -199,9 +199,10 @@ def test_float16_norm_cannot_be_used_to_escape_the_clip():
     ("settings", "why"),
     [
         ({"modules_to_save": ["embed_tokens"]}, "trainable"),
-        ({"use_dora": True}, "trainable"),
+        ({"use_dora": True}, "DoRA"),
         ({"bias": "all"}, None),
         ({"lora_bias": True}, "bias"),
+        ({"lora_dropout": 0.1}, "dropout"),
         ({"target_modules": ["embed_tokens"]}, "trainable"),
     ],
 )
