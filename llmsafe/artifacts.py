@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -78,6 +79,34 @@ def write_atomic(path: Path, data: bytes, *, private: bool = False) -> Path:
 def write_text(path: Path, text: str, *, private: bool = False) -> Path:
     """:func:`write_atomic` for text (UTF-8)."""
     return write_atomic(path, text.encode(), private=private)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line to a private file (0600), in one write.
+
+    Raises:
+        SetupError: the disk refuses.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(descriptor, line.encode() + b"\n")
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise SetupError(
+            f"cannot write {path}: {error.strerror}; free space or choose a writable output"
+        ) from error
+
+
+def remove_torn(folder: Path) -> None:
+    """Remove the temporary files that a killed :func:`write_atomic` left anywhere in ``folder``.
+
+    Call it only where no other process writes into the folder.
+    """
+    for path in folder.rglob(".*"):
+        if re.fullmatch(r"\..+\.[0-9a-f]{16}", path.name) and path.is_file():
+            path.unlink()
 
 
 def _fsync_folder(folder: Path) -> None:

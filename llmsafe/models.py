@@ -5,6 +5,7 @@ Only safetensors weights are loaded, never a pickle; ``trust_remote_code`` does 
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 import importlib.util
 import os
@@ -151,28 +152,24 @@ def _four_bit(dtype: torch.dtype) -> dict[str, Any]:
 def checkpoint_layers(model: torch.nn.Module) -> None:
     """Keep only the layers' inputs for the backward pass and compute the rest again there.
 
-    Less memory for about a third more time. transformers does this in training mode only; the
-    layers alone are put into it, not what lies inside them, so that dropout stays off.
+    Less memory for about a third more time. transformers' own switch works in training mode only,
+    which would also switch on dropout; so the layers are wrapped here.
 
     Raises:
         InputError: the model's layers cannot be checkpointed.
     """
+    from torch.utils.checkpoint import checkpoint
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    get_base: Any = getattr(model, "get_base_model", None)
-    causal: Any = get_base() if get_base else model
-    layers = [m for m in causal.modules() if isinstance(m, GradientCheckpointingLayer)]
+    layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
     if not layers:
         raise InputError(
-            f"{type(causal).__name__} has no layers that can be checkpointed; set "
+            f"{type(model).__name__} has no layers that can be checkpointed; set "
             "model.gradient_checkpointing=false and a smaller train.tokens_per_batch"
         )
-    newer = hasattr(causal, "activation_checkpointing_enable")
-    name = "activation_checkpointing" if newer else "gradient_checkpointing"
-    enable: Any = getattr(causal, f"{name}_enable")
-    enable(**{f"{name}_kwargs": {"use_reentrant": False}})
     for layer in layers:
-        layer.training = True
+        again = functools.partial(checkpoint, layer.forward, use_reentrant=False)
+        setattr(layer, "forward", again)  # noqa: B010
 
 
 def _not_loaded(what: str, name: str) -> str:

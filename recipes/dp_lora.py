@@ -24,11 +24,20 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from peft import LoraConfig, get_peft_model
 
-from llmsafe.artifacts import LineageStep, check_output, make_folder, sha256_file, write_text
+from llmsafe.artifacts import (
+    LineageStep,
+    append_line,
+    check_output,
+    make_folder,
+    remove_torn,
+    sha256_file,
+    sha256_json,
+    write_text,
+)
 from llmsafe.cli.common import progress, say, unexpected
 from llmsafe.cli.library import find
 from llmsafe.config import RunConfig, dump_config, load_config
-from llmsafe.errors import EvidenceError, InputError, LlmsafeError
+from llmsafe.errors import InputError, LlmsafeError
 from llmsafe.models import (
     checkpoint_layers,
     context_length,
@@ -46,20 +55,24 @@ from llmsafe.train.checkpoint import (
     load_checkpoint,
     save_adapter,
     save_checkpoint,
+    share_state,
     weights_digest_of,
 )
 from llmsafe.train.data import (
     SYNTHETIC,
     canaries_digest,
+    check_agreement,
     check_same_run,
-    finished,
     load_training_data,
+    members_digest,
     set_aside,
     synthetic_corpus,
+    to_resume,
 )
 from llmsafe.train.loss import NextTokenLoss
+from llmsafe.train.rehearsal import rehearse
 from llmsafe.train.sampling import poisson_draw, share_of_rank
-from llmsafe.train.step import learning_rate, private_step
+from llmsafe.train.step import combined, learning_rate, private_step
 from llmsafe.train.unit_gradients import UnitGradients, check_isolation
 
 
@@ -110,15 +123,12 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     # ---- data: privacy units, never loose notes --------------------------------------------------
     run = Path(config.output)
     vault, release = run / "vault", run / "release"
-    if resume and finished(run):
-        raise InputError(f"{run} is finished; there is nothing to resume")
-    if resume and not (vault / "ledger.jsonl").exists():
-        # A ledger is made before anything is learnt; weights without one are another matter.
-        if (vault / "checkpoints").exists():
-            raise EvidenceError(f"{vault} has checkpoints but no ledger; restore it to resume")
-        tell(f"no step of {run} was charged: starting anew")
-        resume, force = False, True
-    accelerator.wait_for_everyone()
+    if leader and resume:
+        resume = to_resume(run)
+        if not resume:
+            tell(f"no step of {run} was charged yet: starting it")
+            force = True
+    resume = broadcast_object_list([resume])[0]  # the leader's folder is the one that counts
     if leader and not resume:
         sources = [Path(p) for p in (config.data.corpus, config.data.canaries) if p]
         check_output(run, force=force, inputs=sources)
@@ -194,6 +204,7 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
         checkpoint_layers(model)
     gradients = UnitGradients(model)
     loss = NextTokenLoss(model)
+    rehearse(model, loss, gradients, pad=tokenizer.pad_token_id or 0)
     optimiser = torch.optim.AdamW(
         gradients.parameters, lr=config.train.learning_rate, weight_decay=config.train.weight_decay
     )
@@ -222,26 +233,36 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
             },
         },
     )
+    facts = {
+        "the settings": sha256_json(config.model_dump(mode="json", exclude={"output"})),
+        "the plan": plan.digest(),
+        "the corpus": members_digest(units),
+        "the base model": origin.inputs["base"],
+        "the first adapter": weights_digest_of(gradients.parameters),
+    }
+    check_agreement(facts, gather_object([facts]))
     seeded = config.privacy.noise == "test"  # repeatable draws and noise; never a claim
     # Charges are the budget: a resumed run goes on after the last charge, so steps lost between
     # the last checkpoint and a crash stay paid for and the total never passes the plan.
-    restored = 0
-    if resume:
-        restored = load_checkpoint(vault / "checkpoints", gradients.parameters, optimiser)
-    ledger = None
+    restored, ledger = 0, None
     if leader:
         path = vault / "ledger.jsonl"
         if resume:
             check_same_run(vault, config, origin)  # one ε cannot cover two corpora
+            restored = load_checkpoint(vault / "checkpoints", gradients.parameters, optimiser)
             ledger = Ledger.resume(path, plan, applied=restored)
         else:
             if config.data.corpus != SYNTHETIC:  # that one lies in the new vault already
                 set_aside(run)
             make_folder(vault, private=True)
             write_text(vault / "config.yaml", dump_config(config), private=True)
+            data.split.save(vault / "split.json", private=True)
             data.lineage.then(origin).save(vault / "lineage.json", private=True)
             ledger = Ledger.create(path, plan)  # last: with it the run can be resumed
-    first = broadcast_object_list([ledger.charges if ledger else None])[0]
+        remove_torn(run)
+    restored, first = broadcast_object_list([(restored, ledger.charges if ledger else 0)])[0]
+    if restored:
+        share_state(gradients.parameters, optimiser, lambda mine: broadcast_object_list([mine])[0])
     if resume and not seeded and first == plan.steps and restored == 0:
         raise InputError(
             f"all {first} steps of {run} are charged and no checkpoint is left to release; start "
@@ -258,9 +279,6 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     # ---- the loop --------------------------------------------------------------------------------
     trainable = [p for p in model.parameters() if p.requires_grad]
     before = [p.detach().clone() for p in trainable]
-    if leader:
-        (vault / "metrics.jsonl").touch(mode=0o600)
-    metrics = (vault / "metrics.jsonl").open("a") if leader else None
     # Accounting takes a second, so ε is computed at tenths and shown rounded up to the next one.
     marks = sorted({math.ceil(plan.steps * part / 10) for part in range(1, 11)})
     spent, known, steps_with_units, started = None, 0, 0, time.monotonic()
@@ -303,8 +321,14 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
             every = config.train.checkpoint_every
             saving = step + 1 == plan.steps or (every and (step + 1) % every == 0)
             if saving:
-                check_ranks(trainable, step + 1)
+                weights = {f"the adapter after step {step + 1}": weights_digest_of(trainable)}
+                check_agreement(weights, gather_object([weights]))
+            report = combined(gather_object([report]))
             if leader:
+                if saving and every:
+                    save_checkpoint(
+                        vault / "checkpoints", step + 1, gradients.parameters, optimiser
+                    )
                 if plan.noise_multiplier > 0 and not seeded and step >= known:
                     known = next(mark for mark in marks if mark > step)
                     spent = plan.epsilon_after(known)
@@ -319,12 +343,7 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
                     "epsilon": spent,
                     "seconds": round(time.monotonic() - started, 3),
                 }
-                metrics.write(json.dumps(line) + "\n")
-                metrics.flush()
-                if saving and every:
-                    save_checkpoint(
-                        vault / "checkpoints", step + 1, gradients.parameters, optimiser
-                    )
+                append_line(vault / "metrics.jsonl", json.dumps(line))
             advance(1, "not private" if spent is None else f"ε at most {spent:.2f}")
     gradients.detach()
     accelerator.wait_for_everyone()
@@ -335,20 +354,18 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     level = noise_source.level if noise_source else "none"
     statement = make_statement(plan, charges=ledger.charges, noise=level)
     ledger.close()
-    metrics.close()
     make_folder(release)
     adapter = save_adapter(release, model, public_name(config.model.base))
     privacy = statement.save(release / "privacy.json")
     card = model_card(statement, None, base=config.model.base, settings=config.model.model_dump())
     write_text(release / "README.md", card)
-    split = data.split.save(vault / "split.json", private=True)
     if data.canaries:
         write_text(vault / "canaries.json", data.canaries.read_text(), private=True)
     released = {
         "adapter": sha256_file(adapter),
         "adapter_config": sha256_file(release / "adapter_config.json"),
         "privacy": sha256_file(privacy),
-        "split": sha256_file(split),
+        "split": sha256_file(vault / "split.json"),
     }
     lineage = data.lineage.then(origin.model_copy(update={"outputs": released}))
     lineage.save(vault / "lineage.json", private=True)
@@ -363,16 +380,6 @@ def check_moved(trainable: list[torch.nn.Parameter], before: list[torch.Tensor])
         raise InputError(
             f"{still} of {len(before)} trainable tensors did not move in the first step: the "
             "optimiser does not hold the parameters that are trained; nothing was released"
-        )
-
-
-def check_ranks(trainable: list[torch.nn.Parameter], step: int) -> None:
-    """Ranks share one update, so their weights must be the same to the last bit."""
-    digests = set(gather_object([weights_digest_of(trainable)]))
-    if len(digests) > 1:
-        raise EvidenceError(
-            f"after step {step} the processes hold {len(digests)} different adapters: an update "
-            "was not the same for all of them; nothing was released"
         )
 
 

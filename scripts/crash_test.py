@@ -34,11 +34,11 @@ from types import ModuleType
 from typing import Any
 
 from llmsafe.artifacts import PrivacyStatement, sha256_file
-from llmsafe.config import RunConfig, load_config
 from llmsafe.corpus import write_corpus
 from llmsafe.errors import LlmsafeError
 from llmsafe.privacy.ledger import read_ledger
 from llmsafe.synthetic import patients
+from llmsafe.train.data import finished
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 STEPS = 8
@@ -70,9 +70,9 @@ def main() -> None:
         bench = Bench(Path(folder), recipe)
         failures = 0
         for noise in args.noise:
-            whole = bench.run(noise, "whole")
+            whole = bench.run(noise, f"whole-{noise}")
             started = time.monotonic()
-            calls = bench.run(noise, "counted", count=True)
+            calls = bench.run(noise, f"counted-{noise}", count=True)
             seconds = time.monotonic() - started
             for index in range(args.kills + args.disk_full):
                 if index >= args.kills:
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 class Bench:
-    """Runs the recipe in forked children: its libraries are imported once."""
+    """Starts the recipe in forked children: its libraries are imported once."""
 
     def __init__(self, folder: Path, recipe: ModuleType) -> None:
         self.folder, self.recipe = folder, recipe
@@ -132,6 +132,8 @@ class Bench:
         while code and resumes < MOST_RESUMES:
             resumes += 1
             code = self.child(noise, name, resume=True, fault=None)
+            if code == 2 and finished(self.folder / name):
+                code = 0  # killed between its last write and its end
             if code:
                 wrong.append(f"resume gave exit {code}: {self.log(name)}")
                 break
@@ -177,28 +179,22 @@ class Bench:
         log = os.open(self.folder / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        code = 4
         counter = [0]
+        sys.argv = [
+            "dp_lora.py", f"data.corpus={self.folder / 'corpus.jsonl'}", "data.max_tokens=24",
+            "data.held_out=0", f"output={self.folder / name}", f"privacy.noise={noise}",
+            "privacy.population=24", "privacy.delta=1e-3", "train.units_per_step=12",
+            f"train.steps={STEPS}", "train.checkpoint_every=2", "model.lora_rank=2",
+            "model.target_modules=[q_proj]", *(["--resume"] if resume else []),
+        ]  # fmt: skip
+        code: Any = 0
         try:
-            config = load_config(
-                RunConfig,
-                RECIPES / "configs" / "default.yaml",
-                [
-                    f"data.corpus={self.folder / 'corpus.jsonl'}", "data.max_tokens=24",
-                    f"output={self.folder / name}", f"privacy.noise={noise}",
-                    "privacy.population=24", "privacy.delta=1e-3", "train.units_per_step=8",
-                    f"train.steps={STEPS}", "train.checkpoint_every=2", "model.lora_rank=2",
-                    "model.target_modules=[q_proj]",
-                ],
-            )  # fmt: skip
             self._watch_randomness(name)
             if isinstance(fault, Fault):
                 inject(fault, counter)
-            self.recipe.train(config, resume, False)
-            code = 0
-        except LlmsafeError as error:
-            print(error, flush=True)
-            code = error.exit_code
+            self.recipe.main()
+        except SystemExit as ended:
+            code = ended.code
         except BaseException as error:
             print(f"{type(error).__name__}: {error}", flush=True)
             code = 70
@@ -231,7 +227,7 @@ class Bench:
 
         def draw(population: int, *args: Any, **settings: Any) -> list[int]:
             drawn = make_draw(population, *args, **settings)
-            # 24 units at 1/3: two honest draws are the same about once in 10^6 pairs.
+            # 24 units at 1/2: two honest draws are the same once in 2^24 pairs.
             keep("draw", repr(drawn).encode())
             return drawn
 
@@ -243,7 +239,7 @@ class Bench:
         return text.splitlines()[-1] if text else "no output"
 
 
-WRITE = os.write
+WRITE, FDOPEN = os.write, os.fdopen
 
 
 def inject(fault: Fault, counter: list[int]) -> None:
@@ -266,8 +262,35 @@ def inject(fault: Fault, counter: list[int]) -> None:
 
         return wrapped
 
+    class Unbuffered:
+        """A file whose writes are counted operations too."""
+
+        def __init__(self, descriptor: int, mode: str = "r", *_: Any, **__: Any) -> None:
+            self._descriptor = descriptor
+
+        def write(self, data: bytes) -> None:
+            os.write(self._descriptor, data)
+
+        def flush(self) -> None:
+            """Nothing is held back."""
+
+        def fileno(self) -> int:
+            return self._descriptor
+
+        def __enter__(self) -> Unbuffered:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            os.close(self._descriptor)
+
+    def fdopen(descriptor: int, mode: str = "r", *more: Any, **settings: Any) -> Any:
+        if mode == "wb":
+            return Unbuffered(descriptor)
+        return FDOPEN(descriptor, mode, *more, **settings)
+
     for name in ("write", "fsync", "replace", "ftruncate"):
         setattr(os, name, wrap(getattr(os, name)))
+    setattr(os, "fdopen", fdopen)  # noqa: B010
 
 
 def describe(fault: Fault | float, calls: int) -> str:

@@ -15,6 +15,7 @@ from llmsafe.artifacts import (
     Lineage,
     LineageStep,
     check_output,
+    remove_torn,
     sha256_files,
     staged_folder,
     write_text,
@@ -146,3 +147,14 @@ def test_force_replaces_only_what_llmsafe_made_and_never_an_input(tmp_path: Path
         with pytest.raises(InputError, match="overlap"):
             check_output(output, force=True, inputs=[source])
     check_output(notes, force=True, inputs=[tmp_path / "elsewhere"])
+
+
+def test_torn_files_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    torn = tmp_path / "vault" / ".config.yaml.0123456789abcdef"
+    kept = [tmp_path / "vault" / name for name in ("config.yaml", ".hidden", ".a.0123456789abcdeg")]
+    torn.parent.mkdir()
+    for path in (torn, *kept):
+        path.write_text("x")
+    remove_torn(tmp_path)
+    assert not torn.exists()
+    assert all(path.exists() for path in kept)

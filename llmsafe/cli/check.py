@@ -29,9 +29,10 @@ def check(
     """Verify runs: lineage, ledger against statement, a second accountant, file modes.
 
     Digests are taken and epsilon is computed anew. Where there is more than one ledger, the runs
-    on one corpus are added up: every ledger counts, also of unfinished runs and of those that
-    --force set aside in earlier-N/. Exit 0 when everything that must be there is there and right,
-    3 otherwise. "absent" marks evidence that could not be looked at.
+    on one corpus, or with a patient in common, are added up: every ledger counts, also of
+    unfinished runs and of those that --force set aside in earlier-N/. Exit 0 when everything that
+    must be there is there and right, 3 otherwise. "absent" marks evidence that could not be looked
+    at.
 
     --self-test needs no run: it trains tiny models with canaries whose gradients the attacker
     knows, and measures that what leaks stays below the epsilon claimed. It takes about half a
@@ -57,7 +58,8 @@ def check(
     ledgers = {run.resolve(): run for given in runs for run in find_runs(given)}
     judged = {run: check_run(run) for run in _to_check(runs)}
     verdicts = {run: audit_status(run) for run in judged}
-    several = len(ledgers) > 1 or len(judged) > 1
+    # One finished run alone needs no total: its statement is one.
+    several = len(ledgers) > 1 or len(judged) > 1 or not judged
     budgets = compose(read_charges(run) for run in ledgers.values()) if several else []
     if as_json:
         _emit(judged, verdicts, budgets)
@@ -72,6 +74,11 @@ def check(
                 print()
         for budget in budgets:
             print("\n".join(_lines(budget)))
+        if len(budgets) > 1:
+            print(
+                "Counted apart: no corpus and no id of a unit is in more than one of these totals. "
+                "People who have another id in each are in both, and for them the epsilons add up."
+            )
     _judge(judged, budgets)
     for run in judged:
         say(f"{run}: every check that could be made is ok{_said(verdicts[run])}")
@@ -96,7 +103,7 @@ def _self_test(as_json: bool) -> None:
             f"{len(wrong)} of {len(findings)} findings are wrong: {'; '.join(wrong)}; do not train "
             "on private notes with this installation"
         )
-    say("the training engine keeps its promise on this machine")
+    say("the training engine keeps its promise on the CPU of this machine")
 
 
 def _to_check(given: list[Path]) -> list[Path]:

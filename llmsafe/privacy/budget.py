@@ -3,7 +3,8 @@
 A patient is in every run that was trained on the patient's notes, so the claim of one run alone
 says too little. :func:`find_runs` looks for ledgers, also of unfinished runs and of those set
 aside in ``earlier-N/``; :func:`read_charges` reads one; :func:`compose` puts those together that
-share a corpus. Two ledgers of equal content count twice: a copy cannot be told from a repetition.
+share a corpus or a unit. Two ledgers of equal content count twice: a copy cannot be told from a
+repetition.
 
 **δ of a total** is the smallest δ of its runs, and it is not a sum. The mechanisms themselves are
 composed, as one long run of steps of different σ and q; that has an ε for every δ, and one is
@@ -19,7 +20,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from llmsafe.artifacts import RELEASE, VAULT, Lineage, PrivacyStatement
+from llmsafe.artifacts import (
+    RELEASE,
+    VAULT,
+    CanaryManifest,
+    Lineage,
+    PrivacyStatement,
+    Split,
+)
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError, SetupError
 from llmsafe.notes import UnitKind
 from llmsafe.privacy import accountant
@@ -40,6 +48,7 @@ class Charges:
         run: its folder.
         corpora: digests of the corpus in all its forms (raw, scrubbed, with canaries); empty when
             no lineage tells.
+        units: ids of the units it trained on, without canaries; empty when no split tells.
         steps: charges with their noise, sampling and cap; ``None`` when the ledger is unreadable.
         delta, unit, noise: of the plan; ``None`` when nothing tells.
         released: whether a privacy statement was written, that is, whether the run ended.
@@ -48,6 +57,7 @@ class Charges:
 
     run: Path
     corpora: frozenset[str] = frozenset()
+    units: frozenset[str] = frozenset()
     steps: accountant.Steps | None = None
     delta: float | None = None
     unit: UnitKind | None = None
@@ -108,23 +118,21 @@ def find_runs(folder: Path) -> list[Path]:
 
 
 def read_charges(run: Path) -> Charges:
-    """Read ledger, lineage and statement of a run; what is wrong is told in ``problem``."""
-    released = _statement(run).is_file()
-    corpora: frozenset[str] = frozenset()
+    """Read ledger, lineage, split and statement of a run; what is wrong is told in ``problem``."""
+    charges = Charges(run, released=_statement(run).is_file())
     try:
         lineage = _lineage(run)
-        corpora = _corpora(lineage)
-        statement = PrivacyStatement.load(_statement(run)) if released else None
+        charges = replace(charges, corpora=_corpora(lineage), units=_units(run))
+        statement = PrivacyStatement.load(_statement(run)) if charges.released else None
         if not _ledger(run).is_file():
             # Still counted, by what the statement admits to.
             assert statement is not None
-            charges = _of_statement(run, corpora, statement)
+            charges = _of_statement(charges, statement)
             return _with_problem(charges, "its ledger is gone; counted by its statement")
-        summary = read_ledger(_ledger(run))
-        charges = _charges(run, corpora, summary, lineage, statement)
+        charges = _charges(charges, read_ledger(_ledger(run)), lineage, statement)
     except LlmsafeError as error:
-        return Charges(run, corpora, released=released, problem=str(error))
-    if not corpora:
+        return _with_problem(charges, str(error))
+    if not charges.corpora:
         return _with_problem(charges, "no lineage tells which corpus it was trained on")
     return charges
 
@@ -132,8 +140,11 @@ def read_charges(run: Path) -> Charges:
 def compose(runs: Iterable[Charges]) -> list[Budget]:
     """One budget per corpus and privacy unit.
 
-    Runs belong together when any digest of their corpora is the same, so a corpus, its scrubbed
-    form and that with canaries are one. Runs whose corpus nobody tells form a budget of their own.
+    Runs belong together when any digest of their corpora is the same (a corpus, its scrubbed form
+    and that with canaries are one), or any unit that they trained on: a corpus that grew, or was
+    written anew in another format, has another digest and the same patients. Patients who have
+    other ids in another corpus are not recognised. Runs whose corpus nobody tells form a budget of
+    their own.
     """
     return [budget for together in _share_a_corpus(list(runs)) for budget in _per_unit(together)]
 
@@ -189,10 +200,12 @@ def _second(parts: Sequence[accountant.Steps], delta: float, epsilon: float) -> 
 def _share_a_corpus(runs: Sequence[Charges]) -> list[list[Charges]]:
     groups: list[tuple[set[str], list[Charges]]] = []
     for run in runs:
-        touched = [g for g in groups if g[0] & run.corpora or not (g[0] or run.corpora)]
+        # Digests begin with "sha256:"; a unit of that name would only join what is apart.
+        marks = run.corpora | run.units
+        touched = [g for g in groups if not g[0].isdisjoint(marks) or not (g[0] or marks)]
         groups = [g for g in groups if g not in touched]
-        digests = set(run.corpora).union(*(digests for digests, _ in touched))
-        groups.append((digests, [*(one for _, members in touched for one in members), run]))
+        every = set(marks).union(*(known for known, _ in touched))
+        groups.append((every, [*(one for _, members in touched for one in members), run]))
     return [members for _, members in groups]
 
 
@@ -219,9 +232,24 @@ def _corpora(lineage: Lineage) -> frozenset[str]:
     return frozenset(digest for digest in both if digest)
 
 
+def _units(run: Path) -> frozenset[str]:
+    path = run / VAULT / "split.json"
+    if not path.is_file():
+        return frozenset()
+    members = frozenset(Split.load(path).members)
+    canaries = run / VAULT / "canaries.json"
+    if not canaries.is_file():
+        lineage = _lineage(run).steps
+        beside = next((s.settings.get("corpus_path") for s in lineage if s.step == "train"), None)
+        canaries = Path(str(beside)) / VAULT / "canaries.json"
+    if canaries.is_file():
+        made = CanaryManifest.load(canaries).canaries
+        members -= {name for one in made for name in (one.patient_id, one.note_id)}
+    return members
+
+
 def _charges(
-    run: Path,
-    corpora: frozenset[str],
+    charges: Charges,
     summary: LedgerSummary,
     lineage: Lineage,
     statement: PrivacyStatement | None,
@@ -240,14 +268,13 @@ def _charges(
         )
         none = "none" if summary.noise_multiplier == 0 else None
         missing = "neither lineage nor statement tells its delta, unit and noise level"
-        return Charges(run, corpora, steps, noise=none, problem=None if none else missing)
+        return replace(charges, steps=steps, noise=none, problem=None if none else missing)
     level: NoiseLevel = planned["noise"]
     if statement is not None and level != "test":
         level = statement.noise  # what was really used
     population, cap = planned["population"], planned.get("max_units_per_step")
-    return Charges(
-        run=run,
-        corpora=corpora,
+    return replace(
+        charges,
         steps=accountant.Steps(
             summary.noise_multiplier,
             summary.sampling_probability,
@@ -257,11 +284,10 @@ def _charges(
         delta=planned["delta"],
         unit=planned["unit"],
         noise=level,
-        released=statement is not None,
     )
 
 
-def _of_statement(run: Path, corpora: frozenset[str], statement: PrivacyStatement) -> Charges:
+def _of_statement(charges: Charges, statement: PrivacyStatement) -> Charges:
     summary = LedgerSummary(
         charges=statement.steps,
         plan_digest="",
@@ -271,7 +297,7 @@ def _of_statement(run: Path, corpora: frozenset[str], statement: PrivacyStatemen
         last_step=statement.steps,
         torn=False,
     )
-    return _charges(run, corpora, summary, Lineage(), statement)
+    return _charges(charges, summary, Lineage(), statement)
 
 
 def _same_mechanism(summary: LedgerSummary, statement: PrivacyStatement) -> None:

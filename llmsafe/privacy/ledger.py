@@ -203,6 +203,11 @@ def _lock_exclusively(descriptor: int, path: Path) -> None:
         ) from None
 
 
+def is_open(path: Path) -> bool:
+    """Whether a ledger was opened at ``path``: a file without one whole line holds no charge."""
+    return path.is_file() and b"\n" in path.read_bytes()
+
+
 def refuse_if_held(path: Path) -> None:
     """Raise ``InputError`` when a running process holds the ledger at ``path``."""
     with path.open("rb") as file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +49,10 @@ def load_checkpoint(
     Raises:
         EvidenceError: the checkpoint is damaged or belongs to other parameters.
     """
-    complete = sorted(p.parent for p in folder.glob("step-*/step.json"))
+    complete = [p.parent for p in folder.glob("step-*/step.json")]
     if not complete:
         return 0
-    place = complete[-1]
+    place = max(complete, key=lambda found: int(found.name.removeprefix("step-")))
     said = json.loads((place / "step.json").read_text())
     path = place / "state.safetensors"
     if not path.is_file() or sha256_bytes(path.read_bytes()) != said["state"]:
@@ -72,6 +72,20 @@ def load_checkpoint(
         if state:
             optimiser.state[parameter] = state
     return int(said["step"])
+
+
+def share_state(
+    parameters: Sequence[nn.Parameter],
+    optimiser: torch.optim.Optimizer,
+    broadcast: Callable[[Any], Any],
+) -> None:
+    """Give every rank the first rank's weights and moments; ``broadcast`` returns its object."""
+    mine = [parameter.detach().cpu() for parameter in parameters], optimiser.state_dict()
+    weights, state = broadcast(mine)
+    with torch.no_grad():
+        for parameter, weight in zip(parameters, weights, strict=True):
+            parameter.copy_(weight)
+    optimiser.load_state_dict(state)
 
 
 def weights_digest_of(parameters: Sequence[nn.Parameter]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -23,9 +25,9 @@ from llmsafe.artifacts import (
 from llmsafe.canary import load_manifest, make_canaries, make_manifest, plant, planting_stream
 from llmsafe.config import DataConfig, RunConfig, load_config
 from llmsafe.corpus import open_corpus, write_corpus
-from llmsafe.errors import EvidenceError
+from llmsafe.errors import EvidenceError, InputError
 from llmsafe.notes import Note, UnitKind, group_units
-from llmsafe.privacy.ledger import refuse_if_held
+from llmsafe.privacy.ledger import is_open, refuse_if_held
 from llmsafe.train.units import TokenUnit, split_units, tokenise_unit
 
 if TYPE_CHECKING:
@@ -117,6 +119,53 @@ def finished(run: Path) -> bool:
     if not lineage.is_file():
         return False
     return any(step.step == "train" and step.outputs for step in Lineage.load(lineage).steps)
+
+
+def to_resume(run: Path) -> bool:
+    """Whether ``run`` holds a run to go on with; False where none was charged yet.
+
+    Raises:
+        InputError: the run is finished.
+        EvidenceError: it trained, but its ledger is gone.
+    """
+    vault = run / VAULT
+    if finished(run):
+        raise InputError(f"{run} is finished; there is nothing to resume")
+    if is_open(vault / "ledger.jsonl"):
+        return True
+    # The ledger is made before anything is learnt, so these are left by a run that had one.
+    traces = [vault / "metrics.jsonl", vault / "checkpoints", run / RELEASE]
+    left = [path.name for path in traces if path.exists()]
+    if left:
+        raise EvidenceError(
+            f"{run} has trained ({', '.join(left)}) but its ledger is gone; restore "
+            "vault/ledger.jsonl to resume, or start a new run elsewhere"
+        )
+    return False
+
+
+def members_digest(units: Sequence[TokenUnit]) -> str:
+    """Digest of the members, their order and their tokens: what a draw's indices mean."""
+    digest = hashlib.sha256()
+    for unit in units:
+        digest.update(json.dumps([unit.unit_id, unit.rows]).encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def check_agreement(facts: Mapping[str, str], everywhere: Sequence[Mapping[str, str]]) -> None:
+    """Refuse ranks that differ: one of another clip norm or corpus would break the guarantee.
+
+    ``facts`` are this rank's, ``everywhere`` those gathered from all ranks.
+
+    Raises:
+        EvidenceError: something differs; the message names it.
+    """
+    different = sorted(name for name in facts if len({other[name] for other in everywhere}) > 1)
+    if different:
+        raise EvidenceError(
+            f"the {len(everywhere)} processes do not agree on {', '.join(different)}; start all of "
+            "them with the same files, packages and settings; nothing was released"
+        )
 
 
 def check_same_run(vault: Path, config: RunConfig, origin: LineageStep) -> None:

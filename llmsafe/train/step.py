@@ -122,6 +122,17 @@ def private_step(
     return report
 
 
+def combined(reports: Sequence[StepReport]) -> StepReport:
+    """The report of a whole draw from those of the ranks."""
+    return StepReport(
+        sum(report.units for report in reports),
+        sum(report.loss_sum for report in reports),
+        torch.cat([report.norms for report in reports]),
+        sum(report.tokens for report in reports),
+        sum(report.padded_tokens for report in reports),
+    )
+
+
 def learning_rate(step: int, steps: int, *, peak: float, warmup: float) -> float:
     """Linear warm-up over ``warmup`` (a share of ``steps``), then cosine to a tenth of ``peak``."""
     ramp = max(1, round(warmup * steps))

@@ -25,6 +25,8 @@ from llmsafe.errors import InputError
 # Units are clipped to the bound less this many roundings, so that the errors of norm, quotient and
 # product (a few roundings each) cannot carry a clipped gradient over it.
 _MARGIN_ROUNDINGS = 64
+# No gradient is this long (its square leaves float32): a unit that reaches it counts as not finite.
+_LARGEST_NORM = 1e18
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class UnitGradients:
         self._views: list[Tensor] = []  # the buffer as one [units, out, in] per parameter
         self._slots: Tensor | None = None
         self._aligned = False
+        self.attach()
+
+    def attach(self) -> None:
+        """Put the layers under observation; construction does."""
         for index, layer in enumerate(self.layers):
             setattr(layer.module, "forward", functools.partial(_forward, self, index, layer))  # noqa: B010
 
@@ -105,12 +111,13 @@ class UnitGradients:
     def close(self, clip_norm: float) -> ClippedSum:
         """Clip each unit's gradient as one vector to ``clip_norm`` (L2) and sum over the units.
 
-        A unit whose gradient is not finite contributes zero. ``clip_norm`` may be ``inf``.
+        A unit whose gradient is not finite, or longer than 1e18, contributes zero. ``clip_norm``
+        may be ``inf``.
         """
-        # Layer by layer and then in float64: one float32 sum over millions of squares drifts.
-        squares = [torch.linalg.vector_norm(v, dim=(1, 2)).double().square() for v in self._views]
-        norms = torch.stack(squares).sum(0).sqrt()
-        finite = torch.isfinite(norms)
+        # A float32 sum of millions of squares drifts by more than any margin (0.3 % over 40 M).
+        norm = functools.partial(torch.linalg.vector_norm, dim=(1, 2), dtype=torch.float64)
+        norms = torch.stack([norm(view).square() for view in self._views]).sum(0).sqrt()
+        finite = norms < _LARGEST_NORM  # False for NaN
         self._buffer[~finite] = 0.0  # a weight of zero would leave 0 · NaN = NaN
         limit = clip_norm * (1 - _MARGIN_ROUNDINGS * torch.finfo(self._dtype).eps)
         scale = torch.ones_like(norms) if math.isinf(limit) else limit / norms.clamp(min=limit)
@@ -183,10 +190,14 @@ class _LoraLinear(torch.autograd.Function):
 
 def _add_product(y: Tensor, left: Tensor, right: Tensor, scale: float) -> Tensor:
     """y + scale · left @ right in one pass over y where the types allow it ([…, n] each)."""
-    if y.dtype == left.dtype:
-        flat = torch.addmm(y.flatten(0, -2), left.flatten(0, -2), right, alpha=scale)
-        return flat.view(y.shape)
-    return (y + (left * scale) @ right).to(y.dtype)
+    if y.dtype != left.dtype:
+        return (y + (left * scale) @ right).to(y.dtype)
+    # Into a tensor of y's shape: models that go on in place (Falcon) could not change a view.
+    out = torch.empty(y.shape, dtype=y.dtype, device=y.device)
+    torch.addmm(
+        y.flatten(0, -2), left.flatten(0, -2), right, alpha=scale, out=out.view(-1, y.shape[-1])
+    )
+    return out
 
 
 def _forward(recorder: UnitGradients, index: int, layer: _Layer, x: Tensor, *more: Any) -> Tensor:
@@ -200,7 +211,7 @@ def _forward(recorder: UnitGradients, index: int, layer: _Layer, x: Tensor, *mor
 
 
 # Layers whose output is base(x) + scale · B A x and nothing else.
-_KNOWN = ("Linear", "Linear4bit", "Linear8bitLt")
+_KNOWN = ("Linear", "Linear4bit")
 
 
 def _lora_layers(model: nn.Module) -> list[_Layer]:
@@ -263,15 +274,17 @@ def check_isolation(model: nn.Module) -> None:
             raise InputError(
                 f"{name} is batch normalisation, which mixes units; use a model with layer norm"
             )
-    config = getattr(model, "config", None)
-    for key in ("num_local_experts", "num_experts", "n_routed_experts"):
-        if (getattr(config, key, None) or 0) > 1:
-            raise InputError(
-                f"the model is a mixture of experts ({key}={getattr(config, key)}): routing and "
-                "its balance loss mix units; use a dense model"
-            )
-    if config is not None:
-        _check_rows(model, int(config.get_text_config().vocab_size))
+    config: Any = getattr(model, "config", None)
+    if config is None:
+        return
+    for key in ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"):
+        for part in (config, config.get_text_config()):
+            if (getattr(part, key, None) or 0) > 1:
+                raise InputError(
+                    f"the model is a mixture of experts ({key}={getattr(part, key)}): routing and "
+                    "its balance loss mix units; use a dense model"
+                )
+    _check_rows(model, int(config.get_text_config().vocab_size))
 
 
 def _check_rows(model: Any, vocabulary: int) -> None:

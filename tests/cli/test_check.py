@@ -164,3 +164,14 @@ def test_sound_evidence_is_not_taken_for_a_good_verdict(run, monkeypatch, status
     assert result.stderr.strip().endswith(end)
     data = json.loads(CliRunner().invoke(app, [str(run), "--json"]).stdout)
     assert (data["status"], data["audit_verdict"]) == ("ok", status)
+
+
+def test_an_unfinished_run_in_a_folder_is_counted(tmp_path):
+    plan = make_plan(
+        delta=1e-5, population=1000, units_per_step=20, steps=2, unit="note", noise_multiplier=1.0
+    )
+    with Ledger.create(tmp_path / "runs/a/vault/ledger.jsonl", plan) as ledger:
+        ledger.charge(0)
+    result = CliRunner().invoke(app, [str(tmp_path / "runs")])
+    assert "unfinished" in result.stdout
+    assert isinstance(result.exception, EvidenceError)  # no lineage: there is no total

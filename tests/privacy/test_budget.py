@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from llmsafe.artifacts import Lineage, LineageStep
+from llmsafe.artifacts import Lineage, LineageStep, Split
+from llmsafe.canary import make_canaries, make_manifest
 from llmsafe.privacy.accountant import Steps, composed_epsilon, epsilon, gaussian_epsilon
 from llmsafe.privacy.budget import Budget, compose, find_runs, read_charges
 from llmsafe.privacy.ledger import Ledger
@@ -128,6 +129,38 @@ def test_a_corpus_and_its_scrubbed_form_are_one(tmp_path):
         ("other",): ("sha256:other",),
         ("raw", "scrubbed"): ("sha256:raw", "sha256:scrubbed"),
     }
+
+
+def with_members(run: Path, *members: str) -> Path:
+    Split(unit="patient", members=list(members), held_out=[]).save(run / "vault/split.json")
+    return run
+
+
+def test_the_same_patients_under_another_digest_are_one(tmp_path):
+    """A corpus that grew, or was written anew, has another digest."""
+    plan = make_plan(**SOME, noise_multiplier=1.2)
+    with_members(make_run(tmp_path / "a", plan, corpus="sha256:one"), "p1", "p2")
+    with_members(make_run(tmp_path / "b", plan, corpus="sha256:two"), "p2", "p3")
+    with_members(make_run(tmp_path / "c", plan, corpus="sha256:three"), "p4")
+    budgets = compose(read_charges(run) for run in find_runs(tmp_path))
+    assert [len(budget.counted) for budget in budgets] == [2, 1]
+    assert budgets[0].epsilon > 1.1 * budgets[1].epsilon
+
+
+def test_canaries_of_one_seed_do_not_join_two_corpora(tmp_path):
+    plan = make_plan(**SOME, noise_multiplier=1.2)
+    made = make_canaries(count=4, kind="phi", seed=0)
+    manifest = make_manifest(
+        made, kind="phi", seed=0, probability=0.5, lang="en", corpus_digest="sha256:x"
+    )
+    for name, corpus, patient in (("a", "sha256:one", "p1"), ("b", "sha256:two", "p2")):
+        run = with_members(
+            make_run(tmp_path / name, plan, corpus=corpus),
+            patient, *(canary.patient_id for canary in manifest.canaries),
+        )  # fmt: skip
+        manifest.save(run / "vault/canaries.json")
+    budgets = compose(read_charges(run) for run in find_runs(tmp_path))
+    assert [len(budget.counted) for budget in budgets] == [1, 1]
 
 
 def test_a_run_may_join_two_groups(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 
 from llmsafe.artifacts import sha256_json
 from llmsafe.errors import EvidenceError, InputError, SetupError
-from llmsafe.privacy.ledger import Ledger, read_ledger
+from llmsafe.privacy.ledger import Ledger, is_open, read_ledger
 from llmsafe.privacy.plan import Plan
 
 PLAN = Plan(
@@ -300,3 +300,14 @@ def test_resume_right_after_a_checkpoint_keeps_the_ledger_whole(path):
     assert (summary.charges, summary.resumes, summary.last_step) == (6, 1, 5)
     with Ledger.resume(path, PLAN, applied=6) as ledger, pytest.raises(EvidenceError):
         ledger.charge(7)
+
+
+def test_a_ledger_without_a_whole_line_was_never_opened(tmp_path):
+    path = tmp_path / "vault" / "ledger.jsonl"
+    assert not is_open(path)
+    Ledger.create(path, PLAN).close()
+    assert is_open(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not is_open(path)
+    path.write_bytes(b"")
+    assert not is_open(path)

@@ -16,6 +16,7 @@ from torch import nn
 from llmsafe.errors import InputError
 from llmsafe.models import checkpoint_layers
 from llmsafe.train.loss import NextTokenLoss
+from llmsafe.train.rehearsal import rehearse
 from llmsafe.train.step import clipped_sum
 from llmsafe.train.unit_gradients import UnitGradients, check_isolation
 from llmsafe.train.units import TokenUnit
@@ -47,6 +48,7 @@ FAMILIES = {
         {"vocab_size": VOCABULARY, "n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": CONTEXT,
          "tie_word_embeddings": False},
     ),
+    "falcon": ("Falcon", COMMON | {"alibi": False}),
 }  # fmt: skip
 CAUSAL = {"GPT2": "GPT2LMHeadModel", "Gemma3Text": "Gemma3ForCausalLM"}
 families = pytest.mark.parametrize("family", FAMILIES)
@@ -61,7 +63,9 @@ def adapted(family: str, dtype: torch.dtype = torch.float32, **lora) -> nn.Modul
     model = get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", **settings)).to(dtype).eval()
     with torch.no_grad():
         for parameter_name, parameter in model.named_parameters():
-            if "lora_B" in parameter_name:  # zero would hide errors in the gradient of A
+            if "lora_B" in parameter_name and not lora.get(
+                "init_lora_weights"
+            ):  # zero would hide errors in the gradient of A
                 parameter.normal_(0, 0.3)
     return model
 
@@ -258,6 +262,80 @@ def test_a_model_that_mixes_units_is_refused(dimension):
         check_isolation(model)
     mixing.remove()
     check_isolation(model)
+
+
+def test_checkpointing_switches_no_dropout_on():
+    """XGLM drops by functions that look at its own training flag."""
+    torch.manual_seed(1)
+    config = transformers.XGLMConfig(
+        vocab_size=VOCABULARY, d_model=16, ffn_dim=24, num_layers=2, attention_heads=4,
+        max_position_embeddings=CONTEXT, dropout=0.5,
+    )  # fmt: skip
+    base = transformers.XGLMForCausalLM(config)
+    lora = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules="all-linear")
+    model = get_peft_model(base, lora).eval()
+    generator = torch.Generator().manual_seed(5)
+    units = [random_unit(generator, f"u{i}") for i in range(3)]
+    loss, gradients = NextTokenLoss(model), UnitGradients(model)
+    plain, _ = summed(loss, gradients, units, 0.1)
+    checkpoint_layers(model)
+    checkpointed, _ = summed(loss, gradients, units, 0.1)
+    torch.testing.assert_close(checkpointed, plain, rtol=1e-5, atol=1e-8)
+
+
+def test_a_base_in_bfloat16_keeps_the_sensitivity_within_its_rounding():
+    """The others' gradients may move by rounding when a unit joins their micro-batch."""
+    torch.manual_seed(1)
+    settings = FAMILIES["llama"][1]
+    base = transformers.LlamaForCausalLM(transformers.LlamaConfig(**settings)).to(torch.bfloat16)
+    lora = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules="all-linear")
+    model = get_peft_model(base, lora).eval()
+    assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
+    loss, gradients = NextTokenLoss(model), UnitGradients(model)
+    generator = torch.Generator().manual_seed(3)
+    for case in range(40):
+        members = [random_unit(generator, f"u{i}") for i in range(3)]
+        without, _ = summed(loss, gradients, members, 1e-3)
+        with_it, _ = summed(loss, gradients, [*members, adversary(case, generator)], 1e-3)
+        assert float((with_it - without).norm()) <= 1e-3 * 1.05
+
+
+@families
+def test_every_family_passes_the_rehearsal(family):
+    model = adapted(family)
+    rehearse(model, NextTokenLoss(model), UnitGradients(model), pad=PAD)
+
+
+def test_the_rehearsal_refuses_what_fails_in_the_backward_pass():
+    torch.manual_seed(1)
+    config = transformers.OPTConfig(
+        vocab_size=VOCABULARY, hidden_size=16, ffn_dim=24, num_hidden_layers=1,
+        num_attention_heads=4, max_position_embeddings=CONTEXT, word_embed_proj_dim=16,
+    )  # fmt: skip
+    lora = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules="all-linear")
+    model = get_peft_model(transformers.OPTForCausalLM(config), lora).eval()
+    gradients = UnitGradients(model)
+    with pytest.raises(InputError, match=r"cannot be trained per unit.*nothing was charged"):
+        rehearse(model, NextTokenLoss(model), gradients, pad=PAD)
+
+
+def test_the_rehearsal_finds_gradients_that_are_wrong_or_missing(monkeypatch):
+    model = adapted("llama", init_lora_weights=True)
+    loss, gradients = NextTokenLoss(model), UnitGradients(model)
+    real = UnitGradients.record
+
+    def skewed(self, index, inputs, up):
+        real(self, index, inputs, up * (1.01 if index == 3 else 1.0))
+
+    monkeypatch.setattr(UnitGradients, "record", skewed)
+    with pytest.raises(InputError, match="plain autograd"):
+        rehearse(model, loss, gradients, pad=PAD)
+    monkeypatch.undo()
+    with torch.no_grad():  # a layer cut off from the loss, in plain autograd as well
+        model.get_base_model().model.layers[1].self_attn.o_proj.base_layer.weight.zero_()
+        model.get_base_model().model.layers[1].self_attn.o_proj.lora_B["default"].weight.zero_()
+    with pytest.raises(InputError, match="have no gradient"):
+        rehearse(model, loss, gradients, pad=PAD)
 
 
 def test_rank_stabilised_lora_is_another_scale_of_the_same_gradients():

@@ -27,8 +27,10 @@ import importlib.util
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -571,3 +573,82 @@ def test_replayed_noise_is_noticed(start, monkeypatch):
 
 if __name__ == "__main__":
     run_rank(int(sys.argv[1]), Path(sys.argv[2]))
+
+
+# --- truncated draws ------------------------------------------------------------------------------
+
+
+def test_the_cap_of_the_plan_reaches_the_draws(start, monkeypatch):
+    real = start.recipe.make_plan
+    monkeypatch.setattr(  # a cap that bites: the accountant would not admit so small a one
+        start.recipe, "make_plan", lambda **k: replace(real(**k), max_units_per_step=10)
+    )
+    draws = spy(monkeypatch, start.recipe, "poisson_draw")
+    start("capped", "privacy.noise=test", "train.steps=8")
+    sizes = [len(call["result"]) for call in draws]
+    assert max(sizes) == 10
+    assert len(sizes) == 8
+
+
+def test_a_cap_refuses_a_corpus_larger_than_declared(start, capsys):
+    capped = ("privacy.noise_multiplier=20", "privacy.max_units_per_step=23")
+    start("fits", *capped, "train.steps=1")
+    with pytest.raises(SystemExit) as ended:
+        start("too large", *capped, "train.steps=1", "privacy.population=23")
+    assert ended.value.code == 2
+    assert "23" in capsys.readouterr().err
+    assert not (start.folder / "too large" / "vault" / "ledger.jsonl").exists()
+
+
+# --- what is tried before the first charge --------------------------------------------------------
+
+
+def test_a_layer_that_would_not_train_is_found_before_any_charge(start, monkeypatch, capsys):
+    """Under noise every weight moves, so that it moved proves nothing."""
+    real = UnitGradients.record
+
+    def deaf(self, index, inputs, gradients):
+        if index not in (2, 3):
+            real(self, index, inputs, gradients)
+
+    monkeypatch.setattr(UnitGradients, "record", deaf)
+    with pytest.raises(SystemExit) as ended:
+        start("deaf")
+    assert ended.value.code == 2
+    assert "plain autograd" in capsys.readouterr().err
+    assert not (start.folder / "deaf" / "vault" / "ledger.jsonl").exists()
+
+
+# --- resuming -------------------------------------------------------------------------------------
+
+
+def test_resume_starts_what_never_began_and_refuses_what_lost_its_ledger(start, capsys):
+    seeded = ("privacy.noise=test", "train.steps=2")
+    run = start("run", "--resume", *seeded)  # a job script may always pass it
+    assert charges(run) == 2
+    with pytest.raises(SystemExit) as ended:
+        start("run", "--resume", *seeded)
+    assert ended.value.code == 2
+    lineage = json.loads((run / "vault" / "lineage.json").read_text())
+    lineage["steps"][-1]["outputs"] = {}  # as if it had been killed before its end
+    (run / "vault" / "lineage.json").write_text(json.dumps(lineage))
+    (run / "vault" / "ledger.jsonl").unlink()
+    shutil.rmtree(run / "vault" / "checkpoints")
+    with pytest.raises(SystemExit) as ended:
+        start("run", "--resume", *seeded)
+    assert ended.value.code == 3
+    assert "ledger is gone" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line_and_exit_4(start, monkeypatch, capsys):
+    real = start.recipe.append_line
+
+    def full(path, line):
+        monkeypatch.setattr(start.recipe, "append_line", real)
+        real(Path("/dev/full"), line)
+
+    monkeypatch.setattr(start.recipe, "append_line", full)
+    with pytest.raises(SystemExit) as ended:
+        start("full", "privacy.noise=test")
+    assert ended.value.code == 4
+    assert capsys.readouterr().err.splitlines()[-1].startswith("dp_lora: error: cannot write")

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, get_peft_model, inject_adapter_in_model
 from scipy import stats
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
@@ -311,3 +311,38 @@ def test_the_charge_comes_before_the_first_computation():
         step(model, UNITS, charge=full_disk, loss=loss)
     hook.remove()
     assert order == []
+
+
+# --- norms of real layers -------------------------------------------------------------------------
+
+
+class OneLayer(nn.Module):
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.proj = nn.Linear(inputs, outputs, bias=False)
+
+
+def heavy(generator: torch.Generator, *shape: int) -> torch.Tensor:
+    """Few coordinates carry nearly all of the length, as in real activations."""
+    return torch.randn(*shape, generator=generator).exp() ** 2
+
+
+def test_the_bound_holds_in_layers_as_wide_as_real_ones():
+    """‖clipped‖ ≤ C, in float64, where one float32 sum of squares is off by more than a margin."""
+    torch.manual_seed(0)
+    config = LoraConfig(r=64, target_modules=["proj"], init_lora_weights=False)
+    model = inject_adapter_in_model(config, OneLayer(14336, 64))
+    gradients = UnitGradients(model)
+    generator = torch.Generator().manual_seed(1)
+    errors = []
+    for _ in range(3):
+        gradients.open(1)
+        with gradients.rows(torch.zeros(1, dtype=torch.int64)):
+            y = model.proj(heavy(generator, 1, 8, 14336))
+            (y * heavy(generator, 1, 8, 64)).sum().backward()
+        flat = gradients._buffer.clone()
+        errors.append(float(torch.linalg.vector_norm(flat) / flat.double().norm()) - 1)
+        clipped = gradients.close(0.5)
+        assert float(clipped.norms) > 0.5
+        assert 0.9999 * 0.5 < float(clipped.total.double().norm()) <= 0.5
+    assert max(map(abs, errors)) > 1e-5  # negative control: float32 would have missed it
