@@ -52,10 +52,10 @@ class NoiseSource(Protocol):
 
 
 def gaussian_source(level: NoiseLevel, *, seed: int | None = None) -> NoiseSource:
-    """The source for a named level; ``none`` gives zeros.
+    """The source for a named level; a run of level ``none`` has no source.
 
     Raises:
-        InputError: ``test`` without a seed, another level with one, or an unknown level.
+        InputError: ``test`` without a seed, another level with one, or no level that draws.
     """
     if level != "test" and seed is not None:
         raise InputError(
@@ -71,9 +71,10 @@ def gaussian_source(level: NoiseLevel, *, seed: int | None = None) -> NoiseSourc
             return _TorchSource("standard", system_generator())
         case "secure":
             return _SecureSource()
-        case "none":
-            return _NoSource()
-    raise InputError(f"noise level {level!r} is unknown; choose test, standard, secure or none")
+        case _:
+            raise InputError(
+                f"noise level {level!r} draws nothing; choose test, standard or secure"
+            )
 
 
 def step_seed(seed: int, step: int, stream: str) -> int:
@@ -132,17 +133,6 @@ class _SecureSource:
                 total += _box_muller(count)
             out[start : start + count] = total * (std / math.sqrt(_DRAWS))
         return torch.from_numpy(out)
-
-
-class _NoSource:
-    def __init__(self) -> None:
-        self.level: NoiseLevel = "none"
-
-    def sample(self, n: int, std: float) -> torch.Tensor:
-        _check(n, std)
-        if std != 0:
-            raise InputError(f"noise level 'none' cannot give a deviation of {std:g}; use another")
-        return torch.zeros(n, dtype=torch.float64)
 
 
 def _box_muller(count: int) -> npt.NDArray[np.float64]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import stat
@@ -311,3 +312,41 @@ def test_a_ledger_without_a_whole_line_was_never_opened(tmp_path):
     assert not is_open(path)
     path.write_bytes(b"")
     assert not is_open(path)
+
+
+def test_a_disk_that_takes_half_a_line_keeps_none_of_it(tmp_path, monkeypatch):
+    path = tmp_path / "vault" / "ledger.jsonl"
+    ledger = Ledger.create(path, PLAN)
+    ledger.charge(0)
+    before = path.read_bytes()
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[: len(data) // 2]))
+    with pytest.raises(SetupError, match=r"No space left on device; the step was not applied"):
+        ledger.charge(1)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    ledger.charge(1)  # room again: the chain goes on
+    ledger.close()
+    assert read_ledger(path).charges == 2
+
+
+def test_the_first_step_is_0_or_1(tmp_path):
+    for first in (0, 1):
+        with Ledger.create(tmp_path / f"{first}" / "ledger.jsonl", PLAN) as ledger:
+            assert ledger.path == tmp_path / f"{first}" / "ledger.jsonl"
+            ledger.charge(first)
+    with (
+        Ledger.create(tmp_path / "2" / "ledger.jsonl", PLAN) as ledger,
+        pytest.raises(EvidenceError, match="step 2 cannot follow step 0"),
+    ):
+        ledger.charge(2)
+
+
+def test_a_run_killed_before_its_first_charge_resumes(tmp_path):
+    path = tmp_path / "vault" / "ledger.jsonl"
+    Ledger.create(path, PLAN).close()
+    with Ledger.resume(path, PLAN) as ledger:
+        assert ledger.path == path
+        assert ledger.charges == 0
+        ledger.charge(0)
+    assert read_ledger(path).resumes == 1

@@ -66,6 +66,15 @@ def test_ranks_share_one_draw_without_loss(world):
     assert sorted(index for part in parts for index in part) == draw
 
 
+def test_ranks_get_equal_shares_of_the_work():
+    """Longest first, dealt out in turn: no rank gets all the long ones."""
+    pool = units(*[(10 * (i + 1),) for i in range(8)])
+    parts = [share_of_rank([7, 5, 3, 1, 0, 2, 4, 6], pool, rank, 2) for rank in range(2)]
+    assert parts == [[7, 5, 3, 1], [6, 4, 2, 0]]
+    same = units(*[(10,)] * 4)
+    assert share_of_rank([3, 1, 2, 0], same, 0, 2) == [0, 2]  # the same on every rank
+
+
 @pytest.mark.parametrize("per_group", [1, 2, 100])
 def test_layout_keeps_every_token_of_every_unit(per_group):
     pool = units((30, 5), (9,), (12, 12, 40), (2,), ())

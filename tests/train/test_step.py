@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+from copy import deepcopy
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from scipy import stats
 from torch import nn
 
 from llmsafe.errors import EvidenceError
-from llmsafe.train.checkpoint import load_checkpoint, save_checkpoint
-from llmsafe.train.step import learning_rate, private_gradient
+from llmsafe.train.checkpoint import load_checkpoint, save_checkpoint, share_state
+from llmsafe.train.step import StepReport, combined, learning_rate, private_gradient
 
 
 def update(world: int, sigma: float, size: int = 100_000, *, per_rank: bool = False) -> np.ndarray:
@@ -58,7 +60,7 @@ def test_divisor_is_the_one_given():
 
 def test_learning_rate_rises_then_falls_to_a_tenth():
     rates = [learning_rate(s, 100, peak=1.0, warmup=0.1) for s in range(100)]
-    assert rates[0] == pytest.approx(0.1)
+    assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
     assert max(rates) == pytest.approx(1.0)
     assert rates.index(max(rates)) in (9, 10)
     assert rates[-1] == pytest.approx(0.1, abs=1e-3)
@@ -113,3 +115,35 @@ def test_checkpoint_holds_no_pickle(tmp_path: Path):
     assert files == ["state.safetensors", "step.json"]
     assert json.loads((tmp_path / "step-000002/step.json").read_text())["step"] == 2
     assert math.isfinite(float(parameter.sum()))
+
+
+def test_reports_of_ranks_add_up():
+    parts = [
+        StepReport(2, 3.5, torch.tensor([1.0, 2.0]), 10, 12),
+        StepReport(1, 0.5, torch.tensor([4.0]), 5, 8),
+    ]
+    whole = combined(parts)
+    assert (whole.units, whole.loss_sum, whole.tokens, whole.padded_tokens) == (3, 4.0, 15, 20)
+    assert whole.norms.tolist() == [1.0, 2.0, 4.0]
+
+
+def test_ranks_take_over_weights_and_moments():
+    first, optimiser = trained(0)
+    second, other = trained(1)
+    sent = []
+    share_state([first], optimiser, lambda mine: sent.append(mine) or mine)
+    share_state([second], other, lambda mine: deepcopy(sent[0]))  # as it comes over a wire
+    assert torch.equal(first, second)
+    for parameter, each in ((first, optimiser), (second, other)):
+        parameter.grad = torch.ones(4, 3)
+        each.step()
+    assert torch.equal(first, second)
+
+
+def test_the_newest_checkpoint_is_the_one_of_the_highest_step(tmp_path: Path):
+    parameter, optimiser = trained(0)
+    for step in (999_999, 1_000_000):
+        save_checkpoint(tmp_path / "a", step, [parameter], optimiser)
+        shutil.copytree(tmp_path / "a", tmp_path / "b", dirs_exist_ok=True)
+    assert len(list((tmp_path / "b").iterdir())) == 2
+    assert load_checkpoint(tmp_path / "b", [parameter], optimiser) == 1_000_000
