@@ -128,3 +128,32 @@ def test_every_step_and_stream_of_a_test_run_has_a_seed_of_its_own():
     assert all(0 <= seed < 2**32 for seed in seeds)
     assert max(seeds) > 2**31  # all 32 bits are used
     assert step_seed(3, 4, "draw") == step_seed(3, 4, "draw")
+
+
+@pytest.mark.parametrize("level", ["test", "standard", "secure"])
+def test_every_coordinate_of_every_size_has_its_noise(level, monkeypatch):
+    """Also the first and last, and those at the border of two blocks."""
+    monkeypatch.setattr(noise, "_BLOCK", 3)
+    source = gaussian_source(level, seed=5 if level == "test" else None)
+    assert source.level == level
+    for n in (1, 2, 3, 4, 7):
+        squares = torch.stack([source.sample(n, 2.0) for _ in range(600)]).square().sum(0) / 4
+        tail = stats.chi2(600).sf(squares.numpy())
+        assert ((tail > 1e-7) & (tail < 1 - 1e-7)).all()
+
+
+def test_box_muller_is_the_formula(monkeypatch):
+    """A naive twin on known bits: 53 of a word, the radius from (0, 1], the angle from [0, 1)."""
+    words = [2**64 - 1, 0, 2**63, 12345678901234567, 2**52, 2**11, 3 * 2**60, 7]
+    monkeypatch.setattr(os, "urandom", lambda n: np.array(words, dtype=np.uint64).tobytes()[:n])
+    bits = [word >> 11 for word in words]
+    radii = [math.sqrt(-2 * math.log((b + 1) / 2**53)) for b in bits[:4]]
+    angles = [2 * math.pi * b / 2**53 for b in bits[4:]]
+    pairs = list(zip(radii, angles, strict=True))
+    twin = [r * math.cos(a) for r, a in pairs] + [r * math.sin(a) for r, a in pairs]
+    assert noise._box_muller(8).tolist() == pytest.approx(twin, abs=1e-12)
+    assert noise._box_muller(7).tolist() == pytest.approx(twin[:7], abs=1e-12)
+    asked = []
+    monkeypatch.setattr(os, "urandom", lambda n: asked.append(n) or bytes(n))
+    noise._box_muller(7)
+    assert asked == [8 * 8]

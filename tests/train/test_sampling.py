@@ -52,6 +52,22 @@ def test_the_poisson_test_rejects_shuffled_batches():
     assert not looks_poisson(seen, 0.2)
 
 
+def test_a_draw_is_uniforms_of_53_bits_below_the_probability():
+    """A naive twin on the same stream; float32 would round the probability to 24 bits."""
+    for seed in range(5):
+        twin = torch.rand(1000, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        expected = [index for index, u in enumerate(twin.tolist()) if u < 0.3]
+        assert poisson_draw(1000, 0.3, torch.Generator().manual_seed(seed)) == expected
+
+
+def test_a_cut_draw_comes_from_the_generator_alone():
+    state = torch.get_rng_state()
+    drawn = [poisson_draw(40, 0.9, torch.Generator().manual_seed(1), cap=5) for _ in range(3)]
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert len(set(drawn[0])) == 5
+    assert torch.equal(state, torch.get_rng_state())
+
+
 def test_draw_edges():
     generator = torch.Generator().manual_seed(0)
     assert poisson_draw(5, 1.0, generator) == [0, 1, 2, 3, 4]
