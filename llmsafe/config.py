@@ -21,9 +21,18 @@ C = TypeVar("C", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """A frozen part of a configuration; unknown keys are errors."""
+    """A frozen part of a configuration; unknown keys are errors, and so is ``yes`` for a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_numbers(cls, data: Any) -> Any:
+        for name, value in cast("dict[str, Any]", data).items() if isinstance(data, dict) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and field.annotation is not bool:
+                raise ValueError(f"{name} is {value}, a truth value; give a number or a word")
+        return cast("Any", data)
 
 
 class DataConfig(Section):
@@ -71,10 +80,12 @@ class PrivacyConfig(Section):
 
     Give ``epsilon`` (``.inf`` for the non-private control) or ``noise_multiplier``, not both.
     ``max_units_per_step`` cuts larger draws to a random subset; the corpus may then hold no more
-    units than ``population``.
+    units than ``population``. ``unit`` demands a unit: a corpus that gives another is refused.
     """
 
-    epsilon: float | None = Field(default=None, gt=0)
+    unit: Literal["patient", "note"] | None = None
+
+    epsilon: float | None = Field(default=None, gt=0, allow_inf_nan=True)
     noise_multiplier: float | None = Field(default=None, ge=0)
     delta: float = Field(gt=0, lt=1)
     population: int = Field(ge=1)
@@ -94,7 +105,7 @@ class TrainConfig(Section):
 
     units_per_step: int = Field(default=64, ge=1)
     steps: int = Field(default=100, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0, lt=1000)
     warmup: float = Field(default=0.05, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
     tokens_per_batch: int = Field(default=4096, ge=64)
@@ -105,8 +116,8 @@ class RunConfig(Section):
     """Everything ``recipes/dp_lora.py`` reads."""
 
     output: str = "runs/dp_lora"
-    seed: int = 0
-    processes: int | None = None
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    processes: int | None = Field(default=None, ge=1)
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     privacy: PrivacyConfig
@@ -168,12 +179,16 @@ def _apply(tree: dict[str, Any], override: str) -> None:
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
+    first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
         return f"config: {where} is required; set it in the file or by {where}=VALUE"
     if first["type"] != "extra_forbidden":
-        return f"config: {where}: {first['msg']}" if where else f"config: {first['msg']}"
+        said = first["msg"].removeprefix("Value error, ")
+        given = first["input"]
+        if isinstance(given, (str, int, float)):
+            said = f"{given!r} is refused: {said[0].lower()}{said[1:]}"
+        return f"config: {where}: {said}" if where else f"config: {said}"
     known = _keys(model)
     close = difflib.get_close_matches(where, known, n=1) or difflib.get_close_matches(
         where.rsplit(".", 1)[-1], [k.rsplit(".", 1)[-1] for k in known], n=1

@@ -15,7 +15,10 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import llmsafe  # isort: skip  # first: it puts the libraries below offline
 
@@ -27,7 +30,6 @@ from peft import LoraConfig, get_peft_model
 from llmsafe.artifacts import (
     LineageStep,
     append_line,
-    check_output,
     make_folder,
     remove_torn,
     sha256_file,
@@ -46,6 +48,7 @@ from llmsafe.models import (
     public_name,
     weights_digest,
 )
+from llmsafe.privacy.evidence import steps_seen
 from llmsafe.privacy.ledger import Ledger
 from llmsafe.privacy.noise import gaussian_source, step_seed, system_generator
 from llmsafe.privacy.plan import check_population, make_plan
@@ -63,6 +66,7 @@ from llmsafe.train.data import (
     canaries_digest,
     check_agreement,
     check_same_run,
+    check_start,
     load_training_data,
     members_digest,
     set_aside,
@@ -90,9 +94,12 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries, to their authors
     try:
         file = args.config or find("configs/default.yaml").path
-        train(load_config(RunConfig, file, args.overrides), args.resume, args.force)
+        config = load_config(RunConfig, file, args.overrides)
+        with ExitStack() as held:  # the ledger's lock ends with the run, however that ends
+            train(config, args.resume, args.force, held)
     except LlmsafeError as error:
-        say(f"dp_lora: error: {error}")
+        if os.environ.get("RANK", "0") == "0":  # all processes raise it, one says it
+            say(f"dp_lora: error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         say("dp_lora: interrupted; go on with --resume and the same settings")
@@ -104,7 +111,7 @@ def main() -> None:
         sys.exit(4)
 
 
-def train(config: RunConfig, resume: bool, force: bool) -> None:
+def train(config: RunConfig, resume: bool, force: bool, held: ExitStack) -> None:
     # ---- processes -----------------------------------------------------------------------------
     # `accelerate launch --cpu --num_processes 2` starts one process without a word, so the
     # configuration can demand a number and a run with another one is refused.
@@ -118,20 +125,30 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
             f"--num_processes {config.processes} (GPU)"
         )
     tell = say if leader else (lambda message="": None)
+
+    def on_leader(work: Callable[[], Any]) -> Any:
+        """The result of ``work``, done by the leader; its refusal is every process's refusal."""
+        outcome = None
+        if leader:
+            try:
+                outcome = work(), None
+            except LlmsafeError as error:
+                outcome = None, error
+        result, refusal = broadcast_object_list([outcome])[0]
+        if refusal is not None:
+            raise refusal
+        return result
+
     tell(f"{world} process{'es' * (world > 1)} on {accelerator.device}")
 
     # ---- data: privacy units, never loose notes --------------------------------------------------
     run = Path(config.output)
     vault, release = run / "vault", run / "release"
-    if leader and resume:
-        resume = to_resume(run)
-        if not resume:
-            tell(f"no step of {run} was charged yet: starting it")
-            force = True
-    resume = broadcast_object_list([resume])[0]  # the leader's folder is the one that counts
-    if leader and not resume:
-        sources = [Path(p) for p in (config.data.corpus, config.data.canaries) if p]
-        check_output(run, force=force, inputs=sources)
+    if resume and not on_leader(lambda: to_resume(run)):
+        tell(f"no step of {run} was charged yet: starting it")
+        resume, force = False, True
+    if not resume:
+        on_leader(lambda: check_start(run, config, force=force))
     tokenizer = load_tokenizer(config.model.base)
     context = context_length(config.model.base)
     if context and config.data.max_tokens > context:
@@ -155,8 +172,19 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     accelerator.wait_for_everyone()
     data = load_training_data(source, tokenizer, seed=config.seed)
     units = data.members
+    if config.privacy.unit not in (None, data.kind):
+        raise InputError(
+            f"privacy.unit={config.privacy.unit} is asked for, but the corpus gives {data.kind}s; "
+            "name its patient column (data.patient_column=…), or ask for privacy.unit=note"
+        )
+    if data.kind == "note":
+        tell("warning: no patient column: the guarantee is per NOTE, and not per patient")
     if data.without_patient:
         tell(f"warning: {data.without_patient} notes name no patient: each is a unit of its own")
+    if data.empty == len(units):
+        raise InputError(f"none of the {len(units)} {data.kind}s has text to learn from")
+    if data.empty:
+        tell(f"warning: {data.empty} of {len(units)} {data.kind}s have no text to learn from")
 
     # ---- the plan, and the statement before any compute ------------------------------------------
     plan = make_plan(
@@ -187,18 +215,22 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
         four_bit=config.model.quantisation == "4bit",
     )
     check_isolation(base)
+    targets = config.model.target_modules
     lora = LoraConfig(
         task_type="CAUSAL_LM",
         r=config.model.lora_rank,
         lora_alpha=config.model.lora_alpha,
-        target_modules=config.model.target_modules,
+        target_modules=targets,
         lora_dropout=0.0,  # noise is regularisation enough
     )
     try:
         model = get_peft_model(base, lora).to(accelerator.device)
     except ValueError as error:
-        targets = config.model.target_modules
         raise InputError(f"model.target_modules={targets}: {str(error).split('. ')[0]}") from error
+    names = [name for name, _ in base.named_modules()]
+    for target in targets if isinstance(targets, list) else []:
+        if not any(name == target or name.endswith(f".{target}") for name in names):
+            raise InputError(f"model.target_modules: no layer is named {target!r}")
     model.eval()  # no dropout anywhere: it would only add variance under the noise
     if config.model.gradient_checkpointing:
         checkpoint_layers(model)
@@ -244,13 +276,16 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     seeded = config.privacy.noise == "test"  # repeatable draws and noise; never a claim
     # Charges are the budget: a resumed run goes on after the last charge, so steps lost between
     # the last checkpoint and a crash stay paid for and the total never passes the plan.
-    restored, ledger = 0, None
-    if leader:
-        path = vault / "ledger.jsonl"
+    ledger = None
+
+    def open_ledger() -> tuple[int, int]:
+        nonlocal ledger
+        path, restored = vault / "ledger.jsonl", 0
         if resume:
             check_same_run(vault, config, origin)  # one ε cannot cover two corpora
             restored = load_checkpoint(vault / "checkpoints", gradients.parameters, optimiser)
-            ledger = Ledger.resume(path, plan, applied=restored)
+            applied = max(restored, steps_seen(vault))
+            ledger = held.enter_context(Ledger.resume(path, plan, applied=applied))
         else:
             if config.data.corpus != SYNTHETIC:  # that one lies in the new vault already
                 set_aside(run)
@@ -258,9 +293,12 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
             write_text(vault / "config.yaml", dump_config(config), private=True)
             data.split.save(vault / "split.json", private=True)
             data.lineage.then(origin).save(vault / "lineage.json", private=True)
-            ledger = Ledger.create(path, plan)  # last: with it the run can be resumed
+            # Last: with it the run can be resumed.
+            ledger = held.enter_context(Ledger.create(path, plan))
         remove_torn(run)
-    restored, first = broadcast_object_list([(restored, ledger.charges if ledger else 0)])[0]
+        return restored, ledger.charges
+
+    restored, first = on_leader(open_ledger)
     if restored:
         share_state(gradients.parameters, optimiser, lambda mine: broadcast_object_list([mine])[0])
     if resume and not seeded and first == plan.steps and restored == 0:
@@ -270,6 +308,9 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
         )
     if resume:
         tell(f"resumed: weights after step {restored}, {first} steps already charged")
+        if first > restored and not seeded:
+            lost, remain = first - restored, plan.steps - first
+            tell(f"warning: {lost} charged steps were lost with the crash; {remain} remain")
     if seeded:
         first = restored  # a test run has no budget to keep and repeats its lost steps
     noisy = plan.noise != "none" and leader
@@ -321,6 +362,7 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
             every = config.train.checkpoint_every
             saving = step + 1 == plan.steps or (every and (step + 1) % every == 0)
             if saving:
+                check_finite(trainable, step + 1)
                 weights = {f"the adapter after step {step + 1}": weights_digest_of(trainable)}
                 check_agreement(weights, gather_object([weights]))
             report = combined(gather_object([report]))
@@ -353,7 +395,6 @@ def train(config: RunConfig, resume: bool, force: bool) -> None:
     # ---- release: what the guarantee covers ------------------------------------------------------
     level = noise_source.level if noise_source else "none"
     statement = make_statement(plan, charges=ledger.charges, noise=level)
-    ledger.close()
     make_folder(release)
     adapter = save_adapter(release, model, public_name(config.model.base))
     privacy = statement.save(release / "privacy.json")
@@ -380,6 +421,15 @@ def check_moved(trainable: list[torch.nn.Parameter], before: list[torch.Tensor])
         raise InputError(
             f"{still} of {len(before)} trainable tensors did not move in the first step: the "
             "optimiser does not hold the parameters that are trained; nothing was released"
+        )
+
+
+def check_finite(trainable: list[torch.nn.Parameter], step: int) -> None:
+    """Units that are not finite contribute nothing: a run that diverged would go on in silence."""
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in trainable):
+        raise InputError(
+            f"the adapter is not finite after step {step}; lower train.learning_rate. Nothing was "
+            "released, and the steps stay charged"
         )
 
 

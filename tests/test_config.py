@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,25 @@ def test_bad_files(tmp_path: Path, text, says):
         load(file=path)
     with pytest.raises(InputError, match="cannot read"):
         load(file=tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("train.steps=yes", "steps is True, a truth value"),
+        ("train.steps=0", "0 is refused: input should be greater than or equal to 1"),
+        ("train.learning_rate=.inf", "finite"),
+        ("seed=-1", "-1 is refused"),
+        ("seed=99999999999999999999999", "is refused"),
+        ("processes=0", "0 is refused"),
+    ],
+)
+def test_a_refused_value_is_named(override, says):
+    given = ["privacy.epsilon=8", "privacy.delta=1e-5", "privacy.population=100", override]
+    with pytest.raises(InputError, match=re.escape(says)):
+        load_config(RunConfig, None, given)
+
+
+def test_an_infinite_epsilon_is_the_control():
+    given = ["privacy.epsilon=.inf", "privacy.delta=1e-5", "privacy.population=100"]
+    assert load_config(RunConfig, None, given).privacy.epsilon == math.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,8 +36,8 @@ def check(
     at.
 
     --self-test needs no run: it trains tiny models with canaries whose gradients the attacker
-    knows, and measures that what leaks stays below the epsilon claimed. It takes about half a
-    minute; do it once after an installation or an upgrade.
+    knows, and measures that what leaks stays below the epsilon claimed. It takes less than
+    a minute; do it once after an installation or an upgrade.
 
     \b
     Examples:
@@ -89,6 +90,7 @@ def _self_test(as_json: bool) -> None:
     from llmsafe.train.self_audit import QUESTIONS
     from llmsafe.train.self_audit import self_test as ask
 
+    warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries, to their authors
     with progress("self-test", QUESTIONS) as advance:
         findings = ask(lambda name: advance(1, name))
     wrong = [one.name for one in findings if not one.ok]

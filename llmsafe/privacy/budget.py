@@ -31,7 +31,7 @@ from llmsafe.artifacts import (
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError, SetupError
 from llmsafe.notes import UnitKind
 from llmsafe.privacy import accountant
-from llmsafe.privacy.evidence import planned_settings
+from llmsafe.privacy.evidence import planned_settings, traces_of_training
 from llmsafe.privacy.ledger import LedgerSummary, read_ledger
 from llmsafe.privacy.plan import NoiseLevel
 from llmsafe.privacy.truncation import overflow_probability
@@ -102,7 +102,7 @@ class Budget:
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """Every folder at or below ``folder`` that holds a ledger or a privacy statement, sorted.
+    """Every folder at or below ``folder`` that holds a ledger or what training leaves, sorted.
 
     Links are not followed; what lies inside a ``vault/`` or ``release/`` is not searched.
     """
@@ -110,7 +110,7 @@ def find_runs(folder: Path) -> list[Path]:
     def walk() -> Iterator[Path]:
         for place, names, _ in os.walk(folder):
             here = Path(place)
-            if _ledger(here).is_file() or _statement(here).is_file():
+            if _ledger(here).is_file() or traces_of_training(here):
                 yield here
             names[:] = [name for name in names if name not in (VAULT, RELEASE)]
 
@@ -125,8 +125,9 @@ def read_charges(run: Path) -> Charges:
         charges = replace(charges, corpora=_corpora(lineage), units=_units(run))
         statement = PrivacyStatement.load(_statement(run)) if charges.released else None
         if not _ledger(run).is_file():
+            if statement is None:
+                return _with_problem(charges, "it has trained, but its ledger is gone")
             # Still counted, by what the statement admits to.
-            assert statement is not None
             charges = _of_statement(charges, statement)
             return _with_problem(charges, "its ledger is gone; counted by its statement")
         charges = _charges(charges, read_ledger(_ledger(run)), lineage, statement)

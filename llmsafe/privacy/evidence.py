@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from llmsafe.artifacts import Lineage, LineageStep, PrivacyStatement, sha256_json
+from llmsafe.artifacts import (
+    RELEASE,
+    VAULT,
+    Lineage,
+    LineageStep,
+    PrivacyStatement,
+    sha256_json,
+)
 from llmsafe.errors import EvidenceError
 from llmsafe.privacy.ledger import LedgerSummary
 
@@ -85,3 +92,21 @@ def same(what: str, found: str, recorded: object) -> str:
 
 def short(digest: str) -> str:
     return digest if len(digest) <= 24 else digest[:19] + "…"
+
+
+def traces_of_training(run: Path) -> list[str]:
+    """Names of what only a run that was charged leaves; its ledger is made before any of them."""
+    left = (run / VAULT / "metrics.jsonl", run / VAULT / "checkpoints", run / RELEASE)
+    return [path.name for path in left if path.exists()]
+
+
+def steps_seen(vault: Path) -> int:
+    """The highest step that the metrics of a run tell of; 0 without any."""
+    path = vault / "metrics.jsonl"
+    highest = 0
+    for line in path.read_text().splitlines() if path.is_file() else ():
+        try:
+            highest = max(highest, int(json.loads(line)["step"]))
+        except (ValueError, TypeError, KeyError):
+            continue  # torn by a crash
+    return highest

@@ -49,14 +49,26 @@ def load_checkpoint(
     Raises:
         EvidenceError: the checkpoint is damaged or belongs to other parameters.
     """
-    complete = [p.parent for p in folder.glob("step-*/step.json")]
+    complete = {
+        int(path.parent.name.removeprefix("step-")): path.parent
+        for path in folder.glob("step-*/step.json")
+        if path.parent.name.removeprefix("step-").isdecimal()
+    }
     if not complete:
         return 0
-    place = max(complete, key=lambda found: int(found.name.removeprefix("step-")))
-    said = json.loads((place / "step.json").read_text())
+    step = max(complete)
+    place = complete[step]
     path = place / "state.safetensors"
-    if not path.is_file() or sha256_bytes(path.read_bytes()) != said["state"]:
-        raise EvidenceError(f"checkpoint {place} is damaged; remove it to resume from none")
+    try:
+        said = json.loads((place / "step.json").read_text())
+        whole = said["step"] == step and sha256_bytes(path.read_bytes()) == said["state"]
+    except (OSError, ValueError, TypeError, KeyError):
+        whole = False
+    if not whole:
+        raise EvidenceError(
+            f"checkpoint {place} is damaged; restore it. Without it the {step} steps it holds are "
+            "lost and stay charged"
+        )
     tensors = load_file(path)
     for index, parameter in enumerate(parameters):
         weight = tensors.get(f"{index}.weight")
@@ -71,7 +83,7 @@ def load_checkpoint(
         }
         if state:
             optimiser.state[parameter] = state
-    return int(said["step"])
+    return step
 
 
 def share_state(

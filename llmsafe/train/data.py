@@ -19,15 +19,17 @@ from llmsafe.artifacts import (
     Lineage,
     LineageStep,
     Split,
+    check_output,
     make_folder,
     sha256_file,
 )
 from llmsafe.canary import load_manifest, make_canaries, make_manifest, plant, planting_stream
 from llmsafe.config import DataConfig, RunConfig, load_config
 from llmsafe.corpus import open_corpus, write_corpus
-from llmsafe.errors import EvidenceError, InputError
+from llmsafe.errors import EvidenceError, InputError, LlmsafeError
 from llmsafe.notes import Note, UnitKind, group_units
-from llmsafe.privacy.ledger import is_open, refuse_if_held
+from llmsafe.privacy.evidence import traces_of_training
+from llmsafe.privacy.ledger import is_open, read_ledger, refuse_if_held
 from llmsafe.train.units import TokenUnit, split_units, tokenise_unit
 
 if TYPE_CHECKING:
@@ -52,6 +54,11 @@ class TrainingData:
     canaries: Path | None
     lineage: Lineage
     without_patient: int
+
+    @property
+    def empty(self) -> int:
+        """Members without a token to learn from: they contribute nothing."""
+        return sum(not unit.rows for unit in self.members)
 
 
 def load_training_data(
@@ -128,20 +135,35 @@ def to_resume(run: Path) -> bool:
         InputError: the run is finished.
         EvidenceError: it trained, but its ledger is gone.
     """
-    vault = run / VAULT
     if finished(run):
         raise InputError(f"{run} is finished; there is nothing to resume")
-    if is_open(vault / "ledger.jsonl"):
+    if is_open(run / VAULT / "ledger.jsonl"):
         return True
-    # The ledger is made before anything is learnt, so these are left by a run that had one.
-    traces = [vault / "metrics.jsonl", vault / "checkpoints", run / RELEASE]
-    left = [path.name for path in traces if path.exists()]
+    left = traces_of_training(run)
     if left:
         raise EvidenceError(
             f"{run} has trained ({', '.join(left)}) but its ledger is gone; restore "
             "vault/ledger.jsonl to resume, or start a new run elsewhere"
         )
     return False
+
+
+def check_start(run: Path, config: RunConfig, *, force: bool) -> None:
+    """Refuse a new run in a folder that holds one; what a refused start left is no obstacle.
+
+    Raises:
+        InputError: the folder is taken (see :func:`llmsafe.artifacts.check_output`).
+    """
+    sources = [Path(p) for p in (config.data.corpus, config.data.canaries) if p]
+    ledger = run / VAULT / "ledger.jsonl"
+    if not force and is_open(ledger) and not finished(run):
+        raise InputError(
+            f"{run} holds an unfinished run with {read_ledger(ledger).charges} steps charged; go "
+            "on with --resume, or name another output (--force sets it aside; its charges count)"
+        )
+    untouched = not (ledger.exists() or traces_of_training(run))
+    debris = untouched and (run / VAULT / "corpus").is_dir()
+    check_output(run, force=force or debris, inputs=sources)
 
 
 def members_digest(units: Sequence[TokenUnit]) -> str:
@@ -176,10 +198,16 @@ def check_same_run(vault: Path, config: RunConfig, origin: LineageStep) -> None:
     Raises:
         EvidenceError: something differs; the message names it.
     """
-    began = load_config(RunConfig, vault / "config.yaml")
+    try:
+        began = load_config(RunConfig, vault / "config.yaml")
+        lineage = Lineage.load(vault / "lineage.json")
+    except LlmsafeError as error:
+        raise EvidenceError(
+            f"what this run began with is gone or damaged ({error}); restore vault/config.yaml and "
+            "vault/lineage.json, or start a new run elsewhere"
+        ) from error
     free = {"processes": config.processes, "output": config.output}
     changed = _differences(began.model_copy(update=free).model_dump(), config.model_dump())
-    lineage = Lineage.load(vault / "lineage.json")
     inputs = next((step.inputs for step in lineage.steps[::-1] if step.step == "train"), {})
     changed += [name for name in origin.inputs if inputs.get(name) != origin.inputs[name]]
     if changed:

@@ -42,10 +42,10 @@ def tokenise_unit(
 ) -> TokenUnit:
     """Encode at most ``max_notes`` notes (the latest by date) of at most ``max_tokens`` tokens.
 
-    The caps are public settings and look at this unit alone. A unit without a predicted token
-    (empty text) keeps no row and contributes nothing.
+    The caps are public settings and look at this unit alone. A blank note is no row, and a unit
+    without a row contributes nothing.
     """
-    notes = latest_notes(unit, max_notes)
+    notes = [note for note in latest_notes(unit, max_notes) if note.text.strip()]
     rows = (tuple(encode_note(tokenizer, note.text, max_tokens)[0]) for note in notes)
     return TokenUnit(unit.unit_id, tuple(row for row in rows if len(row) > 1))
 

@@ -15,7 +15,7 @@ import pytest
 
 from llmsafe.artifacts import sha256_json
 from llmsafe.errors import EvidenceError, InputError, SetupError
-from llmsafe.privacy.ledger import Ledger, is_open, read_ledger
+from llmsafe.privacy.ledger import Ledger, is_open, read_ledger, refuse_if_held
 from llmsafe.privacy.plan import Plan
 
 PLAN = Plan(
@@ -350,3 +350,23 @@ def test_a_run_killed_before_its_first_charge_resumes(tmp_path):
         assert ledger.charges == 0
         ledger.charge(0)
     assert read_ledger(path).resumes == 1
+
+
+def test_a_ledger_that_is_held_is_not_to_be_moved(tmp_path):
+    path = tmp_path / "vault" / "ledger.jsonl"
+    with Ledger.create(path, PLAN), pytest.raises(InputError, match=f"{path} is held"):
+        refuse_if_held(path)
+    refuse_if_held(path)
+
+
+def test_what_is_broken_names_the_ledger_and_the_line(tmp_path):
+    path = tmp_path / "vault" / "ledger.jsonl"
+    with Ledger.create(path, PLAN) as ledger:
+        assert read_ledger(path).charges == 0  # nothing is demanded unless it is asked for
+        ledger.charge(0)
+        ledger.charge(1)
+    whole = path.read_text().splitlines(keepends=True)
+    for damaged in ([whole[0], "{}\n", *whole[2:]], [whole[0], *whole[2:]], [*whole, whole[1]]):
+        path.write_text("".join(damaged))
+        with pytest.raises(EvidenceError, match=str(path)):
+            read_ledger(path)

@@ -328,3 +328,100 @@ def test_a_full_disk_is_one_line_and_exit_4(start, monkeypatch, capsys):
         start("full", "privacy.noise=test")
     assert ended.value.code == 4
     assert capsys.readouterr().err.splitlines()[-1].startswith("dp_lora: error: cannot write")
+
+
+def refused(start, capsys, code: int, name: str, *more: str, corpus: Path | None = None) -> str:
+    """The one line with which the recipe refuses."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        start(name, *more, corpus=corpus)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == code, last
+    assert last.startswith("dp_lora: error: ")
+    return last
+
+
+def test_an_adapter_that_diverged_is_not_released(start, capsys):
+    wild = ("privacy.noise=test", "train.learning_rate=900", "train.weight_decay=1e20")
+    last = refused(start, capsys, 2, "run", *wild)
+    assert "not finite after step" in last
+    assert "lower train.learning_rate" in last
+    assert not (start.folder / "run" / "release").exists()
+    assert "learning_rate" in refused(start, capsys, 2, "b", "train.learning_rate=inf")
+
+
+def test_a_unit_may_be_demanded(start, capsys, tmp_path):
+    loose = tmp_path / "loose.jsonl"
+    loose.write_text("".join(json.dumps({"text": f"Seen for pain {i}."}) + "\n" for i in range(24)))
+    more = ("privacy.noise=test", "train.steps=1")
+    assert "corpus gives notes" in refused(
+        start, capsys, 2, "a", "privacy.unit=patient", *more, corpus=loose
+    )
+    start("b", *more, corpus=loose)
+    assert "per NOTE" in capsys.readouterr().err
+    start("c", "privacy.unit=patient", *more)
+
+
+def test_a_corpus_without_text_is_refused(start, capsys, tmp_path):
+    empty = tmp_path / "empty.jsonl"
+    lines = [{"note_id": f"n{i}", "patient_id": f"p{i}", "text": ""} for i in range(24)]
+    empty.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "has text" in refused(start, capsys, 2, "a", corpus=empty)
+    lines[0]["text"] = "Seen for pain."
+    empty.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    start("b", "privacy.noise=test", "train.steps=1", corpus=empty)
+    assert "23 of 24 patients have no text" in capsys.readouterr().err
+
+
+def killed(start, monkeypatch, name: str, *more: str) -> Path:
+    """A run that ends in the middle, with charges and a checkpoint."""
+    real, calls = start.recipe.append_line, []
+
+    def dies(path, line):
+        real(path, line)
+        calls.append(path)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(start.recipe, "append_line", dies)
+    with pytest.raises(SystemExit) as ended:
+        start(name, "train.steps=6", "train.checkpoint_every=2", *more)
+    assert ended.value.code == 130
+    monkeypatch.setattr(start.recipe, "append_line", real)
+    return start.folder / name
+
+
+def test_an_unfinished_run_is_not_overwritten_but_resumed(start, monkeypatch, capsys):
+    killed(start, monkeypatch, "run")
+    assert "3 steps charged; go on with --resume" in refused(start, capsys, 2, "run")
+    start("run", "--resume", "train.steps=6", "train.checkpoint_every=2")
+    assert "1 charged steps were lost with the crash; 3 remain" in capsys.readouterr().err
+
+
+def test_a_ledger_cut_below_what_the_metrics_tell_is_refused(start, monkeypatch, capsys):
+    run = killed(start, monkeypatch, "run")
+    ledger = run / "vault" / "ledger.jsonl"
+    ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:-1]))
+    same = ("--resume", "train.steps=6", "train.checkpoint_every=2")
+    refused(start, capsys, 3, "run", *same)
+
+
+@pytest.mark.parametrize("damage", ["{", '{"step": 2}', '{"step": 3, "state": "x"}', "[]"])
+def test_a_damaged_checkpoint_is_no_defect(start, monkeypatch, capsys, damage):
+    run = killed(start, monkeypatch, "run")
+    (run / "vault" / "checkpoints" / "step-000002" / "step.json").write_text(damage)
+    same = ("--resume", "train.steps=6", "train.checkpoint_every=2")
+    assert "is damaged" in refused(start, capsys, 3, "run", *same)
+
+
+def test_what_a_run_began_with_is_evidence(start, monkeypatch, capsys):
+    run = killed(start, monkeypatch, "run")
+    same = ("--resume", "train.steps=6", "train.checkpoint_every=2")
+    (run / "vault" / "config.yaml").write_text("output: x\n")
+    assert "vault/config.yaml" in refused(start, capsys, 3, "run", *same)
+
+
+def test_a_refused_start_is_no_obstacle(start, capsys):
+    refused(start, capsys, 2, "run", "model.target_modules=nonsense")
+    refused(start, capsys, 2, "run", "model.target_modules=[q_proj,nonsense]")
+    start("run", "privacy.noise=test", "train.steps=1")

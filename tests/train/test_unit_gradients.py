@@ -215,6 +215,90 @@ def test_what_escapes_the_clip_is_refused(settings, why):
         UnitGradients(model)
 
 
+def test_tied_trainable_weights_and_several_adapters_are_refused():
+    model = with_lora(llama())
+    first, second = (layer.self_attn for layer in model.base_model.model.model.layers)
+    second.q_proj.lora_A["default"].weight = first.q_proj.lora_A["default"].weight
+    with pytest.raises(InputError, match=r"shares its weight.*untie"):
+        UnitGradients(model)
+    model = with_lora(llama())
+    model.add_adapter("other", LoraConfig(r=2, target_modules="all-linear"))
+    model.base_model.set_adapter(["default", "other"])
+    with pytest.raises(InputError, match=r"q_proj has several adapters"):
+        UnitGradients(model)
+    model = with_lora(llama())
+    model.merge_adapter()
+    with pytest.raises(InputError, match=r"several adapters or a merged one"):
+        UnitGradients(model)
+
+
+@pytest.mark.parametrize("side", ["lora_A", "lora_B"])
+def test_a_bias_on_either_side_is_refused(side):
+    model = with_lora(llama())
+    layer = getattr(model.base_model.model.model.layers[0].mlp.up_proj, side)["default"]
+    layer.bias = nn.Parameter(torch.zeros(layer.out_features))
+    with pytest.raises(InputError, match="up_proj has a bias"):
+        UnitGradients(model)
+
+
+@pytest.mark.parametrize(
+    "key", ["num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"]
+)
+def test_every_name_of_a_mixture_of_experts(key):
+    model = llama()
+    setattr(model.config, key, 1)
+    check_isolation(model)
+    setattr(model.config, key, 2)
+    with pytest.raises(InputError, match=key):
+        check_isolation(model)
+
+
+def test_a_report_counts_what_was_computed():
+    """Also over several micro-batches, and without the losses of units that are not finite."""
+    model = with_lora(llama())
+    expected = 0.0
+    for one in UNITS:
+        for row in one.rows:
+            ids = torch.tensor([row])
+            logits = model(input_ids=ids).logits[0, :-1]
+            loss = nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum")
+            expected += float(loss) / one.targets
+    for tokens_per_batch in (1, 64):
+        _, report = ours(model, UNITS, 1.0, tokens_per_batch)
+        assert report.loss_sum == pytest.approx(expected, rel=1e-5)
+        assert report.tokens == sum(len(row) for one in UNITS for row in one.rows)
+        assert report.padded_tokens >= report.tokens
+    assert ours(model, UNITS, 1.0, 1)[1].padded_tokens == report.tokens
+    with torch.no_grad():
+        model.base_model.model.model.embed_tokens.weight[49] = math.nan
+    poisoned = TokenUnit("poisoned", ((4, 49, 5),))
+    clean = [unit for unit in UNITS if all(49 not in row for row in unit.rows)]
+    both = [ours(model, units, 1.0)[1].loss_sum for units in (clean, [*clean, poisoned])]
+    assert both[0] == pytest.approx(both[1])
+    assert ours(model, [], 1.0)[1].loss_sum == 0.0
+
+
+def test_a_forward_without_gradients_is_that_of_peft():
+    model = with_lora(gpt2())
+    ids = torch.tensor([UNITS[0].rows[0]])
+    with torch.no_grad():
+        expected = model(input_ids=ids).logits
+        gradients = UnitGradients(model)
+        torch.testing.assert_close(model(input_ids=ids).logits, expected)
+        torch.testing.assert_close(gradients.layers[0].module(torch.ones(1, 2, 16)).shape,
+                                   torch.Size([1, 2, 48]))  # fmt: skip
+
+
+def test_over_a_bfloat16_base_the_gradients_are_those_of_plain_autograd():
+    model = with_lora(llama().to(torch.bfloat16))
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    expected = naive_sum(model, UNITS, math.inf)
+    total, _ = ours(model, UNITS, math.inf)
+    assert float((total - expected).norm() / expected.norm()) < 0.03
+
+
 def test_batch_norm_and_experts_are_refused():
     with pytest.raises(InputError, match="batch normalisation"):
         check_isolation(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))
