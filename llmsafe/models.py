@@ -9,6 +9,7 @@ import functools
 import importlib.resources
 import importlib.util
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,13 +120,22 @@ def load_model(
     except (OSError, ValueError) as error:
         raise SetupError(_not_loaded("model", name)) from error
     model, info = loaded
-    missing: list[str] = sorted(info["missing_keys"])
+    check_complete(public_name(name), info["missing_keys"])
+    return model.eval()
+
+
+def check_complete(name: str, missing: Collection[str]) -> None:
+    """Refuse a model some of whose weights were not in its files: they would be random.
+
+    Raises:
+        InputError: ``missing`` names weights.
+    """
     if missing:
         raise InputError(
-            f"{public_name(name)} lacks {len(missing)} weights of a causal language model (first: "
-            f"{missing[0]}), which would be random; give a complete one"
+            f"{name} lacks {len(missing)} weights of a causal language model (first: "
+            f"{min(missing)}), which would be random; give a complete one, not an encoder or a "
+            "classifier"
         )
-    return model.eval()
 
 
 def _four_bit(dtype: torch.dtype) -> dict[str, Any]:

@@ -64,17 +64,19 @@ from llmsafe.train.checkpoint import (
 from llmsafe.train.data import (
     SYNTHETIC,
     canaries_digest,
-    check_agreement,
-    check_same_run,
-    check_start,
     load_training_data,
     members_digest,
-    set_aside,
     synthetic_corpus,
-    to_resume,
 )
 from llmsafe.train.loss import NextTokenLoss
 from llmsafe.train.rehearsal import rehearse
+from llmsafe.train.run_folder import (
+    check_agreement,
+    check_same_run,
+    check_start,
+    set_aside,
+    to_resume,
+)
 from llmsafe.train.sampling import poisson_draw, share_of_rank
 from llmsafe.train.step import combined, learning_rate, private_step
 from llmsafe.train.unit_gradients import UnitGradients, check_isolation

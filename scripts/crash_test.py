@@ -38,7 +38,7 @@ from llmsafe.corpus import write_corpus
 from llmsafe.errors import LlmsafeError
 from llmsafe.privacy.ledger import read_ledger
 from llmsafe.synthetic import patients
-from llmsafe.train.data import finished
+from llmsafe.train.run_folder import finished
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 STEPS = 8

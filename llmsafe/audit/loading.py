@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from llmsafe.artifacts import RELEASE, VAULT, sha256_file, sha256_files
 from llmsafe.errors import InputError
-from llmsafe.models import check_weights, resolve_model
+from llmsafe.models import check_complete, check_weights, resolve_model
 
 if TYPE_CHECKING:
     import torch
@@ -176,12 +176,7 @@ def load_causal(folder: Path, device: torch.device, dtype: Dtype) -> PreTrainedM
             "it needs a known architecture, all its safetensors files and no code of its own"
         ) from error
     model, info = loaded
-    missing: list[str] = sorted(info["missing_keys"])
-    if missing:
-        raise InputError(
-            f"{folder} lacks {len(missing)} weights of a causal language model (first: "
-            f"{missing[0]}); give a complete one, not an encoder or a classifier"
-        )
+    check_complete(str(folder), info["missing_keys"])
     small = sum(int(p.numel()) for p in model.parameters()) < _FLOAT32_PARAMETERS
     if dtype == "auto" and (device.type == "cpu" or small):
         model = model.float()

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from llmsafe import __version__
 from llmsafe.artifacts import (
     CORPUS,
-    RELEASE,
     VAULT,
     CanaryManifest,
     Lineage,
     LineageStep,
     Split,
-    check_output,
     make_folder,
     sha256_file,
 )
 from llmsafe.canary import load_manifest, make_canaries, make_manifest, plant, planting_stream
-from llmsafe.config import DataConfig, RunConfig, load_config
+from llmsafe.config import DataConfig
 from llmsafe.corpus import open_corpus, write_corpus
-from llmsafe.errors import EvidenceError, InputError, LlmsafeError
+from llmsafe.errors import EvidenceError
 from llmsafe.notes import Note, UnitKind, group_units
-from llmsafe.privacy.evidence import traces_of_training
-from llmsafe.privacy.ledger import is_open, read_ledger, refuse_if_held
 from llmsafe.train.units import TokenUnit, split_units, tokenise_unit
 
 if TYPE_CHECKING:
@@ -102,129 +97,12 @@ def load_training_data(
     )
 
 
-def set_aside(run: Path) -> None:
-    """Move what an earlier run left in ``run`` to ``run/earlier-N``: its charges stay on record.
-
-    Raises:
-        InputError: the earlier run is still going.
-    """
-    ledger = run / VAULT / "ledger.jsonl"
-    if ledger.is_file():
-        refuse_if_held(ledger)
-    old = [run / name for name in (VAULT, RELEASE) if (run / name).exists()]
-    if not old:
-        return
-    number = next(n for n in itertools.count(1) if not (run / f"earlier-{n}").exists())
-    place = make_folder(run / f"earlier-{number}", private=True)
-    for folder in old:
-        folder.rename(place / folder.name)
-
-
-def finished(run: Path) -> bool:
-    """Whether training wrote its release whole: the lineage names the outputs, and last of all."""
-    lineage = run / VAULT / "lineage.json"
-    if not lineage.is_file():
-        return False
-    return any(step.step == "train" and step.outputs for step in Lineage.load(lineage).steps)
-
-
-def to_resume(run: Path) -> bool:
-    """Whether ``run`` holds a run to go on with; False where none was charged yet.
-
-    Raises:
-        InputError: the run is finished.
-        EvidenceError: it trained, but its ledger is gone.
-    """
-    if finished(run):
-        raise InputError(f"{run} is finished; there is nothing to resume")
-    if is_open(run / VAULT / "ledger.jsonl"):
-        return True
-    left = traces_of_training(run)
-    if left:
-        raise EvidenceError(
-            f"{run} has trained ({', '.join(left)}) but its ledger is gone; restore "
-            "vault/ledger.jsonl to resume, or start a new run elsewhere"
-        )
-    return False
-
-
-def check_start(run: Path, config: RunConfig, *, force: bool) -> None:
-    """Refuse a new run in a folder that holds one; what a refused start left is no obstacle.
-
-    Raises:
-        InputError: the folder is taken (see :func:`llmsafe.artifacts.check_output`).
-    """
-    sources = [Path(p) for p in (config.data.corpus, config.data.canaries) if p]
-    ledger = run / VAULT / "ledger.jsonl"
-    if not force and is_open(ledger) and not finished(run):
-        raise InputError(
-            f"{run} holds an unfinished run with {read_ledger(ledger).charges} steps charged; go "
-            "on with --resume, or name another output (--force sets it aside; its charges count)"
-        )
-    untouched = not (ledger.exists() or traces_of_training(run))
-    debris = untouched and (run / VAULT / "corpus").is_dir()
-    check_output(run, force=force or debris, inputs=sources)
-
-
 def members_digest(units: Sequence[TokenUnit]) -> str:
     """Digest of the members, their order and their tokens: what a draw's indices mean."""
     digest = hashlib.sha256()
     for unit in units:
         digest.update(json.dumps([unit.unit_id, unit.rows]).encode())
     return f"sha256:{digest.hexdigest()}"
-
-
-def check_agreement(facts: Mapping[str, str], everywhere: Sequence[Mapping[str, str]]) -> None:
-    """Refuse ranks that differ: one of another clip norm or corpus would break the guarantee.
-
-    ``facts`` are this rank's, ``everywhere`` those gathered from all ranks.
-
-    Raises:
-        EvidenceError: something differs; the message names it.
-    """
-    different = sorted(name for name in facts if len({other[name] for other in everywhere}) > 1)
-    if different:
-        raise EvidenceError(
-            f"the {len(everywhere)} processes do not agree on {', '.join(different)}; start all of "
-            "them with the same files, packages and settings; nothing was released"
-        )
-
-
-def check_same_run(vault: Path, config: RunConfig, origin: LineageStep) -> None:
-    """Refuse to resume with other settings, another corpus, other canaries or another base.
-
-    The number of processes may change: it does not change the update.
-
-    Raises:
-        EvidenceError: something differs; the message names it.
-    """
-    try:
-        began = load_config(RunConfig, vault / "config.yaml")
-        lineage = Lineage.load(vault / "lineage.json")
-    except LlmsafeError as error:
-        raise EvidenceError(
-            f"what this run began with is gone or damaged ({error}); restore vault/config.yaml and "
-            "vault/lineage.json, or start a new run elsewhere"
-        ) from error
-    free = {"processes": config.processes, "output": config.output}
-    changed = _differences(began.model_copy(update=free).model_dump(), config.model_dump())
-    inputs = next((step.inputs for step in lineage.steps[::-1] if step.step == "train"), {})
-    changed += [name for name in origin.inputs if inputs.get(name) != origin.inputs[name]]
-    if changed:
-        raise EvidenceError(
-            f"cannot resume with another {', '.join(changed)} than the run began with; use the "
-            "settings in its vault/config.yaml, or start a new run"
-        )
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    names: list[str] = []
-    for key, value in new.items():
-        if isinstance(value, dict) and isinstance(old.get(key), dict):
-            names += _differences(old[key], cast("dict[str, Any]", value), f"{prefix}{key}.")
-        elif old.get(key) != value:
-            names.append(prefix + key)
-    return names
 
 
 def synthetic_corpus(folder: Path, *, patients: int, canaries: int, seed: int) -> Path:

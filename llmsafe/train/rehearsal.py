@@ -34,6 +34,7 @@ def rehearse(model: nn.Module, loss: NextTokenLoss, gradients: UnitGradients, *,
             loss, gradients, [unit], clip_norm=math.inf, tokens_per_batch=1 << 20, pad=pad
         )
         expected = _plain_gradient(loss, gradients, unit)
+    # What a model's own code raises is not ours to list; an error of another kind is a defect here.
     except (RuntimeError, TypeError, NotImplementedError, InputError) as error:
         raise InputError(
             f"{name} cannot be trained per unit: {str(error).splitlines()[0]}; nothing was charged"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from llmsafe.errors import EvidenceError
-from llmsafe.train.data import check_agreement, members_digest
+from llmsafe.train.data import members_digest
+from llmsafe.train.run_folder import check_agreement
 from llmsafe.train.units import TokenUnit
 
 ROOT = Path(__file__).resolve().parents[2]

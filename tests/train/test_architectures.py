@@ -303,7 +303,10 @@ def test_a_base_in_bfloat16_keeps_the_sensitivity_within_its_rounding():
 @families
 def test_every_family_passes_the_rehearsal(family):
     model = adapted(family)
-    rehearse(model, NextTokenLoss(model), UnitGradients(model), pad=PAD)
+    gradients = UnitGradients(model)
+    rehearse(model, NextTokenLoss(model), gradients, pad=PAD)
+    assert all(parameter.grad is None for parameter in gradients.parameters)  # and leaves nothing
+    assert "forward" in vars(gradients.layers[0].module)  # the layers are observed again
 
 
 def test_the_rehearsal_refuses_what_fails_in_the_backward_pass():

@@ -403,7 +403,8 @@ def test_a_ledger_cut_below_what_the_metrics_tell_is_refused(start, monkeypatch,
     ledger = run / "vault" / "ledger.jsonl"
     ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:-1]))
     same = ("--resume", "train.steps=6", "train.checkpoint_every=2")
-    refused(start, capsys, 3, "run", *same)
+    assert "ledger" in refused(start, capsys, 3, "run", *same)
+    assert not (run / "release").exists()
 
 
 @pytest.mark.parametrize("damage", ["{", '{"step": 2}', '{"step": 3, "state": "x"}', "[]"])
@@ -422,6 +423,6 @@ def test_what_a_run_began_with_is_evidence(start, monkeypatch, capsys):
 
 
 def test_a_refused_start_is_no_obstacle(start, capsys):
-    refused(start, capsys, 2, "run", "model.target_modules=nonsense")
-    refused(start, capsys, 2, "run", "model.target_modules=[q_proj,nonsense]")
-    start("run", "privacy.noise=test", "train.steps=1")
+    for targets in ("nonsense", "[q_proj,nonsense]"):
+        assert "nonsense" in refused(start, capsys, 2, "run", f"model.target_modules={targets}")
+    assert (start("run", "privacy.noise=test", "train.steps=1") / "release").is_dir()
