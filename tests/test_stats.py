@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -38,8 +38,6 @@ from llmsafe.stats import (
     samples_to_extract,
     tpr_at_fpr,
 )
-
-repeatable = settings(deadline=None, derandomize=True, max_examples=100)
 
 
 def at_most(events: int, trials: int, rate: float) -> bool:
@@ -129,7 +127,6 @@ def designs(draw, largest=120):
     return m, r, v, delta
 
 
-@repeatable
 @given(designs(), st.floats(0, 12))
 def test_p_value_matches_its_naive_twin(design, epsilon):
     m, r, v, delta = design
@@ -137,7 +134,6 @@ def test_p_value_matches_its_naive_twin(design, epsilon):
     assert one_run_p_value(m, r, v, epsilon, delta) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-@repeatable
 @given(designs(), st.sampled_from([0.5, 0.8, 0.95, 0.999]))
 def test_bound_is_the_largest_rejected_epsilon(design, confidence):
     """Against a scan of the p-value, which would also see a second region of rejection."""
@@ -149,7 +145,6 @@ def test_bound_is_the_largest_rejected_epsilon(design, confidence):
             assert rejected == (epsilon < bound)
 
 
-@repeatable
 @given(designs(largest=3000), st.sampled_from([0.5, 0.9, 0.95, 0.999]))
 def test_bound_is_ordered(design, confidence):
     m, r, v, delta = design
@@ -300,7 +295,6 @@ def naive_clopper_pearson(successes, trials, tail):
     return low, high
 
 
-@repeatable
 @given(st.integers(1, 40), st.data(), st.sampled_from([0.5, 0.9, 0.95, 0.999]))
 def test_binomial_interval_matches_its_naive_twin(trials, data, confidence):
     successes = data.draw(st.integers(0, trials))
@@ -323,7 +317,6 @@ def test_binomial_interval_covers_exactly(rate, trials):
     assert covered >= 0.95
 
 
-@repeatable
 @given(
     st.integers(0, 30), st.integers(0, 30), st.data(), st.sampled_from([0.0, 1e-5, 0.05, 0.5, 1.0])
 )
@@ -360,7 +353,6 @@ def test_dp_ceiling_is_reached_by_randomized_response():
         assert float(dp_tpr_ceiling(1 - q, epsilon, 0.0)) == pytest.approx(q, abs=1e-12)
 
 
-@repeatable
 @given(st.floats(0, 1), st.floats(0, 30), st.floats(0, 1))
 def test_dp_ceiling_solves_both_inequalities(fpr, epsilon, delta):
     """The largest grid TPR that keeps both inequalities, found by trying all."""
@@ -385,7 +377,6 @@ def test_dp_ceiling_edges():
 # --- exposure ------------------------------------------------------------------------------------
 
 
-@repeatable
 @given(
     st.lists(st.integers(0, 12), min_size=1, max_size=40),
     st.integers(-1, 13),
@@ -461,7 +452,6 @@ def enough(p_z, p, n):
     return 1 - (1 - Fraction(str(p_z))) ** n >= Fraction(str(p))
 
 
-@repeatable
 @given(st.integers(1, 999), st.integers(1, 999))
 def test_samples_matches_brute_force(a, b):
     p_z, p = a / 1000, b / 1000
@@ -503,7 +493,6 @@ def naive_auc(members, non_members):
     return wins / (len(members) * len(non_members))
 
 
-@repeatable
 @given(score_lists, score_lists)
 def test_auc_matches_its_naive_twin(members, non_members):
     area = auc(members, non_members)
@@ -515,7 +504,6 @@ def test_auc_matches_its_naive_twin(members, non_members):
     assert found.high > found.low
 
 
-@repeatable
 @given(score_lists, score_lists)
 def test_roc_matches_its_naive_twin(members, non_members):
     curve = roc_curve(members, non_members)
@@ -595,7 +583,6 @@ def test_auc_interval_covers_when_few_or_nearly_all_leak(leaked):
     assert at_most(missed, runs, 0.05)
 
 
-@repeatable
 @given(
     score_lists,
     score_lists,

@@ -280,15 +280,17 @@ def _organization(key: Key, person: Person, text: str) -> str:
 
 def _digits(key: Key, person: Person, category: str, text: str) -> str:
     """The same form with other digits and letters; keyed on digits and letters alone, so that one
-    number written in two ways keeps one stand-in."""
-    compact = re.sub(r"[\W_]", "", normalise(text).text).lower()
+    number written in two ways keeps one stand-in. What the writer masked (XXX-XX-1234) stays."""
+    plain = normalise(text).text
+    masks = "xX*" if "xx" in plain.lower() else ""
+    compact = re.sub(r"[\W_]", "", plain).lower()
     for attempt in range(100):
         stream = key.digest("digits", person.scope, category, compact, str(attempt))
         while len(stream) < len(text):
             stream += key.digest("more", stream.hex())
         out, used = "", 0
-        for character in normalise(text).text:
-            if not character.isalnum() or (character in "xX*" and "xx" in text.lower()):
+        for character in plain:
+            if not character.isalnum() or character in masks:
                 out += character
                 continue
             byte = stream[used]
@@ -299,7 +301,7 @@ def _digits(key: Key, person: Person, category: str, text: str) -> str:
             else:
                 letter = "ABCDEFGHJKLMNPQRSTUVWXYZ"[byte % 24]
                 out += letter if character.isupper() else letter.lower()
-        kept = text[:1].isalpha() and out[:1] == text[:1]
+        kept = plain[:1].isalpha() and plain[:1] not in masks and out[:1] == plain[:1]
         if not kept and re.sub(r"[\W_]", "", out).lower() != compact:
             return out
     return "[" + category + "]"

@@ -158,8 +158,16 @@ def test_numbers_keep_their_form_and_nothing_else(text: str) -> None:
     assert [c.isdigit() for c in new] == [c.isdigit() for c in text]
     assert new != text
     assert stand_in("ACCOUNT", text.replace("-", "")) == new.replace("-", "")
-    if text[0].isalpha():
+    masked = "XX" in text
+    if text[0].isalpha() and not (masked and text[0] == "X"):
         assert new[0] != text[0]
+    if masked:
+        assert all(b == "X" for a, b in zip(text, new, strict=True) if a == "X")
+
+
+def test_what_the_writer_masked_stays() -> None:
+    assert re.fullmatch(r"XXX-XX-(?!1234)\d{4}", stand_in("SSN", "XXX-XX-1234"))
+    assert re.fullmatch(r"XX(?!0000)\d{4}", stand_in("ACCOUNT", "XX0000"))
 
 
 def test_one_number_in_two_writings_keeps_one_stand_in() -> None:
