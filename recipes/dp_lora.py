@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import llmsafe  # isort: skip  # first: it puts the libraries below offline
+import llmsafe  # noqa: F401  # isort: skip  # first: it puts the libraries below offline
 
 import torch
 from accelerate import Accelerator
@@ -28,7 +28,6 @@ from accelerate.utils import broadcast_object_list, gather_object
 from peft import LoraConfig, get_peft_model
 
 from llmsafe.artifacts import (
-    LineageStep,
     append_line,
     make_folder,
     remove_torn,
@@ -46,7 +45,6 @@ from llmsafe.models import (
     load_model,
     load_tokenizer,
     public_name,
-    weights_digest,
 )
 from llmsafe.privacy.evidence import steps_seen
 from llmsafe.privacy.ledger import Ledger
@@ -63,7 +61,6 @@ from llmsafe.train.checkpoint import (
 )
 from llmsafe.train.data import (
     SYNTHETIC,
-    canaries_digest,
     load_training_data,
     members_digest,
     synthetic_corpus,
@@ -74,6 +71,7 @@ from llmsafe.train.run_folder import (
     check_agreement,
     check_same_run,
     check_start,
+    lineage_step,
     set_aside,
     to_resume,
 )
@@ -244,29 +242,7 @@ def train(config: RunConfig, resume: bool, force: bool, held: ExitStack) -> None
     )
 
     # ---- ledger, resume, randomness --------------------------------------------------------------
-    origin = LineageStep(
-        step="train",
-        version=llmsafe.__version__,
-        inputs={
-            "corpus": data.corpus_digest,
-            "canaries": canaries_digest(data.canaries),
-            "base": weights_digest(config.model.base),
-        },
-        outputs={},
-        settings={
-            "corpus_path": str(Path(data.corpus_path).resolve()),
-            "base": config.model.base,
-            "plan": plan.digest(),
-            "planned": plan.as_json(),
-            "max_tokens": config.data.max_tokens,
-            "max_notes_per_unit": config.data.max_notes_per_unit,
-            "columns": {
-                name: value
-                for name, value in config.data.model_dump().items()
-                if name.endswith("_column")
-            },
-        },
-    )
+    origin = lineage_step(config, plan, data)
     facts = {
         "the settings": sha256_json(config.model_dump(mode="json", exclude={"output"})),
         "the plan": plan.digest(),

@@ -11,11 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from llmsafe import __version__
 from llmsafe.artifacts import RELEASE, VAULT, Lineage, LineageStep, check_output, make_folder
 from llmsafe.config import RunConfig, load_config
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError
+from llmsafe.models import weights_digest
 from llmsafe.privacy.evidence import traces_of_training
 from llmsafe.privacy.ledger import is_open, read_ledger, refuse_if_held
+from llmsafe.privacy.plan import Plan
+from llmsafe.train.data import TrainingData, canaries_digest
 
 
 def set_aside(run: Path) -> None:
@@ -133,3 +137,27 @@ def check_agreement(facts: Mapping[str, str], everywhere: Sequence[Mapping[str, 
             f"the {len(everywhere)} processes do not agree on {', '.join(different)}; start all of "
             "them with the same files, packages and settings; nothing was released"
         )
+
+
+def lineage_step(config: RunConfig, plan: Plan, data: TrainingData) -> LineageStep:
+    """What a run trains on and how, as its lineage tells it; ``outputs`` are filled at the end."""
+    columns = {k: v for k, v in config.data.model_dump().items() if k.endswith("_column")}
+    return LineageStep(
+        step="train",
+        version=__version__,
+        inputs={
+            "corpus": data.corpus_digest,
+            "canaries": canaries_digest(data.canaries),
+            "base": weights_digest(config.model.base),
+        },
+        outputs={},
+        settings={
+            "corpus_path": str(Path(data.corpus_path).resolve()),
+            "base": config.model.base,
+            "plan": plan.digest(),
+            "planned": plan.as_json(),
+            "max_tokens": config.data.max_tokens,
+            "max_notes_per_unit": config.data.max_notes_per_unit,
+            "columns": columns,
+        },
+    )

@@ -122,6 +122,12 @@ def test_refusals(path):
         ledger.charge(5)
 
 
+def test_every_line_names_its_step(path):
+    lines = [json.loads(line) for line in written(path, 3).read_text().splitlines()]
+    told = [(line["kind"], line["index"], line["step"]) for line in lines]
+    assert told == [("open", 0, 0), ("charge", 1, 0), ("charge", 2, 1), ("charge", 3, 2)]
+
+
 def test_two_runs_cannot_share_a_folder(path):
     with Ledger.create(path, PLAN) as ledger:
         with pytest.raises(InputError, match="held by another run"):
@@ -153,6 +159,17 @@ def _no_open(lines):
     return rechain(lines[1:])
 
 
+def _numbered_anew(lines):
+    """Only the number is wrong, or only the link: each is seen by itself."""
+    lines[2]["index"] = 7
+    lines[2]["hash"] = sha256_json({k: v for k, v in lines[2].items() if k != "hash"})
+
+
+def _linked_anew(lines):
+    lines[2]["previous"] = lines[0]["hash"]
+    lines[2]["hash"] = sha256_json({k: v for k, v in lines[2].items() if k != "hash"})
+
+
 def _reorder(lines):
     lines[2], lines[3] = lines[3], lines[2]
 
@@ -167,6 +184,8 @@ def _duplicate(lines):
         (_edit, "line 3 was changed"),
         (lambda lines: lines.pop(2) and None, "line 3 does not follow"),
         (_reorder, "line 3 does not follow"),
+        (_numbered_anew, "line 3 does not follow"),
+        (_linked_anew, "line 3 does not follow"),
         (_duplicate, "line 4 does not follow"),
         (lambda lines: lines[2].update(hash="sha256:0"), "line 3 was changed"),
         (lambda lines: lines[2].pop("step"), "line 3 is no ledger line"),

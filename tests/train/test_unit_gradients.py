@@ -186,6 +186,17 @@ def test_an_empty_draw_gives_zeros():
     assert float(total.abs().sum()) == 0.0
 
 
+@pytest.mark.parametrize("shape", [(2, 16), (3, 4, 16)], ids=["flattened", "more rows"])
+def test_inputs_that_are_not_kept_apart_by_row_are_refused(shape):
+    gradients = UnitGradients(with_lora(llama()))
+    gradients.open(2)
+    with (
+        pytest.raises(InputError, match="cannot be kept apart"),
+        gradients.rows(torch.tensor([0, 1])),
+    ):
+        gradients.record(0, torch.ones(shape), torch.ones(*shape[:-1], 4))
+
+
 def test_float16_norm_cannot_be_used_to_escape_the_clip():
     """Norms are float32 even where the base runs in bfloat16."""
     model = with_lora(llama().to(torch.bfloat16))
