@@ -121,6 +121,10 @@ def load_model(
         raise SetupError(_not_loaded("model", name)) from error
     model, info = loaded
     check_complete(public_name(name), info["missing_keys"])
+    for module in model.modules() if four_bit else ():
+        # In evaluation bitsandbytes repacks weights for a CPU kernel that has no backward pass.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     return model.eval()
 
 
