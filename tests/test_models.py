@@ -53,7 +53,11 @@ def test_unit_gradients_over_a_base_in_four_bits():
         base, LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear")
     )
     model = model.eval()
-    assert "Linear4bit" in {type(module).__name__ for module in model.modules()}
+    layer = next(m for m in model.modules() if type(m).__name__ == "Linear4bit")
+    x = torch.randn(3, layer.in_features, requires_grad=True)
+    layer(x).sum().backward()  # a kernel for inference alone would pass no gradient on
+    assert x.grad is not None
+    assert x.grad.any()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
@@ -71,7 +75,6 @@ def test_unit_gradients_over_a_base_in_four_bits():
             logits = model(input_ids=ids).logits[0, :-1].float()
             loss = loss + nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum")
         parts = torch.autograd.grad(loss / unit.targets, parameters)
-        assert all(part.any() for part in parts)  # a kernel without a backward pass gives zeros
         expected = expected + torch.cat([part.flatten() for part in parts])
     gradients = UnitGradients(model)
     total, _ = clipped_sum(
