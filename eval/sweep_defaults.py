@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from utility import held_out_losses, make_adapter
 
-from llmsafe.artifacts import make_folder, sha256_json, write_text
+from llmsafe.files import make_folder, sha256_json, write_text
 from llmsafe.models import load_tokenizer, public_name
 from llmsafe.notes import group_units
 from llmsafe.privacy.noise import gaussian_source, system_generator

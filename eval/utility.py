@@ -39,11 +39,12 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 from torch.utils.data import DataLoader
 
-from llmsafe.artifacts import PrivacyStatement, make_folder, write_text
+from llmsafe.artifacts import PrivacyStatement
 from llmsafe.audit.loading import attach
 from llmsafe.cli.library import find
 from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.errors import SetupError
+from llmsafe.files import make_folder, write_text
 from llmsafe.models import load_model, load_tokenizer, public_name
 from llmsafe.notes import Note, Unit, group_units, latest_notes
 from llmsafe.privacy.accountant import epsilon

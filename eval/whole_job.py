@@ -20,9 +20,10 @@ import time
 from pathlib import Path
 
 from llmsafe import __version__
-from llmsafe.artifacts import Audit, Lineage, ScrubManifest, make_folder, write_text
+from llmsafe.artifacts import Audit, Lineage, ScrubManifest
 from llmsafe.cli.demo import launch_command
 from llmsafe.cli.library import find
+from llmsafe.files import make_folder, write_text
 from llmsafe.report.tables import comparison_markdown
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,219 +1,22 @@
 """The files that pass between the parts: one pydantic model per file, written atomically.
 
 Every artifact carries ``schema_version``; an unknown key is an error, so a file written by a
-newer version is refused rather than half understood. Files under ``vault/`` are created 0600 in a
-0700 folder. An infinite ε is stored as ``null``: JSON has no infinity.
+newer version is refused rather than half understood. An infinite ε is stored as ``null``: JSON has
+no infinity.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import re
-import secrets
-import shutil
-import tempfile
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from llmsafe.errors import EvidenceError, InputError, SetupError
+from llmsafe.errors import EvidenceError
+from llmsafe.files import write_text
 
 A = TypeVar("A", bound="Artifact")
-
-CORPUS = "corpus"
-VAULT = "vault"
-RELEASE = "release"
-
-
-# --- writing ------------------------------------------------------------------------------------
-
-
-def make_folder(path: Path, *, private: bool = False) -> Path:
-    """Create ``path`` (and parents); a private one is readable by its owner alone (0700).
-
-    The mode of a folder that exists is its owner's business and stays.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
-    except OSError as error:
-        raise SetupError(
-            f"cannot create folder {path}: {error.strerror}; choose a writable output"
-        ) from error
-    return path
-
-
-def write_atomic(path: Path, data: bytes, *, private: bool = False) -> Path:
-    """Write ``data`` so that ``path`` holds either the old content or all of the new.
-
-    A temporary file in the same folder is written, fsynced and renamed, then the folder is
-    fsynced. ``private`` files are 0600, others 0666 less the umask.
-    """
-    folder = make_folder(path.parent, private=private)
-    temporary = folder / f".{path.name}.{secrets.token_hex(8)}"
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        descriptor = os.open(temporary, flags, 0o600 if private else 0o666)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _fsync_folder(folder)
-    except OSError as error:
-        raise SetupError(
-            f"cannot write {path}: {error.strerror}; free space or choose a writable output"
-        ) from error
-    return path
-
-
-def write_text(path: Path, text: str, *, private: bool = False) -> Path:
-    """:func:`write_atomic` for text (UTF-8)."""
-    return write_atomic(path, text.encode(), private=private)
-
-
-def append_line(path: Path, line: str) -> None:
-    """Append one line to a private file (0600), in one write.
-
-    Raises:
-        SetupError: the disk refuses.
-    """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, line.encode() + b"\n")
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise SetupError(
-            f"cannot write {path}: {error.strerror}; free space or choose a writable output"
-        ) from error
-
-
-def remove_torn(folder: Path) -> None:
-    """Remove the temporary files that a killed :func:`write_atomic` left anywhere in ``folder``.
-
-    Call it only where no other process writes into the folder.
-    """
-    for path in folder.rglob(".*"):
-        if re.fullmatch(r"\..+\.[0-9a-f]{16}", path.name) and path.is_file():
-            path.unlink()
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def staged_folder(output: Path, *, force: bool = False) -> Generator[Path, None, None]:
-    """Yield a private folder beside ``output`` that becomes ``output`` only if the block succeeds.
-
-    An existing, non-empty ``output`` is refused unless ``force``; even then it is replaced only
-    after the new content is complete. On an error nothing is left behind.
-
-    Raises:
-        InputError: ``output`` exists and ``force`` is off, or it is a file.
-        SetupError: the parent cannot be written.
-    """
-    check_output(output, force=force)
-    make_folder(output.parent)
-    try:
-        stage = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    except OSError as error:
-        raise SetupError(
-            f"cannot write {output}: {error.strerror}; choose a writable output"
-        ) from error
-    try:
-        yield stage
-        if output.exists():
-            # Set the old folder aside first: a rename cannot replace a folder that is not empty.
-            old = Path(tempfile.mkdtemp(prefix=f".{output.name}.old.", dir=output.parent))
-            os.replace(output, old / "content")
-            os.replace(stage, output)
-            shutil.rmtree(old)
-        else:
-            os.replace(stage, output)
-        _fsync_folder(output.parent)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-def check_output(output: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
-    """Refuse an output that would overwrite something; say how to go on.
-
-    ``force`` replaces only what llmsafe made (a folder with ``vault/``), and never a folder that
-    is, holds or lies in one of ``inputs``.
-
-    Raises:
-        InputError: the output is a file, exists without ``force``, is not llmsafe's, or overlaps
-            an input.
-        SetupError: it cannot be read.
-    """
-    place = output.resolve()
-    for source in (path.resolve() for path in inputs if path.exists()):
-        if source == place or source in place.parents or place in source.parents:
-            raise InputError(f"output {output} and input {source} overlap; choose another output")
-    if output.is_file():
-        raise InputError(f"output {output} is a file; name a folder that does not exist yet")
-    if not output.is_dir():
-        return
-    try:
-        occupied = any(output.iterdir())
-    except OSError as error:
-        raise SetupError(
-            f"cannot read {output}: {error.strerror}; choose another output"
-        ) from error
-    if occupied and not force:
-        raise InputError(f"output {output} exists; choose another name or pass --force")
-    if occupied and not (output / VAULT).is_dir():
-        raise InputError(
-            f"output {output} was not made by llmsafe (it has no {VAULT}/), so --force does not "
-            "replace it; choose another name or remove it yourself"
-        )
-
-
-# --- digests ------------------------------------------------------------------------------------
-
-
-def sha256_bytes(data: bytes) -> str:
-    """``sha256:<hex>`` of bytes."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-def sha256_file(path: Path) -> str:
-    """``sha256:<hex>`` of a file, read in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return "sha256:" + digest.hexdigest()
-
-
-def sha256_files(paths: Iterable[Path]) -> str:
-    """One digest over several files: their names and contents, in name order."""
-    lines = [f"{path.name} {sha256_file(path)}\n" for path in sorted(paths)]
-    return sha256_bytes("".join(lines).encode())
-
-
-def sha256_json(value: Any) -> str:
-    """Digest of a JSON value in canonical form (sorted keys, no spaces)."""
-    return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
-
-
-# --- models -------------------------------------------------------------------------------------
 
 
 class Record(BaseModel):

@@ -22,8 +22,9 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from llmsafe.artifacts import Canary, CanaryManifest, sha256_json
+from llmsafe.artifacts import Canary, CanaryManifest
 from llmsafe.errors import EvidenceError, InputError, SetupError
+from llmsafe.files import sha256_json
 from llmsafe.notes import Note
 
 CanaryKind = Literal["phi", "random"]

@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
-from llmsafe.artifacts import CORPUS, make_folder, sha256_files, write_atomic
 from llmsafe.errors import InputError, SetupError
+from llmsafe.files import CORPUS, make_folder, sha256_files, write_atomic
 from llmsafe.notes import Note
 
 Format = Literal["jsonl", "parquet", "csv", "txt", "fhir", "hub"]

@@ -13,8 +13,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmsafe.artifacts import sha256_files
 from llmsafe.errors import InputError, SetupError
+from llmsafe.files import sha256_files
 
 if TYPE_CHECKING:
     import torch

@@ -27,7 +27,11 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from peft import LoraConfig, get_peft_model
 
-from llmsafe.artifacts import (
+from llmsafe.cli.common import progress, say, unexpected
+from llmsafe.cli.library import find
+from llmsafe.config import RunConfig, dump_config, load_config
+from llmsafe.errors import InputError, LlmsafeError
+from llmsafe.files import (
     append_line,
     make_folder,
     remove_torn,
@@ -35,10 +39,6 @@ from llmsafe.artifacts import (
     sha256_json,
     write_text,
 )
-from llmsafe.cli.common import progress, say, unexpected
-from llmsafe.cli.library import find
-from llmsafe.config import RunConfig, dump_config, load_config
-from llmsafe.errors import InputError, LlmsafeError
 from llmsafe.models import (
     checkpoint_layers,
     context_length,

@@ -46,8 +46,8 @@ import bench_variants as bench
 import numpy as np
 import torch
 
-from llmsafe.artifacts import write_text
 from llmsafe.cli.common import say
+from llmsafe.files import write_text
 from llmsafe.models import pick_device
 from llmsafe.train.units import TokenUnit
 

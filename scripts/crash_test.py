@@ -33,9 +33,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from llmsafe.artifacts import PrivacyStatement, sha256_file
+from llmsafe.artifacts import PrivacyStatement
 from llmsafe.corpus import write_corpus
 from llmsafe.errors import LlmsafeError
+from llmsafe.files import sha256_file
 from llmsafe.privacy.ledger import read_ledger
 from llmsafe.synthetic import patients
 from llmsafe.train.run_folder import finished

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from llmsafe.artifacts import make_folder, write_text
+from llmsafe.files import make_folder, write_text
 from llmsafe.privacy.accountant import epsilon, noise_multiplier_for
 from llmsafe.privacy.plan import steps_from_epochs
 from llmsafe.privacy.truncation import smallest_cap

@@ -9,18 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from llmsafe.artifacts import (
-    Canary,
-    CanaryManifest,
-    Lineage,
-    LineageStep,
+from llmsafe.artifacts import Canary, CanaryManifest, Lineage, LineageStep
+from llmsafe.errors import EvidenceError, InputError, SetupError
+from llmsafe.files import (
     check_output,
     remove_torn,
     sha256_files,
     staged_folder,
     write_text,
 )
-from llmsafe.errors import EvidenceError, InputError, SetupError
 
 SECRET = "4711-0815"
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmsafe.artifacts import Rate
-from llmsafe.audit.scores import Text
+from llmsafe.audit.forward import Text
 from llmsafe.stats import auc_interval
 
 if TYPE_CHECKING:

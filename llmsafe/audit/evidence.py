@@ -6,17 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmsafe.artifacts import (
-    Lineage,
-    LineageStep,
-    PrivacyStatement,
-    Split,
-    Unmeasured,
-    sha256_file,
-)
+from llmsafe.artifacts import Lineage, LineageStep, PrivacyStatement, Split, Unmeasured
 from llmsafe.audit.loading import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Place
 from llmsafe.corpus import Columns
 from llmsafe.errors import EvidenceError
+from llmsafe.files import sha256_file
 from llmsafe.models import weights_digest
 
 

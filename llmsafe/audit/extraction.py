@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsafe.artifacts import Extraction
+from llmsafe.audit.forward import TokenStats
 from llmsafe.audit.membership import as_rate
-from llmsafe.audit.scores import Row, TokenStats
+from llmsafe.audit.scores import Row
 from llmsafe.stats import binomial_interval
 
 RUN_TOKENS = 50

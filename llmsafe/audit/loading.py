@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from llmsafe.artifacts import RELEASE, VAULT, sha256_file, sha256_files
 from llmsafe.errors import InputError
+from llmsafe.files import RELEASE, VAULT, sha256_file, sha256_files
 from llmsafe.models import check_complete, check_weights, resolve_model
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsafe.artifacts import Membership, Rate, TprAtFpr
-from llmsafe.audit.scores import Row, TokenStats
+from llmsafe.audit.forward import TokenStats
+from llmsafe.audit.scores import Row
 from llmsafe.errors import EvidenceError
 from llmsafe.stats import (
     Interval,

@@ -11,14 +11,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmsafe.artifacts import CanaryManifest, Split, Unmeasured, sha256_file
+from llmsafe.artifacts import CanaryManifest, Split, Unmeasured
 from llmsafe.audit.evidence import Evidence
-from llmsafe.audit.scores import Role, Text
+from llmsafe.audit.forward import Role, Text
 from llmsafe.audit.target import Target
 from llmsafe.audit.verdict import CANARIES_UNPROVEN
 from llmsafe.canary import load_manifest
 from llmsafe.corpus import Columns, open_corpus
 from llmsafe.errors import EvidenceError, InputError
+from llmsafe.files import sha256_file
 from llmsafe.notes import Unit, UnitKind, group_units, latest_notes, near_duplicate_groups
 
 

@@ -142,7 +142,8 @@ def _quiet() -> None:
 def _take_up(target: Target, release: Path, vault: Path) -> None:
     """Name the audit in the lineage of the run, in place of an earlier one, and in its card."""
     from llmsafe import __version__
-    from llmsafe.artifacts import Lineage, LineageStep, sha256_file
+    from llmsafe.artifacts import Lineage, LineageStep
+    from llmsafe.files import sha256_file
     from llmsafe.report.card import write_card
 
     path = vault / "lineage.json"
@@ -170,8 +171,8 @@ def _outputs(
 
     In a run folder they go to release/ and vault/; elsewhere to one folder with its own vault/.
     """
-    from llmsafe.artifacts import VAULT, make_folder, staged_folder
     from llmsafe.errors import InputError
+    from llmsafe.files import VAULT, make_folder, staged_folder
 
     release, vault = target.release, target.evidence.vault
     if out is None and release is not None and vault is not None:

@@ -54,9 +54,9 @@ def canary(
       llmsafe canary scrubbed/ planted/ --count 500
       llmsafe canary notes.csv planted/ --patient-column MRN --kind random --seed 7
     """
-    from llmsafe.artifacts import CORPUS, VAULT, check_output
     from llmsafe.canary import make_canaries, survey
     from llmsafe.corpus import Columns, open_corpus
+    from llmsafe.files import CORPUS, VAULT, check_output
 
     if kind not in ("phi", "random"):
         raise InputError(f"canary kind {kind!r} is unknown; choose phi or random")
@@ -135,17 +135,10 @@ def _write(
     *,
     force: bool,
 ) -> None:
-    from llmsafe.artifacts import (
-        CORPUS,
-        VAULT,
-        Lineage,
-        LineageStep,
-        sha256_file,
-        staged_folder,
-        write_atomic,
-    )
+    from llmsafe.artifacts import Lineage, LineageStep
     from llmsafe.canary import make_manifest, plant, planting_stream
     from llmsafe.corpus import open_corpus, write_corpus
+    from llmsafe.files import CORPUS, VAULT, sha256_file, staged_folder, write_atomic
 
     lineage = Lineage()
     if (old_vault / LINEAGE).exists():

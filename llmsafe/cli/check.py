@@ -114,7 +114,7 @@ def _to_check(given: list[Path]) -> list[Path]:
     What --force set aside is no longer a run to rely on, and an unfinished one makes no claim:
     both are only counted.
     """
-    from llmsafe.artifacts import RELEASE, VAULT
+    from llmsafe.files import RELEASE, VAULT
     from llmsafe.privacy.budget import find_runs
 
     chosen: dict[Path, Path] = {}

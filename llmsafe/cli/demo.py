@@ -43,13 +43,14 @@ def demo(
 
     import yaml
 
-    from llmsafe.artifacts import RELEASE, Audit, check_output, make_folder, write_text
+    from llmsafe.artifacts import Audit
     from llmsafe.cli.audit import audit
     from llmsafe.cli.canary import canary
     from llmsafe.cli.common import finish, say
     from llmsafe.cli.library import find
     from llmsafe.cli.scrub import scrub
     from llmsafe.cli.synth import synth
+    from llmsafe.files import RELEASE, check_output, make_folder, write_text
     from llmsafe.report.html import write_html
     from llmsafe.report.tables import comparison_markdown, print_comparison
 

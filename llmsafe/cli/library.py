@@ -66,9 +66,9 @@ def cp(
       llmsafe cp dp_lora.py .
       llmsafe cp configs/default.yaml my.yaml
     """
-    from llmsafe.artifacts import write_atomic
     from llmsafe.cli.common import finish
     from llmsafe.errors import InputError
+    from llmsafe.files import write_atomic
 
     item = find(name)
     target = dest / item.path.name if dest.is_dir() else dest

@@ -56,8 +56,8 @@ def report(
 
 
 def _audit_file(path: Path) -> Path:
-    from llmsafe.artifacts import RELEASE
     from llmsafe.errors import EvidenceError, InputError
+    from llmsafe.files import RELEASE
 
     if path.is_file():
         return path

@@ -72,10 +72,10 @@ def scrub(
       llmsafe scrub notes.csv clean/ --text-column report --patient-column mrn --key-file key
       llmsafe scrub notes.parquet clean/ --dry-run --limit 500
     """
-    from llmsafe.artifacts import CORPUS, VAULT, sha256_files
     from llmsafe.cli.common import emit_json, finish, progress, say
     from llmsafe.corpus import Columns, open_corpus
     from llmsafe.errors import EvidenceError
+    from llmsafe.files import CORPUS, VAULT, sha256_files
     from llmsafe.scrub.identities import read_identities
     from llmsafe.scrub.pipeline import QUARANTINE, preview, scrub_corpus
     from llmsafe.scrub.replace import check_method

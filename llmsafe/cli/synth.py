@@ -36,10 +36,11 @@ def synth(
     import io
 
     from llmsafe import __version__
-    from llmsafe.artifacts import CORPUS, VAULT, Lineage, LineageStep, staged_folder, write_text
+    from llmsafe.artifacts import Lineage, LineageStep
     from llmsafe.cli.common import emit_json, finish, progress
     from llmsafe.corpus import open_corpus, write_corpus
     from llmsafe.errors import InputError
+    from llmsafe.files import CORPUS, VAULT, staged_folder, write_text
     from llmsafe.synthetic import patients as generate
 
     if format not in ("jsonl", "parquet", "csv"):

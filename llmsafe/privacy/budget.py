@@ -20,15 +20,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from llmsafe.artifacts import (
-    RELEASE,
-    VAULT,
-    CanaryManifest,
-    Lineage,
-    PrivacyStatement,
-    Split,
-)
+from llmsafe.artifacts import CanaryManifest, Lineage, PrivacyStatement, Split
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError, SetupError
+from llmsafe.files import RELEASE, VAULT
 from llmsafe.notes import UnitKind
 from llmsafe.privacy import accountant
 from llmsafe.privacy.evidence import planned_settings, traces_of_training

@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from llmsafe.artifacts import RELEASE, VAULT, Audit, PrivacyStatement, Split
+from llmsafe.artifacts import Audit, PrivacyStatement, Split
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError, SetupError
+from llmsafe.files import RELEASE, VAULT
 from llmsafe.privacy import accountant, check_files, check_lineage
 from llmsafe.privacy.evidence import (
     Absent,

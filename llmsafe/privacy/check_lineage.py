@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from llmsafe.artifacts import CanaryManifest, LineageStep, sha256_file
+from llmsafe.artifacts import CanaryManifest, LineageStep
 from llmsafe.corpus import open_corpus
 from llmsafe.errors import EvidenceError, InputError, SetupError
+from llmsafe.files import sha256_file
 from llmsafe.privacy.evidence import (
     Absent,
     present,

@@ -7,15 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from llmsafe.artifacts import (
-    RELEASE,
-    VAULT,
-    Lineage,
-    LineageStep,
-    PrivacyStatement,
-    sha256_json,
-)
+from llmsafe.artifacts import Lineage, LineageStep, PrivacyStatement
 from llmsafe.errors import EvidenceError
+from llmsafe.files import RELEASE, VAULT, sha256_json
 from llmsafe.privacy.ledger import LedgerSummary
 
 

@@ -17,8 +17,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from llmsafe.artifacts import LedgerLine, make_folder, sha256_json
+from llmsafe.artifacts import LedgerLine
 from llmsafe.errors import EvidenceError, InputError, SetupError
+from llmsafe.files import make_folder, sha256_json
 from llmsafe.privacy.plan import Plan
 
 _GENESIS = "sha256:" + "0" * 64

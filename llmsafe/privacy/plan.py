@@ -10,8 +10,8 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
-from llmsafe.artifacts import sha256_json
 from llmsafe.errors import InputError
+from llmsafe.files import sha256_json
 from llmsafe.notes import UnitKind
 from llmsafe.privacy import accountant, feasible
 from llmsafe.privacy.truncation import overflow_probability, smallest_cap

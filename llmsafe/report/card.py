@@ -15,8 +15,9 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from llmsafe.artifacts import RELEASE, Audit, PrivacyStatement, write_text
+from llmsafe.artifacts import Audit, PrivacyStatement
 from llmsafe.errors import EvidenceError
+from llmsafe.files import RELEASE, write_text
 from llmsafe.report import sentences, tables, words
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import math
 
-from llmsafe.artifacts import Audit, Bound, Extraction, Membership, PrivacyStatement, TprAtFpr
+from llmsafe.artifacts import (
+    Audit,
+    Bound,
+    Extraction,
+    Membership,
+    PrivacyStatement,
+    TprAtFpr,
+)
 
 OUTSIDERS = 0.01
 """The false positive rate of the plain-words sentence: 1 in 100 outsiders wrongly flagged."""

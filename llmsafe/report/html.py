@@ -16,7 +16,8 @@ from typing import Any, cast
 import jinja2
 from markupsafe import Markup
 
-from llmsafe.artifacts import Audit, Membership, write_text
+from llmsafe.artifacts import Audit, Membership
+from llmsafe.files import write_text
 from llmsafe.report import figures, gauge, headline, sentences, tables, words
 from llmsafe.stats import dp_tpr_ceiling
 

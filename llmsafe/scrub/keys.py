@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from llmsafe.artifacts import write_atomic
 from llmsafe.errors import InputError
+from llmsafe.files import write_atomic
 
 T = TypeVar("T")
 

@@ -22,18 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from llmsafe import __version__
-from llmsafe.artifacts import (
-    CORPUS,
-    VAULT,
-    Lineage,
-    LineageStep,
-    ScrubManifest,
-    make_folder,
-    sha256_json,
-    write_atomic,
-)
+from llmsafe.artifacts import Lineage, LineageStep, ScrubManifest
 from llmsafe.corpus import note_to_row, open_corpus, write_corpus
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError
+from llmsafe.files import CORPUS, VAULT, make_folder, sha256_json, write_atomic
 from llmsafe.notes import Note
 from llmsafe.scrub.keys import Key, load_key, make_key
 from llmsafe.scrub.request import MANIFEST, PROGRESS, Request, check_request, check_spans

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from llmsafe.artifacts import VAULT, check_output
 from llmsafe.corpus import SHARD_NOTES, Columns, Corpus
 from llmsafe.errors import InputError, SetupError
+from llmsafe.files import VAULT, check_output
 from llmsafe.scrub.known import Identity
 
 MANIFEST, PROGRESS = "scrub_manifest.json", "scrub_progress.json"

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from llmsafe.artifacts import make_folder, sha256_bytes, write_atomic, write_text
 from llmsafe.errors import EvidenceError
+from llmsafe.files import make_folder, sha256_bytes, write_atomic, write_text
 
 if TYPE_CHECKING:
     from peft import PeftModel

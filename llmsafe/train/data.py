@@ -10,20 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmsafe import __version__
-from llmsafe.artifacts import (
-    CORPUS,
-    VAULT,
-    CanaryManifest,
-    Lineage,
-    LineageStep,
-    Split,
-    make_folder,
-    sha256_file,
-)
+from llmsafe.artifacts import CanaryManifest, Lineage, LineageStep, Split
 from llmsafe.canary import load_manifest, make_canaries, make_manifest, plant, planting_stream
 from llmsafe.config import DataConfig
 from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.errors import EvidenceError
+from llmsafe.files import CORPUS, VAULT, make_folder, sha256_file
 from llmsafe.notes import Note, UnitKind, group_units
 from llmsafe.train.units import TokenUnit, split_units, tokenise_unit
 

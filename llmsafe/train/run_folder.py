@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from llmsafe import __version__
-from llmsafe.artifacts import RELEASE, VAULT, Lineage, LineageStep, check_output, make_folder
+from llmsafe.artifacts import Lineage, LineageStep
 from llmsafe.config import RunConfig, load_config
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError
+from llmsafe.files import RELEASE, VAULT, check_output, make_folder
 from llmsafe.models import weights_digest
 from llmsafe.privacy.evidence import traces_of_training
 from llmsafe.privacy.ledger import is_open, read_ledger, refuse_if_held
@@ -72,7 +73,7 @@ def check_start(run: Path, config: RunConfig, *, force: bool) -> None:
     """Refuse a new run in a folder that holds one; what a refused start left is no obstacle.
 
     Raises:
-        InputError: the folder is taken (see :func:`llmsafe.artifacts.check_output`).
+        InputError: the folder is taken (see :func:`llmsafe.files.check_output`).
     """
     sources = [Path(p) for p in (config.data.corpus, config.data.canaries) if p]
     ledger = run / VAULT / "ledger.jsonl"

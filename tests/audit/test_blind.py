@@ -5,7 +5,7 @@ import random
 import numpy as np
 
 from llmsafe.audit.blind import blind_auc
-from llmsafe.audit.scores import Text
+from llmsafe.audit.forward import Text
 
 WORDS = [f"word{i}" for i in range(300)]
 

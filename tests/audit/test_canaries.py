@@ -15,7 +15,8 @@ from llmsafe.audit.canaries import (
     secret_loss,
     summary,
 )
-from llmsafe.audit.scores import Row, TokenStats
+from llmsafe.audit.forward import TokenStats
+from llmsafe.audit.scores import Row
 from llmsafe.stats import epsilon_one_run, epsilon_one_run_ceiling, exposure
 
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsafe.audit.extraction import longest_run, passage_extraction, secret_extraction
+from llmsafe.audit.forward import TokenStats, encode
 from llmsafe.audit.population import gather
-from llmsafe.audit.scores import Row, TokenStats, encode, score_texts
+from llmsafe.audit.scores import Row, score_texts
 
 
 def greedy(model, ids, count):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsafe.audit.forward import TokenStats
 from llmsafe.audit.membership import (
     attacks,
     base_difference,
@@ -21,7 +22,7 @@ from llmsafe.audit.membership import (
     thin,
     zlib_ratio,
 )
-from llmsafe.audit.scores import Row, TokenStats
+from llmsafe.audit.scores import Row
 from llmsafe.errors import EvidenceError
 from llmsafe.stats import auc, roc_curve
 

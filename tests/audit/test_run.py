@@ -7,13 +7,14 @@ import shutil
 
 import pytest
 
-from llmsafe.artifacts import Audit, CanaryManifest, Lineage, Policy, sha256_file
+from llmsafe.artifacts import Audit, CanaryManifest, Lineage, Policy
 from llmsafe.audit.population import alike_units, gather
 from llmsafe.audit.run import Context, assess, run_audit, utility
 from llmsafe.audit.scores import read_scores
 from llmsafe.audit.target import open_target
 from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.errors import EvidenceError, InputError
+from llmsafe.files import sha256_file
 from llmsafe.notes import Note, group_units
 from llmsafe.train.units import split_units
 

@@ -11,15 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsafe.audit import forward
 from llmsafe.audit import scores as module
-from llmsafe.audit.scores import (
-    Text,
-    encode,
-    plan_batches,
-    read_scores,
-    score_batch,
-    score_texts,
-)
+from llmsafe.audit.forward import Text, encode, plan_batches, score_batch
+from llmsafe.audit.scores import read_scores, score_texts
 from llmsafe.errors import EvidenceError, InputError, SetupError
 
 FIELDS = ("logp", "hit", "rank", "mean", "std")
@@ -119,7 +114,7 @@ def test_padding_token_and_block_size_do_not_matter(world, target, monkeypatch):
     usual = score_batch(target.model, items, 0)
     for a, b in zip(usual, score_batch(target.model, items, 77), strict=True):
         same(a, b, 1e-6)
-    monkeypatch.setitem(module._BLOCK_BYTES, "cpu", 4 * 320 * 3)  # three rows at a time
+    monkeypatch.setitem(forward._BLOCK_BYTES, "cpu", 4 * 320 * 3)  # three rows at a time
     for a, b in zip(usual, score_batch(target.model, items, 0), strict=True):
         same(a, b, 1e-6)
 

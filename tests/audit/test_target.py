@@ -7,10 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from llmsafe.artifacts import Lineage, LineageStep, sha256_file
-from llmsafe.audit.scores import Text, encode, score_batch
+from llmsafe.artifacts import Lineage, LineageStep
+from llmsafe.audit.forward import Text, encode, score_batch
 from llmsafe.audit.target import open_target
 from llmsafe.errors import EvidenceError, InputError, SetupError
+from llmsafe.files import sha256_file
 
 
 @pytest.fixture

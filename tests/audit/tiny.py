@@ -19,10 +19,10 @@ from llmsafe.artifacts import (
     LineageStep,
     PrivacyStatement,
     Split,
-    sha256_file,
 )
 from llmsafe.canary import make_manifest as make_manifest_of
 from llmsafe.corpus import open_corpus, write_corpus
+from llmsafe.files import sha256_file
 from llmsafe.models import encode_note, weights_digest
 from llmsafe.notes import Note
 

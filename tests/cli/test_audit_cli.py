@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llmsafe.artifacts import Audit, Lineage, sha256_file
+from llmsafe.artifacts import Audit, Lineage
 from llmsafe.cli import main as cli
 from llmsafe.corpus import write_corpus
+from llmsafe.files import sha256_file
 
 _TINY = Path(__file__).parent.parent / "audit" / "tiny.py"
 

@@ -9,10 +9,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from llmsafe.artifacts import CanaryManifest, Lineage, sha256_file, write_text
+from llmsafe.artifacts import CanaryManifest, Lineage
 from llmsafe.cli.canary import canary
 from llmsafe.corpus import Columns, open_corpus
 from llmsafe.errors import InputError
+from llmsafe.files import sha256_file, write_text
 from llmsafe.stats import epsilon_one_run_ceiling
 
 app = typer.Typer()

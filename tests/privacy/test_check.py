@@ -18,12 +18,11 @@ from llmsafe.artifacts import (
     LineageStep,
     Split,
     Verdict,
-    sha256_file,
-    write_text,
 )
 from llmsafe.canary import make_canaries, make_manifest, plant, planting_stream
 from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.errors import InputError
+from llmsafe.files import sha256_file, write_text
 from llmsafe.models import weights_digest
 from llmsafe.notes import Note
 from llmsafe.privacy.check import check_run

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from llmsafe.artifacts import sha256_json
 from llmsafe.errors import EvidenceError, InputError, SetupError
+from llmsafe.files import sha256_json
 from llmsafe.privacy.ledger import Ledger, is_open, read_ledger, refuse_if_held
 from llmsafe.privacy.plan import Plan
 
