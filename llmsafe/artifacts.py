@@ -301,18 +301,24 @@ class Verdict(Record):
 class Policy(Record):
     """Thresholds of an audit policy file (YAML); ``None`` leaves a criterion out.
 
-    Each is judged on the confidence bound, not on the point estimate. ``require`` names evidence
+    Each is judged on the confidence bound, not on the point estimate; a ``tpr`` is the share
+    identified while 1 in 100 outsiders is wrongly flagged. ``require`` names evidence
     (``canaries``, ``membership``, ``extraction``, ``privacy``) whose absence is INCONCLUSIVE.
+    ``require_unit`` and ``require_noise`` are the least that the privacy statement must claim.
     """
 
     name: str = "unnamed"
     max_claimed_epsilon: float | None = None
     max_epsilon_lower: float | None = None
     max_canary_auc: float | None = None
+    max_canary_tpr: float | None = None
     max_membership_auc: float | None = None
+    max_membership_tpr: float | None = None
     max_extraction_excess: float | None = None
     max_exposure_excess_bits: float | None = None
     require: list[Literal["canaries", "membership", "extraction", "privacy"]] = []
+    require_unit: Literal["patient", "note"] | None = None
+    require_noise: Literal["standard", "secure"] | None = None
 
 
 class Audit(Artifact):

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import importlib.resources
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import yaml
 from pydantic import ValidationError
 
-from llmsafe.artifacts import Audit, Extraction, Policy, Rate, Verdict
+from llmsafe.artifacts import Audit, Extraction, Membership, Policy, Rate, Verdict
 from llmsafe.errors import InputError
 
 Status = Literal["pass", "fail", "inconclusive"]
@@ -66,11 +66,11 @@ def load_policy(name: str) -> Policy:
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         known = ", ".join(Policy.model_fields)
         raise InputError(f"policy {path}: {where}: {first['msg']}; known keys: {known}") from error
-    thresholds = policy.model_dump(exclude={"name", "require"}, exclude_none=True)
-    for key, value in thresholds.items():
-        if not (math.isfinite(value) and value >= 0):
+    asked = policy.model_dump(exclude={"name"}, exclude_none=True)
+    for key, value in asked.items():
+        if key.startswith("max_") and not (math.isfinite(value) and value >= 0):
             raise InputError(f"policy {path}: {key} {value}: give a finite number, 0 or more")
-    if not thresholds and not policy.require:
+    if not any(asked.values()):
         raise InputError(
             f"policy {path} asks for nothing; give a threshold, one of: {known_keys()}"
         )
@@ -135,14 +135,18 @@ def canaries_proven(audit: Audit) -> bool:
 def _criteria(audit: Audit, policy: Policy) -> Iterator[Finding]:
     if policy.max_claimed_epsilon is not None:
         yield _claim(audit, policy.max_claimed_epsilon)
+    yield from _claimed_kind(audit, policy)
     if policy.max_membership_auc is not None:
-        yield _membership(audit, policy.max_membership_auc)
+        yield _membership(audit, "membership AUC", _auc, policy.max_membership_auc)
+    if policy.max_membership_tpr is not None:
+        yield _membership(audit, f"membership {_TPR}", _tpr, policy.max_membership_tpr)
     if canaries_proven(audit):
         yield from _canary_criteria(audit, policy)
         return
     asked = {
         "ε lower bound": policy.max_epsilon_lower,
         "canary AUC": policy.max_canary_auc,
+        f"canary {_TPR}": policy.max_canary_tpr,
         "extraction above chance": policy.max_extraction_excess,
         "exposure above chance, bits": policy.max_exposure_excess_bits,
     }
@@ -154,9 +158,11 @@ def _criteria(audit: Audit, policy: Policy) -> Iterator[Finding]:
 def _canary_criteria(audit: Audit, policy: Policy) -> Iterator[Finding]:
     if policy.max_epsilon_lower is not None:
         yield from _bounds(audit, policy.max_epsilon_lower)
+    canaries = [m for m in audit.membership if m.population == "canaries"]
     if policy.max_canary_auc is not None:
-        rates = {m.attack: m.auc for m in audit.membership if m.population == "canaries"}
-        yield _worst("canary AUC", rates, policy.max_canary_auc)
+        yield _worst("canary AUC", _auc(canaries), policy.max_canary_auc)
+    if policy.max_canary_tpr is not None:
+        yield _worst(f"canary {_TPR}", _tpr(canaries), policy.max_canary_tpr)
     if policy.max_extraction_excess is not None:
         excesses = {e.what: extraction_excess(e) for e in audit.extraction}
         yield _worst("extraction above chance", excesses, policy.max_extraction_excess)
@@ -191,13 +197,43 @@ def _bounds(audit: Audit, most: float) -> Iterator[Finding]:
             yield Finding("pass", f"{said} (could have shown {bound.ceiling:.2f})")
 
 
-def _membership(audit: Audit, most: float) -> Finding:
+def _claimed_kind(audit: Audit, policy: Policy) -> Iterator[Finding]:
+    """What is protected, and by which noise: the weakest that the policy admits, or better."""
+    asked = {"unit": policy.require_unit, "noise": policy.require_noise}
+    order = {"unit": ("note", "patient"), "noise": ("none", "test", "standard", "secure")}
+    for name, least in asked.items():
+        if least is None:
+            continue
+        if audit.privacy is None:
+            yield Finding("inconclusive", f"{name} {least!r}: there is no privacy statement")
+            continue
+        claimed = getattr(audit.privacy, name)
+        enough = order[name].index(claimed) >= order[name].index(least)
+        status: Status = "pass" if enough else "fail"
+        yield Finding(status, f"{name} of the promise is {claimed!r}, at least {least!r} is asked")
+
+
+_TPR = "identified at 1 in 100 wrongly flagged"
+
+
+def _auc(found: Sequence[Membership]) -> dict[str, Rate]:
+    return {m.attack: m.auc for m in found}
+
+
+def _tpr(found: Sequence[Membership]) -> dict[str, Rate]:
+    """Attacks on too few outsiders to know a rate of 1 in 100 are left out."""
+    rates = {m.attack: at for m in found for at in m.tpr if math.isclose(at.fpr, 0.01)}
+    return {attack: at.tpr for attack, at in rates.items() if at.meaningful}
+
+
+def _membership(
+    audit: Audit, what: str, read: Callable[[Sequence[Membership]], dict[str, Rate]], most: float
+) -> Finding:
     found = [m for m in audit.membership if m.population == "patients"]
     found = found or [m for m in audit.membership if m.population == "notes"]
-    finding = _worst("membership AUC", {m.attack: m.auc for m in found}, most)
     if found and _voided(audit):
-        return Finding("inconclusive", "membership AUC: void, the groups differ without the model")
-    return finding
+        return Finding("inconclusive", f"{what}: void, the groups differ without the model")
+    return _worst(what, read(found), most)
 
 
 def extraction_excess(extraction: Extraction) -> Rate:

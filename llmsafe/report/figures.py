@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -66,11 +66,19 @@ def histogram(scores: Histogram, *, name: str) -> Markup | None:
     return _svg(figure, name, title, about)
 
 
-def roc(results: Sequence[Membership], *, name: str, log: bool) -> Markup | None:
+def roc(
+    results: Sequence[Membership],
+    *,
+    name: str,
+    log: bool,
+    allowed: Callable[[float], float] | None = None,
+) -> Markup | None:
     """Receiver operating characteristic of each result, in the order and style of ``SERIES``.
 
-    ``log`` shows the false positive rate on a logarithmic axis, where the few who are identified
-    with confidence can be seen. ``None`` when no result holds a curve.
+    ``log`` shows both rates on logarithmic axes, where the few who are identified with confidence
+    can be seen (Carlini et al. 2022, arXiv 2112.03570). ``allowed`` gives the largest true
+    positive rate that a claim permits at a false positive rate; its curve bounds a shaded area.
+    ``None`` when no result holds a curve.
     """
     curves = [_curve(result) for result in results]
     if not any(len(curve) > 1 for curve in curves):
@@ -78,26 +86,34 @@ def roc(results: Sequence[Membership], *, name: str, log: bool) -> Markup | None
     figure, axes = _canvas()
     # Nothing is known of a false positive rate finer than one of the outsiders.
     outsiders = max(result.non_members for result in results)
-    left = min(1e-2, 10.0 ** -math.ceil(math.log10(max(outsiders, 10)))) if log else 0.0
-    guess = [left * 10 ** (-math.log10(left) * i / 50) for i in range(51)] if log else [0.0, 1.0]
-    axes.plot(guess, guess, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
+    start = min(1e-2, 10.0 ** -math.ceil(math.log10(max(outsiders, 10)))) if log else 0.0
+    left = start
+    while log and allowed is not None and left > 1e-6 and allowed(left) > 0.5:
+        left /= 10  # far enough to see where the promise begins to bind
+    grid = [left ** (1 - i / 100) if log else i / 100 for i in range(101)]
+    axes.plot(grid, grid, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
+    if allowed is not None:
+        most = [allowed(fpr) for fpr in grid]
+        axes.fill_between(grid, most, 1.0, color=RULE, alpha=0.6, linewidth=0)
+        axes.plot(grid, most, color=INK, linewidth=1.0)
     for index in reversed(range(len(curves))):
         colour, dash = SERIES[index % len(SERIES)]
-        points = _from(left, curves[index])
+        points = _from(start, curves[index])
         axes.plot(
             [x for x, _ in points],
-            [y for _, y in points],
+            [max(y, start) for _, y in points],
             color=colour,
             linestyle=dash,
             linewidth=1.8,
             clip_on=False,
             solid_capstyle="round",
         )
-    _percent_axes(axes, left, log)
+    _percent_axes(axes, left, start, log)
     scale = "logarithmic" if log else "linear"
     title = f"Share of members identified against outsiders wrongly flagged, {scale} scale"
     areas = "; ".join(f"curve {i + 1}: AUC {r.auc.value:.2f}" for i, r in enumerate(results))
-    return _svg(figure, name, title, f"The dotted line is blind guessing. {areas}.")
+    limit = " The shaded area is what the promise rules out." if allowed else ""
+    return _svg(figure, name, title, f"The dotted line is blind guessing.{limit} {areas}.")
 
 
 def _curve(result: Membership) -> list[tuple[float, float]]:
@@ -111,21 +127,24 @@ def _from(left: float, curve: list[tuple[float, float]]) -> list[tuple[float, fl
     return [(left, max(before, default=0.0)), *((x, y) for x, y in curve if x > left)]
 
 
-def _percent_axes(axes: Any, left: float, log: bool) -> None:
+def _percent_axes(axes: Any, left: float, bottom: float, log: bool) -> None:
     if log:
-        ticks = [10.0**power for power in range(round(math.log10(left)), 1)]
         axes.set_xscale("log")
-    else:
+        axes.set_yscale("log")
+    for axis, least in ((axes.xaxis, left), (axes.yaxis, bottom)):
         ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
-    axes.set_xticks(ticks, [f"{100 * tick:g}%" for tick in ticks])
-    axes.set_xticks([], minor=True)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+        if log:
+            decades = round(-math.log10(least))
+            ticks = [10.0**-power for power in range(0, decades + 1, 1 + (decades > 4))]
+        axis.set_ticks(ticks, [f"{100 * tick:.6g}%" for tick in ticks])
+        axis.set_ticks([], minor=True)
     axes.set_xlim(left, 1)
-    axes.set_ylim(0, 1.02)
+    axes.set_ylim(bottom, 1)
     axes.grid(color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.set_xlabel("Outsiders wrongly flagged" + (" (log scale)" if log else ""))
-    axes.set_ylabel("Members identified")
+    scale = " (log scale)" if log else ""
+    axes.set_xlabel("Outsiders wrongly flagged" + scale)
+    axes.set_ylabel("Members identified" + scale)
 
 
 # matplotlib's own types are partial, so what it makes is Any here.

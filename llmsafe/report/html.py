@@ -23,11 +23,12 @@ from llmsafe.stats import dp_tpr_ceiling
 
 Named = tuple[str, Audit]
 GAUGE_WIDE, GAUGE_NARROW = 720, 340
+_SHADE = Markup('<span class="key key-ruled-out"></span>')
 
 
 @dataclass(frozen=True)
 class Curves:
-    """One figure pair: ROC on a linear and a logarithmic scale, with what each line is."""
+    """One figure pair: ROC on linear and on logarithmic scales, with what each line is."""
 
     linear: Markup | None
     log: Markup | None
@@ -86,7 +87,7 @@ def _canary_curves(audit: Audit, runs: Sequence[Named]) -> Curves | None:
     """The attacks on this run's canaries; with other runs, the headline attack on each."""
     if len(runs) == 1:
         own = [m for m in audit.membership if m.population == "canaries"]
-        return _curves(own, [_label(m) for m in own], "canaries")
+        return _curves(own, [_label(m) for m in own], "canaries", _allowed(audit))
     found = [(name, headline.canary_membership(run)) for name, run in runs]
     named = [(name, result) for name, result in found if result is not None]
     results = [result for _, result in named]
@@ -98,15 +99,23 @@ def _label(result: Membership) -> str:
     return f"{result.attack}{population}, AUC {words.number(result.auc.value)}"
 
 
-def _curves(results: Sequence[Membership], labels: Sequence[str], name: str) -> Curves | None:
+def _curves(
+    results: Sequence[Membership],
+    labels: Sequence[str],
+    name: str,
+    allowed: Callable[[float], float] | None = None,
+) -> Curves | None:
     # The headline attack is drawn first, so that it has the first colour and lies on top.
     order = sorted(range(len(results)), key=lambda i: (not results[i].primary, i))
     shown = [results[i] for i in order][: len(figures.SERIES)]
-    linear = figures.roc(shown, name=f"roc-{name}", log=False)
+    linear = figures.roc(shown, name=f"roc-{name}", log=False, allowed=allowed)
     if linear is None:
         return None
     legend = [(swatch, labels[i]) for swatch, i in zip(_swatches(), order, strict=False)]
-    return Curves(linear, figures.roc(shown, name=f"roc-{name}-log", log=True), legend)
+    if allowed is not None:
+        legend.append((_SHADE, "ruled out by the promise"))
+    log = figures.roc(shown, name=f"roc-{name}-log", log=True, allowed=allowed)
+    return Curves(linear, log, legend)
 
 
 def _swatches() -> list[Markup]:

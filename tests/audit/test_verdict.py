@@ -14,6 +14,7 @@ from llmsafe.artifacts import (
     Policy,
     PrivacyStatement,
     Rate,
+    TprAtFpr,
     Unmeasured,
     Verdict,
 )
@@ -92,6 +93,41 @@ def test_auc_is_judged_on_its_interval(low, high, expected):
     assert status({"max_canary_auc": 0.6}, membership=[membership(low, high)]) == expected
     people = [membership(low, high, "notes")]
     assert status({"max_membership_auc": 0.6}, membership=people) == expected
+
+
+@pytest.mark.parametrize(("population", "rule"), [
+    ("canaries", "max_canary_tpr"), ("notes", "max_membership_tpr"),
+])  # fmt: skip
+def test_tpr_is_judged_at_one_percent_and_only_with_enough_outsiders(population, rule):
+    def found(low, high, *, fpr=0.01, meaningful=True):
+        at = TprAtFpr(fpr=fpr, tpr=rate(low, (low + high) / 2, high), meaningful=meaningful)
+        return [membership(0.4, 0.5, population).model_copy(update={"tpr": [at]})]
+
+    assert status({rule: 0.05}, membership=found(0.00, 0.04)) == "pass"
+    assert status({rule: 0.05}, membership=found(0.01, 0.06)) == "inconclusive"
+    assert status({rule: 0.05}, membership=found(0.06, 0.10)) == "fail"
+    assert status({rule: 0.05}, membership=found(0.0, 0.04, meaningful=False)) == "inconclusive"
+    assert status({rule: 0.05}, membership=found(0.0, 0.04, fpr=0.1)) == "inconclusive"
+    assert status({rule: 0.05}) == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("rule", "claimed", "expected"),
+    [
+        ({"require_unit": "patient"}, {"unit": "patient"}, "pass"),
+        ({"require_unit": "patient"}, {"unit": "note"}, "fail"),
+        ({"require_unit": "note"}, {"unit": "patient"}, "pass"),
+        ({"require_noise": "standard"}, {"noise": "standard"}, "pass"),
+        ({"require_noise": "standard"}, {"noise": "secure"}, "pass"),
+        ({"require_noise": "secure"}, {"noise": "standard"}, "fail"),
+        ({"require_noise": "standard"}, {"noise": "test"}, "fail"),
+        ({"require_noise": "standard"}, {"noise": "none"}, "fail"),
+    ],
+)
+def test_unit_and_noise_of_the_promise(rule, claimed, expected):
+    claim = statement(3.0).model_copy(update=claimed)
+    assert status(rule, privacy=claim) == expected
+    assert status(rule) == "inconclusive"
 
 
 def test_the_worst_attack_decides():
@@ -261,8 +297,10 @@ def test_shipped_policies(name):
 def test_strict_is_nowhere_softer_than_release():
     release, strict = load_policy("release"), load_policy("strict")
     for key, value in release.model_dump().items():
-        if key.startswith("max_"):
+        if key.startswith("max_") and value is not None:
             assert getattr(strict, key) < value
+    assert (strict.require_unit, release.require_unit) == ("patient", "patient")
+    assert (strict.require_noise, release.require_noise) == ("secure", "standard")
     assert set(strict.require) >= set(release.require)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
 
 from llmsafe.artifacts import Histogram, Membership, Rate
-from llmsafe.report.figures import BLUE, ORANGE, histogram, roc
+from llmsafe.report.figures import BLUE, INK, ORANGE, histogram, roc
 
 HALF = Rate(value=0.5, low=0.4, high=0.6)
 
@@ -55,11 +56,29 @@ def test_a_logarithmic_curve_spaces_decades_and_starts_with_what_is_reached():
     # 1,000 outsiders: the axis runs over three decades, and at its left edge 20 % are reached.
     assert fractions(curve) == [
         pytest.approx((0, 0)),
-        pytest.approx((2 / 3, 0.5), abs=1e-4),
+        pytest.approx((2 / 3, math.log(0.6 / 0.2) / math.log(1 / 0.2)), abs=1e-4),
         pytest.approx((1, 1)),
     ]
     assert "0.1%" in str(svg)
     assert "0.01%" not in str(svg)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_what_the_promise_rules_out_is_shaded_above_its_curve(log):
+    from llmsafe.stats import dp_tpr_ceiling
+
+    def allowed(fpr: float) -> float:
+        return float(dp_tpr_ceiling(fpr, 1.0, 1e-5))
+
+    points = result((0, 0), (0.25, allowed(0.25)), (1, 1), outsiders=100)
+    svg = str(roc([points], name="r", log=log, allowed=allowed))
+    [limit], [curve] = paths(svg, INK), paths(svg, BLUE)
+    # An attack as good as the promise permits at one point touches the limit there.
+    x, y = curve[1]
+    near = min(limit, key=lambda at: abs(at[0] - x))
+    assert near == pytest.approx((x, y), abs=1.5)
+    assert "rules out" in svg
+    assert not paths(str(roc([points], name="r", log=log)), INK)
 
 
 def test_the_first_curve_lies_on_top():
