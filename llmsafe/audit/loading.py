@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from llmsafe.errors import InputError
+from llmsafe.errors import InputError, SetupError
 from llmsafe.files import RELEASE, VAULT, sha256_file, sha256_files
 from llmsafe.models import check_complete, check_weights, resolve_model
 
@@ -151,8 +151,11 @@ def folder_of(name: str) -> Path:
 def load_causal(folder: Path, device: torch.device, dtype: Dtype) -> PreTrainedModel:
     """A causal language model with every weight from the folder, in evaluation mode.
 
+    A quantised one is computed as it is stored, whatever ``dtype``.
+
     Raises:
         InputError: no weights, a pickle, an unknown architecture, or weights that are missing.
+        SetupError: it is quantised in a format whose package is not installed.
     """
     import torch
     from safetensors import SafetensorError
@@ -170,6 +173,11 @@ def load_causal(folder: Path, device: torch.device, dtype: Dtype) -> PreTrainedM
             local_files_only=True,
             output_loading_info=True,
         )
+    except ImportError as error:
+        raise SetupError(
+            f"{folder} is stored in a format that needs another package "
+            f"({str(error).splitlines()[0]}); install it"
+        ) from error
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"{folder} cannot be loaded as a causal language model ({type(error).__name__}); "
@@ -178,7 +186,8 @@ def load_causal(folder: Path, device: torch.device, dtype: Dtype) -> PreTrainedM
     model, info = loaded
     check_complete(str(folder), info["missing_keys"])
     small = sum(int(p.numel()) for p in model.parameters()) < _FLOAT32_PARAMETERS
-    if dtype == "auto" and (device.type == "cpu" or small):
+    quantised = getattr(model, "hf_quantizer", None) is not None
+    if dtype == "auto" and (device.type == "cpu" or small) and not quantised:
         model = model.float()
     return cast("PreTrainedModel", model.to(device).eval())
 

@@ -1,5 +1,6 @@
 """Opening a model: every kind of input, and every way in which it can be the wrong one."""
 
+import importlib.util
 import json
 import shutil
 
@@ -12,6 +13,7 @@ from llmsafe.audit.forward import Text, encode, score_batch
 from llmsafe.audit.target import open_target
 from llmsafe.errors import EvidenceError, InputError, SetupError
 from llmsafe.files import sha256_file
+from llmsafe.models import load_model, load_tokenizer
 
 
 @pytest.fixture
@@ -340,3 +342,27 @@ def test_cpu_computes_in_float32_whatever_is_stored(world, tmp_path):
     (folder / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
     assert open_target(folder).model.dtype == torch.float32
     assert open_target(folder, dtype="bfloat16").model.dtype == torch.bfloat16
+
+
+QUANTISED = importlib.util.find_spec("bitsandbytes") is not None
+
+
+@pytest.mark.skipif(QUANTISED, reason="bitsandbytes is there")
+def test_a_quantised_model_without_its_package_says_so(world, tmp_path):
+    shutil.copytree(world.base, tmp_path / "q")
+    config = json.loads((tmp_path / "q" / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    (tmp_path / "q" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SetupError, match="bitsandbytes"):
+        open_target(tmp_path / "q")
+
+
+@pytest.mark.skipif(not QUANTISED, reason="no bitsandbytes")
+def test_a_quantised_model_is_audited_as_it_is_stored(tmp_path):
+    load_model("llmsafe:base-en", four_bit=True).save_pretrained(tmp_path / "q")
+    load_tokenizer("llmsafe:base-en").save_pretrained(tmp_path / "q")
+    both = open_target(tmp_path / "q", base="llmsafe:base-en")
+    assert "Linear4bit" in {type(module).__name__ for module in both.model.modules()}
+    with both.base() as base:
+        assert likelihood(both, both.model) == pytest.approx(likelihood(both, base), rel=0.1)
+        assert likelihood(both, both.model) != likelihood(both, base)
