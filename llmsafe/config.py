@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -68,8 +68,8 @@ class ModelConfig(Section):
 
     base: str = "llmsafe:base-en"
     lora_rank: int = Field(default=16, ge=1)
-    lora_alpha: float = Field(default=32.0, gt=0)
-    target_modules: str | list[str] = "all-linear"
+    lora_alpha: float = Field(default=32.0, gt=0, le=1e6)
+    target_modules: str | Annotated[list[str], Field(min_length=1)] = "all-linear"
     dtype: Literal["float32", "bfloat16"] = "float32"
     quantisation: Literal["none", "4bit"] = "none"
     gradient_checkpointing: bool = False
@@ -89,7 +89,7 @@ class PrivacyConfig(Section):
     noise_multiplier: float | None = Field(default=None, ge=0)
     delta: float = Field(gt=0, lt=1)
     population: int = Field(ge=1)
-    clip_norm: float = Field(default=1.0, gt=0)
+    clip_norm: float = Field(default=1.0, ge=1e-6, le=1e6)
     noise: Literal["test", "standard", "secure"] = "standard"
     max_units_per_step: int | None = Field(default=None, ge=1)
 
@@ -147,6 +147,10 @@ def load_config(model: type[C], file: Path | None, overrides: Sequence[str] = ()
     tree = cast("dict[str, Any]", data)
     for override in overrides:
         _apply(tree, override)
+    given = dict(override.split("=", 1) for override in overrides)
+    noises = [given.get(f"privacy.{name}", "null") for name in ("epsilon", "noise_multiplier")]
+    if "null" not in noises:
+        raise InputError("give privacy.epsilon or privacy.noise_multiplier, not both")
     try:
         return model.model_validate(tree)
     except ValidationError as error:

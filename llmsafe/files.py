@@ -5,6 +5,8 @@ Files under ``vault/`` are created 0600 in a 0700 folder.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +24,7 @@ from llmsafe.errors import InputError, SetupError
 CORPUS = "corpus"
 VAULT = "vault"
 RELEASE = "release"
+LOCK = ".lock"
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -62,7 +65,7 @@ def write_atomic(path: Path, data: bytes, *, private: bool = False) -> Path:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _fsync_folder(folder)
+        fsync_folder(folder)
     except OSError as error:
         raise SetupError(
             f"cannot write {path}: {error.strerror}; free space or choose a writable output"
@@ -76,21 +79,73 @@ def write_text(path: Path, text: str, *, private: bool = False) -> Path:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to a private file (0600), in one write.
+    """Append one line to a private file (0600), whole or not at all.
+
+    A line that a killed process left torn is ended first, so that it spoils no other.
 
     Raises:
         SetupError: the disk refuses.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(descriptor, line.encode() + b"\n")
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            append_whole(descriptor, b"\n" * torn + line.encode() + b"\n")
         finally:
             os.close(descriptor)
     except OSError as error:
         raise SetupError(
             f"cannot write {path}: {error.strerror}; free space or choose a writable output"
         ) from error
+
+
+def append_whole(descriptor: int, data: bytes) -> None:
+    """Write at the end of an open file in one call; what a full disk took of it is cut off again.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    written = os.write(descriptor, data)
+    if written != len(data):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def lock_exclusively(descriptor: int, path: Path) -> None:
+    """Lock an open file until it is closed, if only by the end of its process.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise InputError(
+            f"{path} is held by another run; wait for it or name another run folder"
+        ) from None
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Generator[None, None, None]:
+    """Keep every other :func:`locked_folder` out of ``folder``, which is made if it is absent.
+
+    Raises:
+        InputError: another process is in it.
+        SetupError: it cannot be written.
+    """
+    path = make_folder(folder) / LOCK
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SetupError(
+            f"cannot write {path}: {error.strerror}; choose a writable output"
+        ) from error
+    try:
+        lock_exclusively(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def remove_torn(folder: Path) -> None:
@@ -103,7 +158,8 @@ def remove_torn(folder: Path) -> None:
             path.unlink()
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -140,7 +196,7 @@ def staged_folder(output: Path, *, force: bool = False) -> Generator[Path, None,
             shutil.rmtree(old)
         else:
             os.replace(stage, output)
-        _fsync_folder(output.parent)
+        fsync_folder(output.parent)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -165,7 +221,7 @@ def check_output(output: Path, *, force: bool, inputs: Iterable[Path] = ()) -> N
     if not output.is_dir():
         return
     try:
-        occupied = any(output.iterdir())
+        occupied = any(path.name != LOCK for path in output.iterdir())
     except OSError as error:
         raise SetupError(
             f"cannot read {output}: {error.strerror}; choose another output"

@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import os
+import re
 import sys
 import time
 import warnings
@@ -70,10 +71,9 @@ from llmsafe.train.rehearsal import rehearse
 from llmsafe.train.run_folder import (
     check_agreement,
     check_same_run,
-    check_start,
+    claim,
     lineage_step,
     set_aside,
-    to_resume,
 )
 from llmsafe.train.sampling import poisson_draw, share_of_rank
 from llmsafe.train.step import combined, learning_rate, private_step
@@ -98,8 +98,8 @@ def main() -> None:
         with ExitStack() as held:  # the ledger's lock ends with the run, however that ends
             train(config, args.resume, args.force, held)
     except LlmsafeError as error:
-        if os.environ.get("RANK", "0") == "0":  # all processes raise it, one says it
-            say(f"dp_lora: error: {error}")
+        rank = os.environ.get("RANK", "0")  # one process alone may lack a file or a package
+        say(f"dp_lora{'' if rank == '0' else f' (process {rank})'}: error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         say("dp_lora: interrupted; go on with --resume and the same settings")
@@ -127,28 +127,29 @@ def train(config: RunConfig, resume: bool, force: bool, held: ExitStack) -> None
     tell = say if leader else (lambda message="": None)
 
     def on_leader(work: Callable[[], Any]) -> Any:
-        """The result of ``work``, done by the leader; its refusal is every process's refusal."""
-        outcome = None
+        """The result of ``work``, done by the leader; its refusal ends every process."""
+        outcome, refusal = None, None
         if leader:
             try:
-                outcome = work(), None
+                outcome = work()
             except LlmsafeError as error:
-                outcome = None, error
-        result, refusal = broadcast_object_list([outcome])[0]
+                refusal = error
+        outcome, code = broadcast_object_list([(outcome, refusal and refusal.exit_code)])[0]
         if refusal is not None:
             raise refusal
-        return result
+        if code is not None:
+            sys.exit(code)  # the leader says why
+        return outcome
 
     tell(f"{world} process{'es' * (world > 1)} on {accelerator.device}")
 
     # ---- data: privacy units, never loose notes --------------------------------------------------
     run = Path(config.output)
     vault, release = run / "vault", run / "release"
-    if resume and not on_leader(lambda: to_resume(run)):
+    asked = resume
+    resume = on_leader(lambda: held.enter_context(claim(run, config, resume=asked, force=force)))
+    if asked and not resume:
         tell(f"no step of {run} was charged yet: starting it")
-        resume, force = False, True
-    if not resume:
-        on_leader(lambda: check_start(run, config, force=force))
     tokenizer = load_tokenizer(config.model.base)
     context = context_length(config.model.base)
     if context and config.data.max_tokens > context:
@@ -225,7 +226,7 @@ def train(config: RunConfig, resume: bool, force: bool, held: ExitStack) -> None
     )
     try:
         model = get_peft_model(base, lora).to(accelerator.device)
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise InputError(f"model.target_modules={targets}: {str(error).split('. ')[0]}") from error
     names = [name for name, _ in base.named_modules()]
     for target in targets if isinstance(targets, list) else []:
@@ -253,7 +254,7 @@ def train(config: RunConfig, resume: bool, force: bool, held: ExitStack) -> None
     check_agreement(facts, gather_object([facts]))
     seeded = config.privacy.noise == "test"  # repeatable draws and noise; never a claim
     # Charges are the budget: a resumed run goes on after the last charge, so steps lost between
-    # the last checkpoint and a crash stay paid for and the total never passes the plan.
+    # the last checkpoint and a crash stay paid for. A charge torn by the crash counts as one.
     ledger = None
 
     def open_ledger() -> tuple[int, int]:
@@ -279,7 +280,7 @@ def train(config: RunConfig, resume: bool, force: bool, held: ExitStack) -> None
     restored, first = on_leader(open_ledger)
     if restored:
         share_state(gradients.parameters, optimiser, lambda mine: broadcast_object_list([mine])[0])
-    if resume and not seeded and first == plan.steps and restored == 0:
+    if resume and not seeded and first >= plan.steps and restored == 0:
         raise InputError(
             f"all {first} steps of {run} are charged and no checkpoint is left to release; start "
             "a new run with train.checkpoint_every above 0"
@@ -287,7 +288,7 @@ def train(config: RunConfig, resume: bool, force: bool, held: ExitStack) -> None
     if resume:
         tell(f"resumed: weights after step {restored}, {first} steps already charged")
         if first > restored and not seeded:
-            lost, remain = first - restored, plan.steps - first
+            lost, remain = first - restored, max(0, plan.steps - first)
             tell(f"warning: {lost} charged steps were lost with the crash; {remain} remain")
     if seeded:
         first = restored  # a test run has no budget to keep and repeats its lost steps

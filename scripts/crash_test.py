@@ -181,12 +181,13 @@ class Bench:
         os.dup2(log, 1)
         os.dup2(log, 2)
         counter = [0]
+        begun = (self.folder / name).exists()  # killed before its first file, it starts anew
         sys.argv = [
             "dp_lora.py", f"data.corpus={self.folder / 'corpus.jsonl'}", "data.max_tokens=24",
             "data.held_out=0", f"output={self.folder / name}", f"privacy.noise={noise}",
             "privacy.population=24", "privacy.delta=1e-3", "train.units_per_step=12",
             f"train.steps={STEPS}", "train.checkpoint_every=2", "model.lora_rank=2",
-            "model.target_modules=[q_proj]", *(["--resume"] if resume else []),
+            "model.target_modules=[q_proj]", *(["--resume"] if resume and begun else []),
         ]  # fmt: skip
         code: Any = 0
         try:

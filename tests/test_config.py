@@ -26,8 +26,18 @@ def test_overrides_reach_their_fields():
     assert config.seed == 3
 
 
-def test_epsilon_and_noise_multiplier_replace_each_other():
-    config = load("privacy.noise_multiplier=1.1")
+def test_two_overrides_cannot_ask_for_two_noises():
+    both = ["privacy.epsilon=1", "privacy.noise_multiplier=0.5"]
+    for order in (both, both[::-1]):
+        with pytest.raises(InputError, match="not both"):
+            load(*order)
+    assert load("privacy.epsilon=null", "privacy.noise_multiplier=0.5").privacy.epsilon is None
+
+
+def test_epsilon_and_noise_multiplier_replace_each_other(tmp_path: Path):
+    file = tmp_path / "c.yaml"
+    file.write_text("privacy: {epsilon: 8, delta: 1.0e-5, population: 1000}")
+    config = load_config(RunConfig, file, ["privacy.noise_multiplier=1.1"])
     assert (config.privacy.epsilon, config.privacy.noise_multiplier) == (None, 1.1)
 
 

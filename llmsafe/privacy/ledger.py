@@ -9,7 +9,6 @@ cannot be seen from the ledger alone: whoever knows how many steps were applied 
 
 from __future__ import annotations
 
-import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 
 from llmsafe.artifacts import LedgerLine
 from llmsafe.errors import EvidenceError, InputError, SetupError
-from llmsafe.files import make_folder, sha256_json
+from llmsafe.files import append_whole, fsync_folder, lock_exclusively, make_folder, sha256_json
 from llmsafe.privacy.plan import Plan
 
 _GENESIS = "sha256:" + "0" * 64
@@ -80,7 +79,7 @@ class Ledger:
         ledger = cls(path, plan, descriptor)
         ledger._lock()
         ledger._append("open", 0)
-        _fsync_folder(path.parent)
+        fsync_folder(path.parent)
         return ledger
 
     @classmethod
@@ -163,7 +162,7 @@ class Ledger:
 
     def _lock(self) -> None:
         assert self._descriptor is not None
-        _lock_exclusively(self._descriptor, self.path)
+        lock_exclusively(self._descriptor, self.path)
 
     def _append(self, kind: Literal["open", "charge", "resume"], step: int) -> None:
         if self._descriptor is None:
@@ -180,11 +179,7 @@ class Ledger:
         line = LedgerLine.model_validate(body | {"hash": sha256_json(body)})
         data = line.model_dump_json().encode() + b"\n"
         try:
-            # One write of one short line; on a full disk what was written is cut off again.
-            written = os.write(self._descriptor, data)
-            if written != len(data):
-                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
-                raise OSError(28, "No space left on device")
+            append_whole(self._descriptor, data)
             os.fsync(self._descriptor)
         except OSError as error:
             raise SetupError(
@@ -195,24 +190,22 @@ class Ledger:
         self._previous = line.hash
 
 
-def _lock_exclusively(descriptor: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise InputError(
-            f"{path} is held by another run; wait for it or name another run folder"
-        ) from None
-
-
 def is_open(path: Path) -> bool:
-    """Whether a ledger was opened at ``path``: a file without one whole line holds no charge."""
-    return path.is_file() and b"\n" in path.read_bytes()
+    """Whether a ledger was opened at ``path``: a file without one whole line holds no charge.
+
+    Raises:
+        EvidenceError: it is there and cannot be read.
+    """
+    try:
+        return path.is_file() and b"\n" in path.read_bytes()
+    except OSError as error:
+        raise EvidenceError(f"cannot read {path}: {error.strerror}") from error
 
 
 def refuse_if_held(path: Path) -> None:
     """Raise ``InputError`` when a running process holds the ledger at ``path``."""
     with path.open("rb") as file:
-        _lock_exclusively(file.fileno(), path)
+        lock_exclusively(file.fileno(), path)
 
 
 def read_ledger(path: Path, *, at_least: int = 0) -> LedgerSummary:
@@ -289,11 +282,3 @@ def _broken(path: Path, number: int, why: str) -> EvidenceError:
     return EvidenceError(
         f"{path}: line {number} {why}; the ledger is broken and nothing can be claimed from it"
     )
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

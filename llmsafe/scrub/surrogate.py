@@ -62,6 +62,7 @@ _HOLIDAY = re.compile(
     r"(?i)day|thanksgiving|christmas|xmas|halloween|easter|eve|hanukkah|passover|ramadan|diwali|eid|july"
 )
 _SEASONS = ("spring", "summer", "fall", "winter")
+_MASKED = re.compile(r"(?<![A-Za-z])[xX]{2,}(?![A-Za-z])")  # XXX-XX-1234, but not AXX9
 _SEASON = re.compile(r"(?i)spring|summer|fall|autumn|winter")
 
 
@@ -282,15 +283,15 @@ def _digits(key: Key, person: Person, category: str, text: str) -> str:
     """The same form with other digits and letters; keyed on digits and letters alone, so that one
     number written in two ways keeps one stand-in. What the writer masked (XXX-XX-1234) stays."""
     plain = normalise(text).text
-    masks = "xX*" if "xx" in plain.lower() else ""
+    masked = {i for group in _MASKED.finditer(plain) for i in range(*group.span())}
     compact = re.sub(r"[\W_]", "", plain).lower()
     for attempt in range(100):
         stream = key.digest("digits", person.scope, category, compact, str(attempt))
-        while len(stream) < len(text):
+        while len(stream) < len(plain):
             stream += key.digest("more", stream.hex())
         out, used = "", 0
-        for character in plain:
-            if not character.isalnum() or character in masks:
+        for index, character in enumerate(plain):
+            if not character.isalnum() or index in masked:
                 out += character
                 continue
             byte = stream[used]
@@ -301,7 +302,7 @@ def _digits(key: Key, person: Person, category: str, text: str) -> str:
             else:
                 letter = "ABCDEFGHJKLMNPQRSTUVWXYZ"[byte % 24]
                 out += letter if character.isupper() else letter.lower()
-        kept = plain[:1].isalpha() and plain[:1] not in masks and out[:1] == plain[:1]
+        kept = plain[:1].isalpha() and 0 not in masked and out[:1] == plain[:1]
         if not kept and re.sub(r"[\W_]", "", out).lower() != compact:
             return out
     return "[" + category + "]"

@@ -6,21 +6,53 @@ names what it released.
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from llmsafe import __version__
 from llmsafe.artifacts import Lineage, LineageStep
 from llmsafe.config import RunConfig, load_config
-from llmsafe.errors import EvidenceError, InputError, LlmsafeError
-from llmsafe.files import RELEASE, VAULT, check_output, make_folder
+from llmsafe.errors import EvidenceError, InputError, LlmsafeError, SetupError
+from llmsafe.files import LOCK, RELEASE, VAULT, check_output, locked_folder, make_folder
 from llmsafe.models import weights_digest
 from llmsafe.privacy.evidence import traces_of_training
 from llmsafe.privacy.ledger import is_open, read_ledger, refuse_if_held
 from llmsafe.privacy.plan import Plan
 from llmsafe.train.data import TrainingData, canaries_digest
+
+# What a start writes into the vault before its first charge.
+_BEFORE_CHARGES = {"corpus", "config.yaml", "split.json", "lineage.json", "ledger.jsonl"}
+
+
+@contextmanager
+def claim(
+    run: Path, config: RunConfig, *, resume: bool, force: bool
+) -> Generator[bool, None, None]:
+    """Hold the folder ``run`` alone until the block ends; yield whether to go on with its run.
+
+    A run to resume that was not charged yet is to be started: False.
+
+    Raises:
+        InputError: the folder is taken or held (without ``resume``), or holds no run or a finished
+            one (with it).
+        EvidenceError: a run to resume that has lost its ledger.
+        SetupError: the folder cannot be written.
+    """
+    admitted = functools.partial(_admitted, run, config, resume=resume, force=force)
+    admitted()  # before anything is written into a folder that may be anyone's
+    with locked_folder(run):
+        yield admitted()  # another process may have come between
+
+
+def _admitted(run: Path, config: RunConfig, *, resume: bool, force: bool) -> bool:
+    if resume:
+        return _to_resume(run)
+    _check_start(run, config, force=force)
+    return False
 
 
 def set_aside(run: Path) -> None:
@@ -28,6 +60,7 @@ def set_aside(run: Path) -> None:
 
     Raises:
         InputError: the earlier run is still going.
+        SetupError: it cannot be moved.
     """
     ledger = run / VAULT / "ledger.jsonl"
     if ledger.is_file():
@@ -37,8 +70,13 @@ def set_aside(run: Path) -> None:
         return
     number = next(n for n in itertools.count(1) if not (run / f"earlier-{n}").exists())
     place = make_folder(run / f"earlier-{number}", private=True)
-    for folder in old:
-        folder.rename(place / folder.name)
+    try:
+        for folder in old:
+            folder.rename(place / folder.name)
+    except OSError as error:
+        raise SetupError(
+            f"cannot move the earlier run in {run}: {error.strerror}; name another output"
+        ) from error
 
 
 def finished(run: Path) -> bool:
@@ -49,13 +87,7 @@ def finished(run: Path) -> bool:
     return any(step.step == "train" and step.outputs for step in Lineage.load(lineage).steps)
 
 
-def to_resume(run: Path) -> bool:
-    """Whether ``run`` holds a run to go on with; False where none was charged yet.
-
-    Raises:
-        InputError: the run is finished.
-        EvidenceError: it trained, but its ledger is gone.
-    """
+def _to_resume(run: Path) -> bool:
     if finished(run):
         raise InputError(f"{run} is finished; there is nothing to resume")
     if is_open(run / VAULT / "ledger.jsonl"):
@@ -66,15 +98,14 @@ def to_resume(run: Path) -> bool:
             f"{run} has trained ({', '.join(left)}) but its ledger is gone; restore "
             "vault/ledger.jsonl to resume, or start a new run elsewhere"
         )
+    if not _never_charged(run):
+        raise InputError(
+            f"there is no run in {run} to resume; check the name, or start one without --resume"
+        )
     return False
 
 
-def check_start(run: Path, config: RunConfig, *, force: bool) -> None:
-    """Refuse a new run in a folder that holds one; what a refused start left is no obstacle.
-
-    Raises:
-        InputError: the folder is taken (see :func:`llmsafe.files.check_output`).
-    """
+def _check_start(run: Path, config: RunConfig, *, force: bool) -> None:
     sources = [Path(p) for p in (config.data.corpus, config.data.canaries) if p]
     ledger = run / VAULT / "ledger.jsonl"
     if not force and is_open(ledger) and not finished(run):
@@ -82,9 +113,18 @@ def check_start(run: Path, config: RunConfig, *, force: bool) -> None:
             f"{run} holds an unfinished run with {read_ledger(ledger).charges} steps charged; go "
             "on with --resume, or name another output (--force sets it aside; its charges count)"
         )
-    untouched = not (ledger.exists() or traces_of_training(run))
-    debris = untouched and (run / VAULT / "corpus").is_dir()
-    check_output(run, force=force or debris, inputs=sources)
+    check_output(run, force=force or _never_charged(run), inputs=sources)
+
+
+def _never_charged(run: Path) -> bool:
+    """Whether all that ``run`` holds is what a start leaves that ended before its first charge."""
+    vault = run / VAULT
+    if not run.is_dir() or is_open(vault / "ledger.jsonl") or traces_of_training(run):
+        return False
+    beside = {p.name for p in run.iterdir() if not p.name.startswith((LOCK, "earlier-"))}
+    inside = {p.name for p in vault.iterdir()} if vault.is_dir() else set[str]()
+    written = {name for name in inside if not name.startswith(".")}  # without torn files
+    return beside <= {VAULT} and written <= _BEFORE_CHARGES
 
 
 def check_same_run(vault: Path, config: RunConfig, origin: LineageStep) -> None:

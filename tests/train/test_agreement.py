@@ -36,16 +36,23 @@ def test_the_digest_of_the_members_sees_ids_order_and_tokens():
 START = """
 import os, sys, runpy
 if os.environ["RANK"] == "1":
-    sys.argv.append("privacy.clip_norm=1000")
+    sys.argv.append({extra!r})
 sys.argv[0] = sys.argv.pop(1)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def test_a_process_of_another_clip_norm_is_refused(tmp_path, tiny_model):
-    """Each machine starts with a command line of its own."""
+@pytest.mark.parametrize(
+    ("extra", "why"),
+    [
+        ("privacy.clip_norm=1000", "do not agree on the plan, the settings"),
+        ("model.base=absent", "dp_lora (process 1): error: cannot load tokenizer 'absent'"),
+    ],
+)
+def test_a_process_that_differs_is_refused_and_heard(tmp_path, tiny_model, extra, why):
+    """Each machine starts with a command line and files of its own."""
     starter = tmp_path / "start.py"
-    starter.write_text(START)
+    starter.write_text(START.format(extra=extra))
     run = tmp_path / "run"
     done = subprocess.run(
         [
@@ -59,5 +66,5 @@ def test_a_process_of_another_clip_norm_is_refused(tmp_path, tiny_model):
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode != 0
-    assert "do not agree on the plan, the settings" in done.stderr
+    assert why in done.stderr
     assert not (run / "vault" / "ledger.jsonl").exists()

@@ -300,11 +300,13 @@ def test_a_layer_that_would_not_train_is_found_before_any_charge(start, monkeypa
 
 def test_resume_starts_what_never_began_and_refuses_what_lost_its_ledger(start, capsys):
     seeded = ("privacy.noise=test", "train.steps=2")
-    run = start("run", "--resume", *seeded)  # a job script may always pass it
+    assert "no run in" in refused(start, capsys, 2, "mistyped", "--resume", *seeded)
+    assert not (start.folder / "mistyped").exists()
+    (start.folder / "run" / "vault").mkdir(parents=True)
+    (start.folder / "run" / "vault" / "split.json").write_text("{}")  # all that a kill left
+    run = start("run", "--resume", *seeded)
     assert charges(run) == 2
-    with pytest.raises(SystemExit) as ended:
-        start("run", "--resume", *seeded)
-    assert ended.value.code == 2
+    assert "nothing to resume" in refused(start, capsys, 2, "run", "--resume", *seeded)
     lineage = json.loads((run / "vault" / "lineage.json").read_text())
     lineage["steps"][-1]["outputs"] = {}  # as if it had been killed before its end
     (run / "vault" / "lineage.json").write_text(json.dumps(lineage))
@@ -373,14 +375,14 @@ def test_a_corpus_without_text_is_refused(start, capsys, tmp_path):
     assert "23 of 24 patients have no text" in capsys.readouterr().err
 
 
-def killed(start, monkeypatch, name: str, *more: str) -> Path:
-    """A run that ends in the middle, with charges and a checkpoint."""
+def killed(start, monkeypatch, name: str, *more: str, after: int = 3) -> Path:
+    """A run of 6 steps that ends in the middle, with charges and a checkpoint."""
     real, calls = start.recipe.append_line, []
 
     def dies(path, line):
         real(path, line)
         calls.append(path)
-        if len(calls) == 3:
+        if len(calls) == after:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(start.recipe, "append_line", dies)
@@ -403,7 +405,7 @@ def test_a_ledger_cut_below_what_the_metrics_tell_is_refused(start, monkeypatch,
     ledger = run / "vault" / "ledger.jsonl"
     ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:-1]))
     same = ("--resume", "train.steps=6", "train.checkpoint_every=2")
-    assert "ledger" in refused(start, capsys, 3, "run", *same)
+    assert "2 charges for 3 applied steps" in refused(start, capsys, 3, "run", *same)
     assert not (run / "release").exists()
 
 
@@ -426,3 +428,43 @@ def test_a_refused_start_is_no_obstacle(start, capsys):
     for targets in ("nonsense", "[q_proj,nonsense]"):
         assert "nonsense" in refused(start, capsys, 2, "run", f"model.target_modules={targets}")
     assert (start("run", "privacy.noise=test", "train.steps=1") / "release").is_dir()
+
+
+def test_a_second_start_touches_nothing_of_the_first(start, monkeypatch, capsys):
+    """Both are started before either has a ledger: one is refused and leaves no file behind."""
+    folder = start.folder / "run"
+
+    def second(*arguments, **settings):
+        monkeypatch.setattr(start.recipe, "load_training_data", real)
+        before = sorted(path.name for path in folder.rglob("*"))
+        assert "held by another run" in refused(start, capsys, 2, "run", "data.held_out=0.5")
+        assert sorted(path.name for path in folder.rglob("*")) == before
+        return real(*arguments, **settings)
+
+    real = start.recipe.load_training_data
+    monkeypatch.setattr(start.recipe, "load_training_data", second)
+    run = start("run", "privacy.noise=test", "train.steps=1")
+    assert json.loads((run / "vault" / "split.json").read_text())["held_out"] == []
+
+
+def test_a_torn_charge_does_not_release_an_adapter_that_never_trained(start, monkeypatch, capsys):
+    lasting = ("train.steps=6", "train.checkpoint_every=0")
+    run = killed(start, monkeypatch, "run", "train.checkpoint_every=0", after=6)
+    with (run / "vault" / "ledger.jsonl").open("a") as ledger:
+        ledger.write('{"kind":"charge","ind')
+    assert "no checkpoint is left" in refused(start, capsys, 2, "run", "--resume", *lasting)
+    assert not (run / "release").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ("privacy.clip_norm=1e-300", "clip_norm"),
+        ("privacy.clip_norm=1e300", "clip_norm"),
+        ("model.lora_alpha=1e300", "lora_alpha"),
+        ("model.target_modules=[]", "target_modules"),
+        ('model.target_modules="*bad("', "target_modules"),
+    ],
+)
+def test_settings_out_of_reason_are_named(start, capsys, setting, why):
+    assert why in refused(start, capsys, 2, "run", setting)
