@@ -36,7 +36,7 @@ from typing import Any
 from llmsafe.artifacts import PrivacyStatement
 from llmsafe.corpus import write_corpus
 from llmsafe.errors import LlmsafeError
-from llmsafe.files import sha256_file
+from llmsafe.files import LOCK, sha256_file
 from llmsafe.privacy.ledger import read_ledger
 from llmsafe.synthetic import patients
 from llmsafe.train.run_folder import finished
@@ -160,7 +160,7 @@ class Bench:
                 wrong.append("a noise vector or a draw was made twice")
             if len(seen) < 2:
                 wrong.append("no noise was seen: the test looks at the wrong place")
-        torn = [p.name for p in run.rglob(".*") if p.is_file()]
+        torn = [p.name for p in run.rglob(".*") if p.is_file() and p.name != LOCK]
         if torn:
             wrong.append(f"temporary files left in the finished run: {torn}")
         return wrong
