@@ -11,8 +11,18 @@ from llmsafe.stats.bounds import (
     epsilon_clopper_pearson,
     epsilon_one_run,
     epsilon_one_run_ceiling,
-    one_run_guesses,
     one_run_p_value,
+)
+from llmsafe.stats.extrapolation import (
+    Extrapolation,
+    SkewNormal,
+    exposure_by_extrapolation,
+)
+from llmsafe.stats.fdp import (
+    epsilon_one_run_gdp,
+    epsilon_one_run_gdp_ceiling,
+    gdp_epsilon,
+    mu_one_run,
 )
 from llmsafe.stats.intervals import Interval, binomial_interval, mean_interval
 from llmsafe.stats.membership import (
@@ -26,29 +36,59 @@ from llmsafe.stats.membership import (
 )
 from llmsafe.stats.memorisation import (
     exposure,
+    exposure_by_sampling,
+    exposure_exact,
     exposure_excess,
     exposure_null_mean,
     samples_to_extract,
 )
+from llmsafe.stats.selection import (
+    OneRun,
+    RepeatedRuns,
+    clopper_pearson_search,
+    clopper_pearson_split,
+    error_grid,
+    guess_grid,
+    one_run_guesses,
+    one_run_search,
+    one_run_sweep,
+)
 
 __all__ = [
+    "Extrapolation",
     "Interval",
+    "OneRun",
+    "RepeatedRuns",
     "RocCurve",
+    "SkewNormal",
     "TprAtFpr",
     "auc",
     "auc_interval",
     "binomial_interval",
+    "clopper_pearson_search",
+    "clopper_pearson_split",
     "dp_tpr_ceiling",
     "epsilon_clopper_pearson",
     "epsilon_one_run",
     "epsilon_one_run_ceiling",
+    "epsilon_one_run_gdp",
+    "epsilon_one_run_gdp_ceiling",
+    "error_grid",
     "exposure",
+    "exposure_by_extrapolation",
+    "exposure_by_sampling",
+    "exposure_exact",
     "exposure_excess",
     "exposure_null_mean",
+    "gdp_epsilon",
+    "guess_grid",
     "mean_interval",
+    "mu_one_run",
     "non_members_needed",
     "one_run_guesses",
     "one_run_p_value",
+    "one_run_search",
+    "one_run_sweep",
     "roc_curve",
     "samples_to_extract",
     "tpr_at_fpr",

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special  # pyright: ignore[reportMissingTypeStubs]
 
-from llmsafe.errors import InputError
 from llmsafe.stats.checks import (
     FloatArray,
+    check_bound_confidence,
     check_confidence,
     check_count,
     check_number,
     check_numbers,
-    check_scores,
+    check_one_run,
 )
 from llmsafe.stats.intervals import beta_quantile, lower_and_complement
 
@@ -31,19 +31,18 @@ def epsilon_one_run(
     ``guesses`` of the coins, abstained on the rest, and got ``correct`` right. Returns the largest
     epsilon whose p-value is under ``1 - confidence``, 0.0 when there is none. If the mechanism is
     (epsilon, delta)-DP, the result exceeds epsilon in at most ``1 - confidence`` of the audits,
-    **provided the number of guesses was fixed without looking at these scores** (see
-    :func:`one_run_guesses`). Never above :func:`epsilon_one_run_ceiling`.
+    **provided the number of guesses was fixed without looking at these scores**
+    (:func:`llmsafe.stats.one_run_search` may look, and pays for it). Never above
+    :func:`epsilon_one_run_ceiling`.
 
     Raises InputError unless 0 <= correct <= guesses <= canaries, delta in [0, 1] and confidence
     in [0.5, 1).
 
     Source: Steinke, Nasr, Jagielski 2023 (arXiv 2305.08846), Theorem 5.2.
     """
-    m, r, v = _one_run_counts(canaries, guesses, correct)
+    m, r, v = check_one_run(canaries, guesses, correct)
     delta = check_number("delta", delta, 0.0, 1.0)
-    confidence = check_number("confidence", confidence, 0.5, 1.0)
-    if confidence == 1.0:
-        raise InputError("confidence 1.0 certifies nothing: give a value in [0.5, 1), e.g. 0.95")
+    confidence = check_bound_confidence(confidence)
     if v == 0:
         return 0.0
     # With delta = 0 the p-value is a binomial tail, which Clopper-Pearson inverts in closed form;
@@ -85,44 +84,12 @@ def one_run_p_value(
     beta = P[Bin(r, q) >= v] and alpha* = max over 1 <= i <= v of P[v - i <= Bin(r, q) < v] / i.
     Source: Steinke, Nasr, Jagielski 2023 (arXiv 2305.08846), Theorem 5.2.
     """
-    m, r, v = _one_run_counts(canaries, guesses, correct)
+    m, r, v = check_one_run(canaries, guesses, correct)
     epsilon = check_number("epsilon", epsilon, 0.0, math.inf)
     delta = check_number("delta", delta, 0.0, 1.0)
     if v == 0 or epsilon == math.inf:
         return 1.0
     return _p_value_function(m, r, v, delta)(epsilon)
-
-
-def one_run_guesses(
-    scores: ArrayLike, included: ArrayLike, guesses: int, rng: np.random.Generator
-) -> int:
-    """Number of right guesses when the extremes of ``scores`` are guessed and the rest is left.
-
-    ``scores`` [canaries], higher = more likely planted; ``included`` [canaries], the coins. The
-    top ceil(guesses / 2) are guessed planted, the bottom floor(guesses / 2) withheld. Equal scores
-    are ordered by ``rng``, never by position: canaries listed planted-first would otherwise be
-    "found" by constant scores.
-
-    The number of guesses must be fixed beforehand (or on other scores). Picking the one with the
-    best bound on the same scores is invalid: it reports epsilon > 0 on pure noise far more often
-    than the confidence allows.
-    """
-    values = check_scores("scores", scores)
-    coins = np.asarray(included)
-    if coins.shape != values.shape:
-        raise InputError(
-            f"included has shape {coins.shape} and scores {values.shape}: give one coin per score"
-        )
-    if not np.all((coins == 0) | (coins == 1)):
-        raise InputError("included must hold booleans: True where the canary was planted")
-    count = check_count("guesses", guesses, 0, values.size)
-    order = np.lexsort((rng.random(values.size), values))
-    planted = coins.astype(bool)[order]
-    bottom = count // 2
-    top = count - bottom
-    hits = int(np.sum(planted[values.size - top :]))
-    rejections = bottom - int(np.sum(planted[:bottom]))
-    return hits + rejections
 
 
 def epsilon_clopper_pearson(
@@ -195,9 +162,3 @@ def _p_value_function(m: int, r: int, v: int, delta: float) -> Callable[[float],
         return min(1.0, beta + 2.0 * m * delta * alpha)
 
     return p_value
-
-
-def _one_run_counts(canaries: int, guesses: int, correct: int) -> tuple[int, int, int]:
-    m = check_count("canaries", canaries, 0)
-    r = check_count("guesses", guesses, 0, m)
-    return m, r, check_count("correct", correct, 0, r)

@@ -38,6 +38,21 @@ def check_confidence(value: float) -> float:
     return number
 
 
+def check_bound_confidence(value: float) -> float:
+    number = check_number("confidence", value, 0.5, 1.0)
+    if number == 1.0:
+        raise InputError("confidence 1.0 certifies nothing: give a value in [0.5, 1), e.g. 0.95")
+    return number
+
+
+def check_one_run(
+    canaries: SupportsIndex, guesses: SupportsIndex, correct: SupportsIndex
+) -> tuple[int, int, int]:
+    m = check_count("canaries", canaries, 0)
+    r = check_count("guesses", guesses, 0, m)
+    return m, r, check_count("correct", correct, 0, r)
+
+
 def check_numbers(name: str, values: ArrayLike, high: float) -> FloatArray:
     array = np.asarray(values, dtype=np.float64)
     if not np.all((array >= 0.0) & (array <= high)):

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from llmsafe.errors import InputError
 from llmsafe.stats.checks import check_count, check_number, check_scores
-from llmsafe.stats.intervals import Interval, mean_interval
+from llmsafe.stats.intervals import Interval, binomial_interval, mean_interval
 
 
 def exposure(canary_loss: float, reference_losses: ArrayLike) -> float:
@@ -27,6 +27,50 @@ def exposure(canary_loss: float, reference_losses: ArrayLike) -> float:
     below = int(np.sum(references < loss))
     ties = int(np.sum(references == loss))
     return math.log2(references.size + 1) - math.log2(1 + below + ties / 2)
+
+
+def exposure_exact(rank: float, space: int) -> float:
+    """Exposure in bits of a secret whose rank among *all* possible ones is known.
+
+    log2 ``space`` - log2 ``rank``; ``rank`` counts from 1 = the model's favourite, a tie as half;
+    ``space`` is how many secrets of this form there are, of any size. The values lie in
+    [0, log2 space] and need no interval: nothing was sampled. Raises InputError unless
+    1 <= rank <= space.
+    Source: Carlini et al. 2019 (arXiv 1802.08232), Definition 1.
+    """
+    size = check_count("space", space, 1)
+    if not 1 <= rank <= size:
+        raise InputError(f"rank {rank} must be between 1 and {size}: check both counts")
+    return max(0.0, math.log2(size) - math.log2(rank))
+
+
+def exposure_by_sampling(
+    canary_loss: float,
+    sampled_losses: ArrayLike,
+    confidence: float = 0.95,
+    space: int | None = None,
+) -> Interval:
+    """Exposure in bits against the whole space of secrets, from losses of a random sample of it.
+
+    ``sampled_losses`` [samples] belong to secrets drawn uniformly from the space and never
+    planted. The exposure is -log2 of the share of the space that the model likes as much, and the
+    interval is the exact binomial one of this share: its low end counts ties against the canary,
+    its high end for it. ``value`` is :func:`exposure` among the samples, hence finite. When *no
+    sample is below* the canary ``high`` is ``inf`` (or log2 ``space``, if given): the sample shows
+    that the exposure is at least ``low`` and no more than that; a larger sample, the exact rank or
+    :func:`llmsafe.stats.exposure_by_extrapolation` would show more.
+    Source: Carlini et al. 2019 (arXiv 1802.08232), section 4.3.
+    """
+    value = exposure(canary_loss, sampled_losses)
+    samples = check_scores("sampled_losses", sampled_losses)
+    below = int(np.sum(samples < canary_loss))
+    not_above = int(np.sum(samples <= canary_loss))
+    share_low = binomial_interval(below, samples.size, confidence).low
+    share_high = binomial_interval(not_above, samples.size, confidence).high
+    top = math.inf if space is None else math.log2(check_count("space", space, 1))
+    low = min(-math.log2(share_high), top)
+    high = min(-math.log2(share_low), top) if share_low > 0.0 else top
+    return Interval(min(max(value, low), high), low, high)
 
 
 def exposure_null_mean(references: int) -> float:
