@@ -9,7 +9,8 @@ import functools
 import importlib.resources
 import importlib.util
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,95 @@ def checkpoint_layers(model: torch.nn.Module) -> None:
     for layer in layers:
         again = functools.partial(checkpoint, layer.forward, use_reentrant=False)
         setattr(layer, "forward", again)  # noqa: B010
+
+
+@dataclass(frozen=True, repr=False)
+class CutModel:
+    """A causal language model cut before its head, so that logits can be had a few at a time.
+
+    ``logits(hidden(ids)[some])`` are the model's own logits at those places.
+    """
+
+    body: Any
+    head: Any
+    scale: float
+    cap: float | None
+
+    def hidden(self, ids: torch.Tensor) -> torch.Tensor:
+        """[rows, time] token ids -> [rows, time, hidden] states."""
+        return self.body(input_ids=ids, use_cache=False).last_hidden_state
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """[..., hidden] -> [..., vocabulary], in the precision in which the model computes them."""
+        raw = self.head(hidden)
+        logits = raw if self.scale == 1 else raw * self.scale
+        return logits if self.cap is None else self.cap * (logits / self.cap).tanh()
+
+
+def cut_model(model: torch.nn.Module) -> CutModel | None:
+    """Body and head of a causal language model, or ``None`` where they cannot be told apart.
+
+    What comes after the head (nothing, a factor as in Cohere and Granite, a soft cap as in Gemma 2)
+    is not assumed: what the configuration names is tried on a few fixed tokens, and only a cut that
+    gives the model's own logits to the last digits is returned. An adapter that acts before the
+    body (prompt tuning) has none. With an adapter the answer holds for its present state, on or
+    off.
+
+    Raises:
+        InputError: a token's logits change with the tokens after it: no causal model.
+    """
+    import torch
+
+    get_base: Any = getattr(model, "get_base_model", None)
+    causal: Any = get_base() if get_base else model
+    body, head = getattr(causal, "base_model", None), causal.get_output_embeddings()
+    config: Any = causal.config.get_text_config()
+    device = next(causal.parameters()).device
+    row = torch.arange(1, 17, device=device) * 7919 % int(config.vocab_size)
+    ids = torch.stack([row, torch.cat([row[:12], row[12:].flip(0)])])  # one start, two ends
+    with torch.inference_mode():
+        whole: torch.Tensor = model(input_ids=ids, use_cache=False).logits[:, -ids.shape[1] :]
+        largest = float(whole.abs().max())
+        changed = float((whole[0, :12] - whole[1, :12]).abs().max())
+        half = torch.finfo(whole.dtype).bits < 32
+        if changed > (0.1 if half else 1e-3) * largest:
+            raise InputError(
+                f"{type(causal).__name__} lets a token see the tokens after it, so what it says "
+                "about a token means nothing; give a causal language model"
+            )
+        if head is None or body is None or body is causal:
+            return None
+        hidden = getattr(body(input_ids=ids, use_cache=False), "last_hidden_state", None)
+        if hidden is None or hidden.shape[:2] != ids.shape:
+            return None
+        for scale, cap in _after_head(config):
+            cut = CutModel(body, head, scale, cap)
+            try:
+                logits = cut.logits(hidden)
+            except RuntimeError:  # the head takes another width: something lies between
+                return None
+            same = logits.shape == whole.shape and logits.dtype == whole.dtype
+            if same and float((logits - whole).abs().max()) <= 8 * largest * _digits(whole):
+                return cut
+    return None
+
+
+def _after_head(config: Any) -> Iterator[tuple[float, float | None]]:
+    """Factors and soft caps that a configuration may mean, the likeliest first."""
+    cap = getattr(config, "final_logit_softcapping", None)
+    names = ("logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier")
+    named = [getattr(config, name, None) for name in names]
+    factors = [float(f) for f in named if isinstance(f, (int, float)) and f]
+    for factor in (*(g for f in factors for g in (f, 1 / f)), 1.0):
+        if cap is not None:
+            yield factor, float(cap)
+        yield factor, None
+
+
+def _digits(values: torch.Tensor) -> float:
+    import torch
+
+    return torch.finfo(values.dtype).eps
 
 
 def _not_loaded(what: str, name: str) -> str:

@@ -1,4 +1,9 @@
-"""One forward pass: what a model says about every token of a batch of texts."""
+"""One forward pass: what a model says about every token of a batch of texts.
+
+The [tokens, vocabulary] logits never exist at once. The body of the model is run on the batch, and
+its head on a few hundred hidden states of real tokens at a time, each block reduced to a handful of
+numbers per token while it is still in the cache.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsafe.errors import InputError
-from llmsafe.models import encode_note
+from llmsafe.models import cut_model, encode_note
 
 if TYPE_CHECKING:
     import torch
@@ -21,13 +26,45 @@ Role = Literal["planted", "withheld", "member", "non_member"]
 ROLES: tuple[Role, ...] = ("planted", "withheld", "member", "non_member")
 FloatArray = NDArray[np.float32]
 
-STATS = ("logp", "hit", "rank", "mean", "std")
+STATS = ("logp", "hit", "rank", "mean", "std", "sampled")
 """The columns of :class:`TokenStats`."""
 
-# Bytes of one batch of logits, and of one float32 block inside the log-softmax.
+# Tokens of a batch: enough to keep the device busy; on a CPU few enough for its cache.
+_BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
+# Bytes of one batch of logits, of a model whose head cannot be run apart.
 _LOGITS_BYTES = {"cpu": 256 << 20, "cuda": 4 << 30}
-_BLOCK_BYTES = {"cpu": 16 << 20, "cuda": 512 << 20}
-_MAX_BATCH_TOKENS = 16_384
+# Bytes of one float32 block inside the softmax, and its fewest tokens: each block reads the head's
+# weights once more.
+_BLOCK_BYTES = {"cpu": 1 << 20, "cuda": 512 << 20}
+_BLOCK_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How the model is sampled: temperature, then the ``top_k`` likeliest, then ``top_p`` of them.
+
+    As transformers samples: tokens as likely as the last one let in are in too; ``top_p`` takes the
+    fewest tokens whose probability, of what ``top_k`` left, reaches it. The default is that of
+    (n, p)-discoverable extraction (arXiv 2410.19482, section 5: top-k sampling with k = 40).
+
+    Raises:
+        InputError: a temperature or ``top_k`` not above zero, or ``top_p`` outside (0, 1].
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = 40
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        too_few = self.top_k is not None and self.top_k < 1
+        if not self.temperature > 0 or not 0 < self.top_p <= 1 or too_few:
+            raise InputError(
+                f"sampler {self}: the temperature and top_k must be above 0 (None: no top_k), and "
+                "top_p in (0, 1]; greedy decoding needs no sampler, it is in the column hit"
+            )
+
+
+DEFAULT_SAMPLER = Sampler()
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,7 +108,8 @@ class TokenStats:
     ``logp`` log-probability of the token given all before it; ``hit`` whether it is what greedy
     decoding emits; ``rank`` number of vocabulary entries with a larger logit; ``mean`` and
     ``std`` of the log-probability of a token drawn from the model at this place (``mean`` is
-    minus the entropy), as Min-K%++ needs them (arXiv 2404.02936, section 4).
+    minus the entropy), as Min-K%++ needs them (arXiv 2404.02936, section 4); ``sampled`` the
+    log-probability under a :class:`Sampler`, minus infinity for a token that it never draws.
     """
 
     logp: FloatArray
@@ -79,6 +117,7 @@ class TokenStats:
     rank: NDArray[np.int32]
     mean: FloatArray
     std: FloatArray
+    sampled: FloatArray
 
     def __len__(self) -> int:
         return int(self.logp.size)
@@ -127,70 +166,150 @@ def plan_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
 # --- one forward pass ---------------------------------------------------------------------------
 
 
-def default_batch_tokens(vocabulary: int, device: str) -> int:
-    """Tokens whose logits fill the memory set aside for them (float32), at least 512."""
-    fits = _LOGITS_BYTES.get(device, _LOGITS_BYTES["cpu"]) // (4 * vocabulary)
-    return max(512, min(_MAX_BATCH_TOKENS, fits))
+class Scorer:
+    """Scores batches by a model in its present state: build one with the adapter on, one with it
+    off, and call each in the state it was built in.
+
+    ``pad`` fills rows up and is never looked at. There is no attention mask: a causal model (tried
+    on construction) never looks at padding that comes after, and without one attention takes its
+    fast path.
+
+    Raises:
+        InputError: the model is not causal.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, pad: int, sampler: Sampler = DEFAULT_SAMPLER
+    ) -> None:
+        self._model: Any = model
+        self._pad = pad
+        self._sampler = sampler
+        self._cut = cut_model(model)
+        self._vocabulary = int(self._model.config.get_text_config().vocab_size)
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the head runs block by block; otherwise a batch's logits are made at once."""
+        return self._cut is not None
+
+    @property
+    def batch_tokens(self) -> int:
+        """Padded tokens of a batch that suit device and memory, at least 512."""
+        device = self._model.device.type
+        tokens = _BATCH_TOKENS.get(device, _BATCH_TOKENS["cpu"])
+        if not self.chunked:
+            limit = _LOGITS_BYTES.get(device, _LOGITS_BYTES["cpu"])
+            tokens = min(tokens, limit // (4 * self._vocabulary))
+        return max(512, tokens)
+
+    def __call__(self, batch: Sequence[Encoded]) -> list[TokenStats]:
+        """Token statistics of each text; one forward pass over the right-padded batch.
+
+        Raises:
+            InputError: the model gives a log-probability that is not finite.
+        """
+        import torch
+
+        width = max(len(item.ids) for item in batch)
+        ids = torch.full((len(batch), width), self._pad, dtype=torch.long)
+        for row, item in enumerate(batch):
+            ids[row, : len(item.ids)] = torch.tensor(item.ids)
+        # Position t predicts token t + 1; flat indices of all positions that predict a real token.
+        places = torch.cat(
+            [row * width + torch.arange(item.scored) for row, item in enumerate(batch)]
+        )
+        device = self._model.device
+        ids, places = ids.to(device), places.to(device)
+        labels = ids.flatten()[places + 1]
+        with torch.inference_mode():
+            states = self._states(ids).flatten(0, 1)
+            size = self._block(device)
+            parts = [
+                token_stats(self._logits(states[some]), token, self._sampler)
+                for some, token in zip(places.split(size), labels.split(size), strict=True)
+            ]
+        columns = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+        flat = TokenStats(*cast("Any", columns))
+        if not (np.isfinite(flat.logp).all() and np.isfinite(flat.std).all()):
+            raise InputError(
+                "the model gives log-probabilities that are not finite: its weights are damaged, "
+                "or its precision is too low for it; audit it with --dtype float32"
+            )
+        ends = np.cumsum([item.scored for item in batch])
+        return [
+            flat.slice(int(end) - item.scored, int(end))
+            for item, end in zip(batch, ends, strict=True)
+        ]
+
+    def _states(self, ids: torch.Tensor) -> torch.Tensor:
+        """Hidden states, or the logits themselves where the head cannot be run apart."""
+        if self._cut is not None:
+            return self._cut.hidden(ids)
+        # Prompt tuning puts tokens of its own in front.
+        return self._model(input_ids=ids, use_cache=False).logits[:, -ids.shape[1] :]
+
+    def _logits(self, states: torch.Tensor) -> torch.Tensor:
+        return states if self._cut is None else self._cut.logits(states)
+
+    def _block(self, device: torch.device) -> int:
+        limit = _BLOCK_BYTES.get(device.type, _BLOCK_BYTES["cpu"])
+        return max(_BLOCK_TOKENS, limit // (4 * self._vocabulary))
 
 
 def score_batch(model: PreTrainedModel, batch: Sequence[Encoded], pad: int) -> list[TokenStats]:
-    """Token statistics of each text of a right-padded batch; one forward pass.
+    """Token statistics of each text of one batch; see :class:`Scorer`, which serves many."""
+    return Scorer(model, pad)(batch)
 
-    The log-softmax is in float32 over blocks of real (not padding) positions, so memory is
-    bounded by the logits themselves.
 
-    Raises:
-        InputError: the model gives a log-probability that is not finite.
+def token_stats(
+    logits: torch.Tensor, labels: torch.Tensor, sampler: Sampler
+) -> tuple[torch.Tensor, ...]:
+    """``logits`` [n, vocabulary], ``labels`` [n] -> the columns of :class:`TokenStats`, each [n].
+
+    In float32, in as few sweeps over the logits as will do; ``logits`` may be overwritten.
     """
     import torch
 
-    width = max(len(item.ids) for item in batch)
-    ids = torch.full((len(batch), width), pad, dtype=torch.long)
-    mask = torch.zeros((len(batch), width), dtype=torch.long)
-    for row, item in enumerate(batch):
-        ids[row, : len(item.ids)] = torch.tensor(item.ids)
-        mask[row, : len(item.ids)] = 1
-    # Position t predicts token t + 1; flat indices of all positions that predict a real token.
-    places = torch.cat([row * width + torch.arange(item.scored) for row, item in enumerate(batch)])
-    device = model.device
-    with torch.inference_mode():
-        output = model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
-        logits = output.logits.flatten(0, 1)
-        labels = ids.flatten().to(device)
-        places = places.to(device)
-        block = max(1, _block_bytes(device) // (4 * logits.shape[-1]))
-        parts = [
-            _block_stats(logits[chunk], labels[chunk + 1])
-            for chunk in cast("Any", places).split(block)
-        ]
-    columns = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
-    flat = TokenStats(*cast("Any", columns))
-    if not (np.isfinite(flat.logp).all() and np.isfinite(flat.std).all()):
-        raise InputError(
-            "the model gives log-probabilities that are not finite: its weights are damaged, or "
-            "its precision is too low for it; audit it with --dtype float32"
-        )
-    ends = np.cumsum([item.scored for item in batch])
-    return [
-        flat.slice(int(end) - item.scored, int(end)) for item, end in zip(batch, ends, strict=True)
-    ]
+    z = logits.float()
+    top, chosen = z.amax(-1, keepdim=True), z.gather(-1, labels[:, None])
+    sampled = sampled_logp(z, labels, sampler)
+    work = torch.gt(z, chosen, out=torch.empty_like(z))
+    rank = work.sum(-1).int()  # float32 counts are exact below 2^24
+    x = z.sub_(top)  # log-probabilities but for a constant, so that none is large when it counts
+    hit = rank == 0
+    tied = hit & (torch.eq(x, 0, out=work).sum(-1) > 1)
+    if tied.any():  # rare, and the sweep for the first of the largest is slow
+        hit[tied] = x[tied].argmax(-1) == labels[tied]
+    p = x.softmax(-1)
+    # log of 1 / Σ exp(x): the largest probability is never small, so its logarithm is exact.
+    constant = p.amax(-1).log_()
+    logp = (chosen - top)[:, 0] + constant
+    middle = (p * x).sum(-1)
+    # Centred before squaring: E[x²] - E[x]² loses everything when nearly all entries are alike.
+    torch.sub(x, middle[:, None], out=work).square_()
+    std = work.mul_(p).sum(-1).clamp_min_(0).sqrt_()
+    return logp, hit, rank, middle + constant, std, sampled
 
 
-def _block_stats(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """``logits`` [n, vocabulary], ``labels`` [n] -> logp, hit, rank, mean, std, each [n]."""
+def sampled_logp(z: torch.Tensor, labels: torch.Tensor, sampler: Sampler) -> torch.Tensor:
+    """``z`` [n, vocabulary] float32, ``labels`` [n] -> log-probability under the sampler [n]."""
     import torch
 
-    z = logits.float()
-    hit = z.argmax(-1) == labels
-    chosen = z.gather(-1, labels[:, None])
-    rank = (z > chosen).sum(-1, dtype=torch.int32)
-    logs = z.log_softmax(-1)
-    weights = logs.exp()
-    mean = (weights * logs).sum(-1)
-    # Centred before squaring: E[x²] - E[x]² loses everything when the model is sure of itself.
-    spread = (weights * (logs - mean[:, None]).square_()).sum(-1).clamp_min_(0).sqrt()
-    return logs.gather(-1, labels[:, None]).squeeze(-1), hit, rank, mean, spread
-
-
-def _block_bytes(device: torch.device) -> int:
-    return _BLOCK_BYTES.get(device.type, _BLOCK_BYTES["cpu"])
+    if sampler.temperature != 1:
+        z = z / sampler.temperature
+    chosen = z.gather(-1, labels[:, None])[:, 0]
+    vocabulary = z.shape[-1]
+    size = min(sampler.top_k or vocabulary, vocabulary)
+    if size == vocabulary and sampler.top_p == 1:
+        return chosen - z.logsumexp(-1)
+    best = z.topk(size).values if size < vocabulary else z.sort(-1, descending=True).values
+    edge = best[:, -1:]
+    if sampler.top_p < 1:
+        q = best.softmax(-1)
+        fewest = (q.cumsum(-1) - q < sampler.top_p).sum(-1, keepdim=True).clamp_min_(1)
+        edge = best.gather(-1, fewest - 1)
+    # Σ over all that reach the edge, not over ``best``: there may be more than top_k of them.
+    tail = torch.eq(z, edge, out=torch.empty_like(z)).sum(-1) - (best == edge).sum(-1)
+    inside = best.masked_fill(best < edge, -torch.inf).logsumexp(-1)
+    mass = torch.logaddexp(inside, edge[:, 0] + tail.log())
+    return torch.where(chosen >= edge[:, 0], chosen - mass, -torch.inf)

@@ -4,29 +4,36 @@ One pass over the target and one over the base, on the same batches, gives per t
 membership, exposure and verbatim-extraction measures need. The table is streamed to a private
 parquet file and read back, so that every figure of an audit can be computed again without the
 model. It holds no text; it is un-noised and stays in the vault.
+
+Several processes share the batches: each streams a part file beside the table, and the leader joins
+the parts. Batches are those of one process, so the scores are too (bit for bit, where devices and
+threads are).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from llmsafe.audit.forward import (
+    DEFAULT_SAMPLER,
     STATS,
     Encoded,
     Role,
+    Sampler,
+    Scorer,
     Text,
     TokenStats,
-    default_batch_tokens,
     encode,
     plan_batches,
-    score_batch,
 )
+from llmsafe.audit.ranks import ALONE, Ranks, clean_end
 from llmsafe.errors import EvidenceError, InputError, SetupError
 from llmsafe.files import make_folder
 
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], object]]]
 """``progress(label, total)`` opens a progress bar; its value is called with each advance."""
 
-_VERSION = "1"
+_VERSION = "2"  # 2: what a sampler draws; which sampler
 _ROWS_PER_GROUP = 512
 
 
@@ -55,10 +62,14 @@ class Row:
 
 @dataclass(frozen=True, repr=False)
 class ScoreTable:
-    """All rows of an audit; the order carries no meaning."""
+    """All rows of an audit; the order carries no meaning.
+
+    ``sampler`` is the one that the column ``sampled`` speaks of.
+    """
 
     rows: tuple[Row, ...]
     max_tokens: int
+    sampler: Sampler = DEFAULT_SAMPLER
 
     def of(self, *roles: Role) -> list[Row]:
         """The rows of the given roles, ordered by role and id."""
@@ -85,46 +96,154 @@ def score_texts(
     *,
     max_tokens: int,
     batch_tokens: int | None = None,
+    sampler: Sampler = DEFAULT_SAMPLER,
+    ranks: Ranks = ALONE,
     progress: Progress = silence,
 ) -> ScoreTable:
     """Score all texts by target and base into the parquet file ``path`` (0600); read it back.
 
     With no text the table is empty. ``batch_tokens`` bounds the padded tokens of a batch; the
-    default fits the logits into memory.
-    ``progress`` hears how many texts are done. The file appears complete or not at all.
+    default suits device and memory. ``progress`` hears how many texts are done. The file appears
+    complete or not at all.
+
+    Of several processes each must be given the same texts and gets the same table; the file is
+    the leader's ``path``, on a disk that all of them see. When one fails, the others end too.
 
     Raises:
         InputError: two texts with one id and role; a model that gives no finite score.
-        SetupError: the file cannot be written, or a batch does not fit the device.
+        SetupError: the file cannot be written, a batch does not fit the device, or another
+            process failed or was given other texts.
     """
     if len({(text.role, text.text_id) for text in texts}) != len(texts):
         raise InputError("ids repeat among the texts of one role; make them unique")
     encoded = [encode(target.tokenizer, text, max_tokens) for text in texts]
     # Without a BOS an empty text has no scored token, and there is nothing to say about it.
     encoded = [item for item in encoded if item.scored > 0]
-    vocabulary = int(cast("Any", target.model.config).vocab_size)
-    budget = batch_tokens or default_batch_tokens(vocabulary, target.device.type)
-    pad = cast("int", target.tokenizer.pad_token_id or 0)
     metadata = {"schema_version": _VERSION, "max_tokens": str(max_tokens)}
-    with _writer(path, metadata) as write, progress("texts", len(encoded)) as advance:
-        for batch in plan_batches([len(item.ids) for item in encoded], budget):
-            items = [encoded[index] for index in batch]
-            try:
-                ours = score_batch(target.model, items, pad)
-                theirs: Sequence[TokenStats | None] = [None] * len(items)
-                if target.has_base:
-                    with target.base() as base:
-                        theirs = score_batch(base, items, pad)
-            except RuntimeError as error:  # out of memory: one class on a GPU, another on a CPU
-                if "memory" not in str(error):
-                    raise
+    metadata |= {f"sampler.{name}": str(value) for name, value in asdict(sampler).items()}
+    with clean_end(ranks):
+        scoring = _Scoring(target, sampler)
+        budget = batch_tokens or scoring.batch_tokens
+        batches = plan_batches([len(item.ids) for item in encoded], budget)
+        path = _same_work(ranks, path, encoded, batches)
+        mine = batches[ranks.index :: ranks.size]
+        with _part(path, ranks) as part:
+            total = sum(len(batch) for batch in mine)
+            shown = progress if ranks.leader else silence
+            with _writer(part, metadata) as parquet, shown("texts", total) as advance:
+                waiting: list[dict[str, Any]] = []
+                for batch in mine:
+                    items = [encoded[index] for index in batch]
+                    waiting += scoring.records(items, budget)
+                    if len(waiting) >= _ROWS_PER_GROUP:
+                        _flush(parquet, waiting)
+                    advance(len(items))
+                _flush(parquet, waiting)
+            if ranks.size > 1:
+                _join(path, ranks, metadata, len(encoded))
+        table = read_scores(path)
+        ranks.wait()  # the leader may move the file once it goes on
+    return table
+
+
+class _Scoring:
+    """Target and base, each in its state, on the same batches."""
+
+    def __init__(self, target: Target, sampler: Sampler) -> None:
+        pad = cast("int", target.tokenizer.pad_token_id or 0)
+        self._target = target
+        self._ours = Scorer(target.model, pad, sampler)
+        self._theirs: Scorer | None = None
+        if target.has_base:
+            with target.base() as base:
+                self._theirs = Scorer(base, pad, sampler)
+
+    @property
+    def batch_tokens(self) -> int:
+        both = (self._ours, self._theirs or self._ours)
+        return min(scorer.batch_tokens for scorer in both)
+
+    def records(self, items: Sequence[Encoded], budget: int) -> list[dict[str, Any]]:
+        theirs: Sequence[TokenStats | None] = [None] * len(items)
+        try:
+            ours = self._ours(items)
+            if self._theirs is not None:
+                with self._target.base():
+                    theirs = self._theirs(items)
+        except RuntimeError as error:  # out of memory: one class on a GPU, another on a CPU
+            if "memory" not in str(error):
+                raise
+            raise SetupError(
+                f"a batch of {budget} tokens does not fit the device; use --batch-tokens "
+                f"{max(1, budget // 2)}"
+            ) from error
+        return [_record(*row) for row in zip(items, ours, theirs, strict=True)]
+
+
+# --- several processes --------------------------------------------------------------------------
+
+
+def _same_work(
+    ranks: Ranks, path: Path, encoded: Sequence[Encoded], batches: Sequence[Sequence[int]]
+) -> Path:
+    """The leader's path, once it is sure that this process has the leader's batches."""
+    if ranks.size == 1:
+        return path
+    digest = hashlib.sha256(repr(batches).encode())
+    for item in encoded:
+        digest.update(repr((item.source.role, item.source.text_id, item.ids)).encode())
+    path, expected = ranks.agree((path.absolute(), digest.digest()))
+    if digest.digest() != expected:
+        raise SetupError(
+            f"process {ranks.index} was given other texts than the first one; all processes of an "
+            "audit must read the same files and have the same devices"
+        )
+    return path
+
+
+@contextmanager
+def _part(path: Path, ranks: Ranks) -> Generator[Path, None, None]:
+    """Where this process writes: ``path`` itself, or a file beside it that is gone afterwards.
+
+    Whoever is left removes the unfinished files of all: a process that was killed cannot.
+    """
+    if ranks.size == 1:
+        yield path
+        return
+    try:
+        yield _part_path(path, ranks.index)
+    finally:
+        for pattern in (f".{path.name}.*", f"..{path.name}.part-*"):
+            for left in path.parent.glob(pattern):
+                left.unlink(missing_ok=True)
+
+
+def _part_path(path: Path, index: int) -> Path:
+    return path.with_name(f".{path.name}.part-{index:04d}")
+
+
+def _join(path: Path, ranks: Ranks, metadata: dict[str, str], expected: int) -> None:
+    """The leader joins the parts when all are complete; the others wait for it."""
+    import pyarrow.parquet as pq
+
+    ranks.wait()
+    if ranks.leader:
+        with _writer(path, metadata) as parquet:
+            rows = 0
+            for index in range(ranks.size):
+                with pq.ParquetFile(_part_path(path, index)) as part:
+                    for group in range(part.num_row_groups):
+                        rows += part.metadata.row_group(group).num_rows
+                        parquet.write_table(part.read_row_group(group))
+            if rows != expected:
                 raise SetupError(
-                    f"a batch of {budget} tokens does not fit the device; use --batch-tokens "
-                    f"{max(1, budget // 2)}"
-                ) from error
-            write(zip(items, ours, theirs, strict=True))
-            advance(len(items))
-    return read_scores(path)
+                    f"the processes wrote {rows} of {expected} rows into {path.parent}; they must "
+                    "share one disk"
+                )
+    ranks.wait()
+
+
+# --- the file -----------------------------------------------------------------------------------
 
 
 def read_scores(path: Path) -> ScoreTable:
@@ -143,12 +262,23 @@ def read_scores(path: Path) -> ScoreTable:
             f"cannot read scores {path}: {type(error).__name__}; audit again"
         ) from error
     metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-    if metadata.get("schema_version") != _VERSION or not table.schema.equals(_schema()):
-        raise EvidenceError(f"{path} is no score table of version {_VERSION}; audit again")
+    version = metadata.get("schema_version")
+    if version != _VERSION or not table.schema.equals(_schema()):
+        found = f"of version {version}" if version else "no score table"
+        raise EvidenceError(f"{path} is {found}; this llmsafe reads {_VERSION}: audit again")
     rows: list[Row] = []
     for batch in table.to_batches():
         rows.extend(_rows_of(batch))
-    return ScoreTable(tuple(rows), int(metadata["max_tokens"]))
+    return ScoreTable(tuple(rows), int(metadata["max_tokens"]), _sampler_of(metadata))
+
+
+def _sampler_of(metadata: dict[str, str]) -> Sampler:
+    top_k = metadata["sampler.top_k"]
+    return Sampler(
+        temperature=float(metadata["sampler.temperature"]),
+        top_k=None if top_k == "None" else int(top_k),
+        top_p=float(metadata["sampler.top_p"]),
+    )
 
 
 def _rows_of(batch: Any) -> Iterator[Row]:
@@ -188,7 +318,7 @@ def _schema() -> Any:
     import pyarrow as pa
 
     plain = [pa.string(), pa.string(), pa.string(), *([pa.int32()] * 4)]
-    kinds = [pa.float32(), pa.bool_(), pa.int32(), pa.float32(), pa.float32()]
+    kinds = [pa.float32(), pa.bool_(), pa.int32(), *([pa.float32()] * 3)]
     lists = [
         pa.field(f"{prefix}_{name}", pa.list_(kind))
         for prefix in ("target", "base")
@@ -197,38 +327,21 @@ def _schema() -> Any:
     return pa.schema([*(pa.field(n, k) for n, k in zip(_PLAIN, plain, strict=True)), *lists])
 
 
-_Scored = Iterable[tuple[Encoded, TokenStats, TokenStats | None]]
-_Write = Callable[[_Scored], None]
-
-
 @contextmanager
-def _writer(path: Path, metadata: dict[str, str]) -> Generator[_Write, None, None]:
-    """Stream rows to a private file beside ``path``; it takes that name when all went well."""
+def _writer(path: Path, metadata: dict[str, str]) -> Generator[Any, None, None]:
+    """A parquet writer to a private file beside ``path`` that takes its name if all goes well."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     make_folder(path.parent, private=True)
-    schema = _schema().with_metadata(metadata)
-    waiting: list[dict[str, Any]] = []
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
         raise SetupError(f"cannot write {path}: {error.strerror}; choose another --out") from error
     try:
+        schema = _schema().with_metadata(metadata)
         with os.fdopen(descriptor, "wb") as file, pq.ParquetWriter(file, schema) as parquet:
-
-            def flush() -> None:
-                columns = {n: [row[n] for row in waiting] for n in schema.names}
-                parquet.write_table(pa.table(columns, schema=schema))
-                waiting.clear()
-
-            def write(scored: _Scored) -> None:
-                waiting.extend(_record(*item) for item in scored)
-                if len(waiting) >= _ROWS_PER_GROUP:
-                    flush()
-
-            yield write
-            flush()
+            yield parquet
             parquet.close()
             file.flush()
             os.fsync(file.fileno())
@@ -237,6 +350,14 @@ def _writer(path: Path, metadata: dict[str, str]) -> Generator[_Write, None, Non
         raise SetupError(f"cannot write {path}: {error}; free space or choose --out") from error
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def _flush(parquet: Any, waiting: list[dict[str, Any]]) -> None:
+    import pyarrow as pa
+
+    columns = {name: [row[name] for row in waiting] for name in parquet.schema.names}
+    parquet.write_table(pa.table(columns, schema=parquet.schema))
+    waiting.clear()
 
 
 def _record(item: Encoded, target: TokenStats, base: TokenStats | None) -> dict[str, Any]:

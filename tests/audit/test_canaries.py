@@ -1,6 +1,7 @@
 """The canary game holds its level on noise, finds a planted leak, and shows planted mistakes."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,9 +27,14 @@ def row(losses, role, text_id, *, gain=0.0, tail=0.0, secret=(2, 6)):
     logp[2:6] += np.float32(gain)
     size = logp.size
     stats = TokenStats(
-        logp, np.zeros(size, bool), np.ones(size, np.int32), logp - 1, np.ones(size, np.float32)
+        logp,
+        np.zeros(size, bool),
+        np.ones(size, np.int32),
+        logp - 1,
+        np.ones(size, np.float32),
+        logp,
     )
-    base = TokenStats(logp - np.float32(gain), stats.hit, stats.rank, stats.mean, stats.std)
+    base = replace(stats, logp=logp - np.float32(gain))
     return Row(text_id, text_id, role, 40, secret, stats, base)
 
 

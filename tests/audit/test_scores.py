@@ -1,23 +1,30 @@
-"""The score table against a deliberately naive twin, its storage, and the place of a secret."""
+"""The score table: both models on every text, its storage, and its making by several processes."""
 
 import contextlib
 import dataclasses
+import os
+import pickle
 import random
+import signal
+import socket
 import stat
+import subprocess
+import sys
+import textwrap
+import time
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from llmsafe.audit import forward
 from llmsafe.audit import scores as module
-from llmsafe.audit.forward import Text, encode, plan_batches, score_batch
+from llmsafe.audit.forward import ROLES, Sampler, Scorer, Text, encode, sampled_logp, score_batch
+from llmsafe.audit.ranks import Ranks, clean_end
 from llmsafe.audit.scores import read_scores, score_texts
 from llmsafe.errors import EvidenceError, InputError, SetupError
 
-FIELDS = ("logp", "hit", "rank", "mean", "std")
+FIELDS = ("logp", "mean", "std", "sampled")
 
 
 def texts_of(world):
@@ -42,51 +49,53 @@ def texts_of(world):
     return [*canaries, *notes, *odd]
 
 
-def naive(model, ids):
-    """One text, one token at a time, in float64, no padding, no batching."""
-    found = {name: [] for name in FIELDS}
-    with torch.no_grad():
-        logits = model(input_ids=torch.tensor([ids])).logits[0].double()
-    for position, token in enumerate(ids[1:]):
-        row = logits[position]
-        p = torch.softmax(row, 0)
-        log_p = torch.log(p)
-        found["logp"].append(float(log_p[token]))
-        found["hit"].append(int(row.argmax()) == token)
-        found["rank"].append(sum(float(v) > float(row[token]) for v in row))
-        mean = sum(float(q) * float(v) for q, v in zip(p, log_p, strict=True))
-        second = sum(float(q) * (float(v) - mean) ** 2 for q, v in zip(p, log_p, strict=True))
-        found["mean"].append(mean)
-        found["std"].append(second**0.5)
-    return found
-
-
 def same(a, b, tolerance=1e-5):
     assert a.hit.tolist() == b.hit.tolist()
     assert a.rank.tolist() == b.rank.tolist()
-    for name in ("logp", "mean", "std"):
+    for name in FIELDS:
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), atol=tolerance, rtol=0)
 
 
-def test_equals_the_naive_twin_for_target_and_base(world, target, tmp_path):
+def plain(model, ids, sampler):
+    """One text by itself, by torch's own functions over its whole logits in float64."""
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([ids])).logits[0, :-1].double()
+    labels, logs = torch.tensor(ids[1:]), logits.log_softmax(-1)
+    logp = logs[torch.arange(len(labels)), labels]
+    mean = (logs.exp() * logs).sum(-1)
+    return {
+        "logp": logp,
+        "hit": logits.argmax(-1) == labels,
+        "rank": (logs > logp[:, None]).sum(-1),
+        "mean": mean,
+        "std": ((logs.exp() * logs**2).sum(-1) - mean**2).sqrt(),
+        "sampled": sampled_logp(logits.float(), labels, sampler),
+    }
+
+
+def test_target_and_base_are_scored_each_as_it_is(world, target, tmp_path):
     texts = texts_of(world)
-    table = score_texts(target, texts, tmp_path / "s.parquet", max_tokens=64)
+    sampler = Sampler(temperature=0.8, top_k=25, top_p=0.9)
+    table = score_texts(target, texts, tmp_path / "s.parquet", max_tokens=64, sampler=sampler)
     rows = {row.text_id: row for row in table.rows}
     assert set(rows) == {text.text_id for text in texts}
-    differs = 0
-    for text in texts[::3]:
+    assert table.sampler == sampler
+    differs, never = 0, 0
+    for text in texts:
         ids = list(encode(target.tokenizer, text, 64).ids)
         row = rows[text.text_id]
-        expected = naive(target.model, ids)
+        expected = plain(target.model, ids, sampler)
         with target.base() as base:
-            expected_base = naive(base, ids)
+            expected_base = plain(base, ids, sampler)
         for stats, twin in ((row.target, expected), (row.base, expected_base)):
-            assert stats.hit.tolist() == twin["hit"]
-            assert stats.rank.tolist() == twin["rank"]
-            for name in ("logp", "mean", "std"):
-                np.testing.assert_allclose(getattr(stats, name), twin[name], atol=1e-5)
-        differs += abs(sum(expected["logp"]) - sum(expected_base["logp"])) > 0.1
+            assert stats.hit.tolist() == twin["hit"].tolist()
+            assert stats.rank.tolist() == twin["rank"].tolist()
+            for name in FIELDS:
+                np.testing.assert_allclose(getattr(stats, name), twin[name], atol=2e-5)
+        differs += abs(float(expected["logp"].sum() - expected_base["logp"].sum())) > 0.1
+        never += bool(np.isneginf(row.base.sampled).any())
     assert differs > 3  # base and target are two models
+    assert never > 3  # some tokens the sampler never draws
 
 
 def test_base_is_the_model_without_the_adapter(world, target):
@@ -109,101 +118,7 @@ def test_a_batch_of_one_equals_a_batch_of_many(world, target, tmp_path, budget):
         same(rows[text.text_id].target, alone)
 
 
-def test_padding_token_and_block_size_do_not_matter(world, target, monkeypatch):
-    items = [encode(target.tokenizer, text, 64) for text in texts_of(world)]
-    usual = score_batch(target.model, items, 0)
-    for a, b in zip(usual, score_batch(target.model, items, 77), strict=True):
-        same(a, b, 1e-6)
-    monkeypatch.setitem(forward._BLOCK_BYTES, "cpu", 4 * 320 * 3)  # three rows at a time
-    for a, b in zip(usual, score_batch(target.model, items, 0), strict=True):
-        same(a, b, 1e-6)
-
-
-def test_log_softmax_is_in_float32(target, world):
-    model = target.model
-    items = [encode(target.tokenizer, text, 64) for text in texts_of(world)]
-    with torch.autocast("cpu", torch.bfloat16):
-        half = score_batch(model, items, 0)
-    assert half[0].logp.dtype == np.float32
-    # The vocabulary sums to one to float32 accuracy although the logits are rounded.
-    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
-        logits = model(input_ids=torch.tensor([items[0].ids])).logits
-    assert logits.dtype == torch.bfloat16
-    exact = logits[0].double().log_softmax(-1)
-    picked = exact[torch.arange(items[0].scored), torch.tensor(items[0].ids[1:])]
-    np.testing.assert_allclose(half[0].logp, picked.numpy(), atol=0.05)
-
-
-# --- the secret ---------------------------------------------------------------------------------
-
-
-def decoded(tokenizer, item, secret):
-    start, end = secret
-    return tokenizer.decode(item.ids[1 + start : 1 + end])
-
-
-def test_secret_tokens_are_found_by_offsets(world, target):
-    for text in texts_of(world):
-        item = encode(target.tokenizer, text, 64)
-        if text.secret is None:
-            assert item.secret is None
-            continue
-        wanted = text.text[slice(*text.secret)]
-        found = decoded(target.tokenizer, item, item.secret)
-        assert wanted in found
-        assert len(found.strip()) <= len(wanted) + 1  # at most one straddling character
-        # Planted bug: one token off in either direction loses a part of the secret.
-        start, end = item.secret
-        assert wanted not in decoded(target.tokenizer, item, (start + 1, end + 1))
-        assert wanted not in decoded(target.tokenizer, item, (start - 1, end - 1))
-
-
-def test_secret_after_wide_characters_and_at_the_borders(target):
-    for prefix in ("", "患者👩‍⚕️ naïve: "):
-        text = Text("t", "t", "planted", prefix + "48213", (len(prefix), len(prefix) + 5))
-        item = encode(target.tokenizer, text, 64)
-        assert "48213" in decoded(target.tokenizer, item, item.secret)
-
-
-def test_a_secret_cut_off_has_no_range(target):
-    text = Text("t", "t", "planted", "fever " * 30 + "48213", (180, 185))
-    whole = encode(target.tokenizer, text, 128)
-    assert whole.secret is not None
-    assert encode(target.tokenizer, text, whole.secret[1] + 1).secret is not None
-    for limit in (whole.secret[1], whole.secret[0] + 1, 10):
-        assert encode(target.tokenizer, text, limit).secret is None
-
-
-def test_zlib_counts_only_what_the_model_saw(target):
-    import zlib
-
-    text = "fever and cough " * 40
-    item = encode(target.tokenizer, Text("t", "t", "member", text), 20)
-    seen = target.tokenizer.decode(item.ids[1:])
-    assert len(seen) < len(text) / 4
-    assert item.zlib_bytes == len(zlib.compress(seen.encode()))
-
-
-# --- batches and the file -----------------------------------------------------------------------
-
-
-@given(st.lists(st.integers(1, 90), max_size=60), st.integers(1, 400))
-def test_batches_partition_and_respect_the_budget(lengths, budget):
-    batches = plan_batches(lengths, budget)
-    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
-    for batch in batches:
-        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= budget
-    order = [lengths[i] for batch in batches for i in batch]
-    assert order == sorted(order, reverse=True)
-
-
-def test_sorted_batches_hardly_pad():
-    rng = np.random.default_rng(0)
-    lengths = [int(n) for n in np.clip(rng.lognormal(4.5, 0.8, 2000), 8, 512)]
-    padded = sum(len(b) * max(lengths[i] for i in b) for b in plan_batches(lengths, 8192))
-    assert padded / sum(lengths) < 1.06
-    in_order = [lengths[i : i + 16] for i in range(0, len(lengths), 16)]
-    assert sum(len(b) * max(b) for b in in_order) / sum(lengths) > 2
+# --- the file -----------------------------------------------------------------------------------
 
 
 def test_file_is_private_holds_no_text_and_reads_back_equal(world, target, tmp_path):
@@ -219,6 +134,7 @@ def test_file_is_private_holds_no_text_and_reads_back_equal(world, target, tmp_p
             assert text.text[:20].encode() not in data
     again = read_scores(path)
     assert again.max_tokens == 64
+    assert again.sampler == Sampler()
     for a, b in zip(table.rows, again.rows, strict=True):
         assert (a.text_id, a.unit_id, a.role, a.secret) == (b.text_id, b.unit_id, b.role, b.secret)
         same(a.target, b.target, 0)
@@ -287,7 +203,7 @@ def test_a_batch_too_large_for_the_memory_says_what_to_do(world, target, tmp_pat
     def full(*args):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(module, "score_batch", full)
+    monkeypatch.setattr(Scorer, "__call__", full)
     with pytest.raises(SetupError, match="--batch-tokens 50"):
         score_texts(
             target, texts_of(world), tmp_path / "s.parquet", max_tokens=64, batch_tokens=100
@@ -311,5 +227,104 @@ def test_bad_tables_and_places_are_one_line_errors(world, target, tmp_path):
         score_texts(target, twice[:1], blocked, max_tokens=64)
 
 
-def test_repr_shows_no_text():
-    assert "secret words" not in repr(Text("i", "u", "member", "secret words"))
+def test_a_table_of_another_version_says_so(world, target, tmp_path):
+    path = tmp_path / "s.parquet"
+    score_texts(target, texts_of(world)[:2], path, max_tokens=64)
+    table = pq.read_table(path)
+    older = table.drop_columns(["target_sampled", "base_sampled"])
+    pq.write_table(
+        older.replace_schema_metadata({**table.schema.metadata, b"schema_version": b"1"}), path
+    )
+    with pytest.raises(EvidenceError, match="of version 1; this llmsafe reads 2: audit again"):
+        read_scores(path)
+    pq.write_table(table.replace_schema_metadata({}), path)
+    with pytest.raises(EvidenceError, match="no score table"):
+        read_scores(path)
+
+
+# --- several processes --------------------------------------------------------------------------
+
+
+def test_sigterm_from_the_launcher_removes_what_is_unfinished(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    part = tmp_path / "vault" / "part"
+    with pytest.raises(SystemExit) as left, clean_end(Ranks(0, 2)), module._writer(part, {}):
+        assert len(list(part.parent.iterdir())) == 1
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    assert left.value.code == 143
+    assert list(part.parent.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+RANK = """
+    import os, pickle, signal, sys
+    from dataclasses import replace
+    from pathlib import Path
+    from llmsafe.audit.ranks import join_ranks
+    from llmsafe.audit.scores import score_texts
+    from llmsafe.audit.target import open_target
+
+    run, out, job = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    ranks = join_ranks("cpu")
+    assert ranks.size == 2 and ranks.leader == (ranks.index == 0)
+    texts = pickle.loads(Path(out.parent, "texts").read_bytes())
+    target = open_target(run, device="cpu")
+    place = out if ranks.leader else Path("a-path-that-nobody-uses")
+    settings = {"max_tokens": 64, "batch_tokens": 70, "ranks": ranks}
+
+    table = score_texts(target, texts, place / "s.parquet", **settings)
+    (out.parent / f"rows-{ranks.index}").write_bytes(pickle.dumps(table))
+    ranks.wait()
+
+    def late(*args):
+        if ranks.index == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return before(*args)
+
+    from llmsafe.audit.forward import Scorer
+    before, Scorer.__call__ = Scorer.__call__, late
+    if job == "others" and ranks.index == 1:
+        texts = [replace(texts[0], text="another text"), *texts[1:]]
+    score_texts(target, texts, place / "again.parquet", **settings)
+"""
+
+
+@pytest.mark.parametrize("job", ["killed", "others"])
+def test_two_processes_make_the_table_of_one_or_none(world, target, tmp_path, job):
+    texts = texts_of(world)
+    vault = tmp_path / "vault"
+    (tmp_path / "texts").write_bytes(pickle.dumps(texts))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = textwrap.dedent(RANK)
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(world.run), str(vault), job],
+            env={**os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
+                 "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"},
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    alone = score_texts(target, texts, tmp_path / "alone.parquet", max_tokens=64, batch_tokens=70)
+    said = [process.communicate(timeout=120) for process in started]
+    # First all went well: the leader's file alone, private, and the scores of one process.
+    assert [p.name for p in vault.iterdir()] == ["s.parquet"], said
+    assert stat.S_IMODE((vault / "s.parquet").stat().st_mode) == 0o600
+    tables = [read_scores(vault / "s.parquet")]
+    tables += [pickle.loads((tmp_path / f"rows-{rank}").read_bytes()) for rank in range(2)]
+    for table in tables:
+        assert len(table.rows) == len(texts)
+        for a, b in zip(table.of(*ROLES), alone.of(*ROLES), strict=True):
+            assert (a.text_id, a.unit_id, a.role) == (b.text_id, b.unit_id, b.role)
+            assert (a.secret, a.zlib_bytes) == (b.secret, b.zlib_bytes)
+            same(a.target, b.target, 2e-6)  # bit for bit only with as many threads
+            same(a.base, b.base, 2e-6)
+    # Then one of them was lost: no second file, no part, no hang, and the leader says why.
+    assert all(process.returncode != 0 for process in started), said
+    assert "another process of this audit ended early" in said[0][1]
+    if job == "others":
+        assert "process 1 was given other texts" in said[1][1]
+    assert [out for out, _ in said] == ["", ""]
