@@ -1,21 +1,23 @@
-"""Membership inference from the score table: who was in the training set?
+"""Membership inference: from the scores of an attack to the figures it is judged by.
 
-An attack is a function of one row; higher means member. None of them is fitted to anything, so
-none can be fitted to the answers it is judged by.
+The attacks themselves are in :mod:`llmsafe.audit.attacks` (from the score table alone),
+:mod:`llmsafe.audit.variants` (from altered texts) and :mod:`llmsafe.audit.shadow` (from other
+runs). Higher means member.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+import random
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llmsafe.artifacts import Membership, Rate, TprAtFpr
-from llmsafe.audit.forward import TokenStats
+from llmsafe.audit.attacks import Attack, Scores, attacks, pool
+from llmsafe.audit.forward import Text
 from llmsafe.audit.scores import Row
-from llmsafe.errors import EvidenceError
+from llmsafe.errors import InputError
 from llmsafe.stats import (
     Interval,
     RocCurve,
@@ -25,79 +27,12 @@ from llmsafe.stats import (
     tpr_at_fpr,
 )
 
-Attack = Callable[[Row], float]
-Scores = NDArray[np.float64]
+ScoreRows = Callable[[Sequence[Row]], Scores]
+"""Scores of rows, one each, in their order."""
+Item = TypeVar("Item", Text, Row)
 
 FPRS = (0.1, 0.01, 0.001)
 ROC_POINTS = 200
-_LOWEST = 0.2  # share of tokens that Min-K% and Min-K%++ look at
-_TINY = 1e-6
-
-
-def loss(row: Row) -> float:
-    """Mean log-probability per token (Yeom et al. 2018, arXiv 1709.01604)."""
-    return float(row.target.logp.mean(dtype=np.float64))
-
-
-def base_difference(row: Row) -> float:
-    """Mean gain in log-probability over the model before fine-tuning.
-
-    The log-likelihood ratio of the text under the two models, per token; calibrates away how
-    common the text is (Carlini et al. 2021, arXiv 2012.07805, and Mireshghallah et al. 2022,
-    arXiv 2203.03929, with the base as reference).
-    """
-    return float(_gain(row).mean())
-
-
-def zlib_ratio(row: Row) -> float:
-    """Log-likelihood per byte of zlib-compressed text (Carlini et al. 2021, arXiv 2012.07805)."""
-    return float(row.target.logp.sum(dtype=np.float64)) / row.zlib_bytes
-
-
-def min_k(row: Row) -> float:
-    """Mean log-probability of the least likely 20 % of tokens (Shi et al. 2023, 2310.16789)."""
-    return _mean_of_lowest(row.target.logp.astype(np.float64))
-
-
-def min_k_pp(row: Row) -> float:
-    """Min-K% of log-probabilities standardised over the vocabulary (2404.02936, section 4)."""
-    stats = row.target
-    spread = np.maximum(stats.std.astype(np.float64), _TINY)
-    return _mean_of_lowest((stats.logp.astype(np.float64) - stats.mean) / spread)
-
-
-def ez(row: Row) -> float:
-    """Error-zone score: log of the gains over the losses where greedy decoding errs.
-
-    log((Σ Δ₊ + c) / (Σ Δ₋ + c)) over tokens that the target does not predict, Δ the gain over
-    the base (2601.12104). The logarithm leaves the order of notes as it is and keeps one note
-    from ruling a patient's mean; c only guards the division. A text without any error is judged
-    on all its tokens.
-    """
-    gain = _gain(row)
-    errors = ~row.target.hit
-    if errors.any():
-        gain = gain[errors]
-    up, down = gain[gain > 0].sum(), -gain[gain < 0].sum()
-    return float(np.log((up + _TINY) / (down + _TINY)))
-
-
-NEEDS_BASE: Mapping[str, Attack] = {"base_difference": base_difference, "ez": ez}
-TARGET_ONLY: Mapping[str, Attack] = {
-    "loss": loss,
-    "zlib": zlib_ratio,
-    "min_k": min_k,
-    "min_k_pp": min_k_pp,
-}
-
-
-def attacks(has_base: bool) -> dict[str, Attack]:
-    """The attacks that can be run, the primary one first.
-
-    The primary attack is fixed here, before any score is seen: the difference to the base model,
-    or the loss where no base is known.
-    """
-    return {**NEEDS_BASE, **TARGET_ONLY} if has_base else dict(TARGET_ONLY)
 
 
 def scores_of(attack: Attack, rows: Sequence[Row]) -> Scores:
@@ -106,10 +41,18 @@ def scores_of(attack: Attack, rows: Sequence[Row]) -> Scores:
 
 
 def scores_by_unit(attack: Attack, rows: Sequence[Row]) -> Scores:
-    """One score per privacy unit, in order of unit id: the mean over its rows."""
-    found: dict[str, list[float]] = {}
+    """One score per privacy unit, in order of unit id: the attack on all its notes as one text."""
+    found: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(row.unit_id, []).append(attack(row))
+        found.setdefault(row.unit_id, []).append(row)
+    return scores_of(attack, [pool(found[unit]) for unit in sorted(found)])
+
+
+def mean_by_unit(scores: Scores, rows: Sequence[Row]) -> Scores:
+    """The mean of ``scores`` [rows] over each unit's rows: [units], in order of unit id."""
+    found: dict[str, list[float]] = {}
+    for row, score in zip(rows, scores.tolist(), strict=True):
+        found.setdefault(row.unit_id, []).append(score)
     return np.array([np.mean(found[unit]) for unit in sorted(found)], dtype=np.float64)
 
 
@@ -138,20 +81,62 @@ def judge_attack(
 def note_membership(
     members: Sequence[Row], non_members: Sequence[Row], *, patients: bool, has_base: bool
 ) -> list[Membership]:
-    """Every attack on notes and, if ``patients``, on patients (the mean over their notes).
+    """Every attack on notes and, if ``patients``, on patients (all notes of one as one text).
 
     Intervals take their rows for independent. Notes of one patient are not, so where there are
     patients their result is the one to judge by, and the one on notes is a help to the eye.
     """
-    results: list[Membership] = []
-    for index, (name, attack) in enumerate(attacks(has_base).items()):
-        primary = index == 0
-        if patients:
-            inside, outside = scores_by_unit(attack, members), scores_by_unit(attack, non_members)
-            results.append(judge_attack(name, "patients", inside, outside, primary=primary))
-        inside, outside = scores_of(attack, members), scores_of(attack, non_members)
-        results.append(judge_attack(name, "notes", inside, outside, primary=primary))
-    return sorted(results, key=lambda result: result.population == "notes")
+    levels: list[tuple[Literal["notes", "patients"], Callable[[Attack, Sequence[Row]], Scores]]]
+    levels = [("patients", scores_by_unit)] if patients else []
+    levels.append(("notes", scores_of))
+    return [
+        judge_attack(
+            name, level, score(attack, members), score(attack, non_members), primary=index == 0
+        )
+        for level, score in levels
+        for index, (name, attack) in enumerate(attacks(has_base).items())
+    ]
+
+
+def judge_rows(
+    name: str,
+    score: ScoreRows,
+    members: Sequence[Row],
+    non_members: Sequence[Row],
+    *,
+    patients: bool,
+) -> list[Membership]:
+    """The figures of one way to score rows: on patients (their notes' mean), then on notes."""
+    inside, outside = score(members), score(non_members)
+    results = [judge_attack(name, "notes", inside, outside, primary=False)]
+    if patients:
+        by_patient = mean_by_unit(inside, members), mean_by_unit(outside, non_members)
+        results.insert(0, judge_attack(name, "patients", *by_patient, primary=False))
+    return results
+
+
+def hold_back(
+    items: Sequence[Item], units: int, rng: random.Random
+) -> tuple[list[Item], list[Item]]:
+    """Set ``units`` units with all their items aside; return (set aside, rest).
+
+    What calibrates an attack (a prefix, a population to compare with) is taken this way from the
+    non-members, so that it shares no unit with what is judged.
+
+    Raises:
+        InputError: nothing would be left to judge.
+    """
+    ids = sorted({item.unit_id for item in items})
+    if not 1 <= units < len(ids):
+        raise InputError(
+            f"cannot set {units} of {len(ids)} units aside: give 1 to {len(ids) - 1}, so that "
+            "some are left to judge"
+        )
+    aside = set(rng.sample(ids, units))
+    return (
+        [item for item in items if item.unit_id in aside],
+        [item for item in items if item.unit_id not in aside],
+    )
 
 
 def as_rate(interval: Interval) -> Rate:
@@ -179,15 +164,3 @@ def _tpr(members: Scores, non_members: Scores, fpr: float) -> TprAtFpr:
     found = tpr_at_fpr(members, non_members, fpr)
     rate = Rate(value=found.value, low=found.low, high=found.high)
     return TprAtFpr(fpr=fpr, tpr=rate, meaningful=non_members.size >= non_members_needed(fpr))
-
-
-def _gain(row: Row) -> Scores:
-    base: TokenStats | None = row.base
-    if base is None:
-        raise EvidenceError("this attack compares with the base model, and none was scored")
-    return row.target.logp.astype(np.float64) - base.logp
-
-
-def _mean_of_lowest(values: Scores) -> float:
-    count = max(1, int(_LOWEST * values.size))
-    return float(np.partition(values, count - 1)[:count].mean())

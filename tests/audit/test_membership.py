@@ -1,125 +1,129 @@
-"""Each attack against its formula written out on plain lists, and the figures made of scores."""
+"""From scores to figures: patients out of notes, intervals, curves, what is set aside."""
 
-import math
+import importlib.util
+import json
+import random
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsafe.audit.forward import TokenStats
+from llmsafe.artifacts import Membership
+from llmsafe.audit.attacks import attacks, base_difference, ez, loss
+from llmsafe.audit.forward import STATS, Text, TokenStats
 from llmsafe.audit.membership import (
-    attacks,
-    base_difference,
-    ez,
+    hold_back,
     judge_attack,
-    loss,
-    min_k,
-    min_k_pp,
+    judge_rows,
+    mean_by_unit,
     note_membership,
     scores_by_unit,
     scores_of,
     thin,
-    zlib_ratio,
 )
 from llmsafe.audit.scores import Row
-from llmsafe.errors import EvidenceError
+from llmsafe.errors import InputError
 from llmsafe.stats import auc, roc_curve
 
 
 def stats(rng, size, shift=0.0):
-    logp = -rng.exponential(2.0, size).astype(np.float32) + np.float32(shift)
-    return TokenStats(
-        logp=np.minimum(logp, -1e-3).astype(np.float32),
-        hit=rng.random(size) < 0.3,
-        rank=rng.integers(0, 9, size).astype(np.int32),
-        mean=-rng.exponential(2.0, size).astype(np.float32),
-        std=rng.exponential(1.0, size).astype(np.float32),
-    )
+    columns = {name: np.zeros(size, np.float32) for name in STATS}
+    columns["logp"] = np.minimum(-rng.exponential(2.0, size) + shift, -1e-3).astype(np.float32)
+    columns["hit"] = rng.random(size) < 0.3
+    columns["std"] += 1
+    return TokenStats(**columns)
 
 
 def row(rng, size=20, shift=0.0, role="member", unit="u", text_id="t"):
-    return Row(text_id, unit, role, 50 + size, None, stats(rng, size, shift), stats(rng, size))
+    ours, theirs = stats(rng, size, shift), stats(rng, size)
+    return Row(text_id, unit, role, 50 + size, None, ours, theirs)
 
 
-@pytest.mark.parametrize("size", [1, 4, 5, 37])
-def test_attacks_equal_their_formulas(size):
-    r = row(np.random.default_rng(size), size)
-    ours = [float(v) for v in r.target.logp]
-    theirs = [float(v) for v in r.base.logp]
-    mean = [float(v) for v in r.target.mean]
-    std = [float(v) for v in r.target.std]
-    few = max(1, int(0.2 * size))
-    assert loss(r) == pytest.approx(sum(ours) / size)
-    assert base_difference(r) == pytest.approx((sum(ours) - sum(theirs)) / size)
-    assert zlib_ratio(r) == pytest.approx(sum(ours) / r.zlib_bytes)
-    assert min_k(r) == pytest.approx(sum(sorted(ours)[:few]) / few)
-    z = sorted((o - m) / s for o, m, s in zip(ours, mean, std, strict=True))
-    assert min_k_pp(r) == pytest.approx(sum(z[:few]) / few, rel=1e-5)
-    pairs = list(zip(ours, theirs, r.target.hit, strict=True))
-    zone = [o - t for o, t, hit in pairs if not hit] or [o - t for o, t, _ in pairs]
-    up = sum(d for d in zone if d > 0)
-    down = -sum(d for d in zone if d < 0)
-    assert ez(r) == pytest.approx(math.log((up + 1e-6) / (down + 1e-6)), rel=1e-5, abs=1e-5)
-
-
-def test_ez_of_a_text_without_errors_looks_at_all_tokens():
+def test_a_patients_notes_are_scored_as_one_text():
     rng = np.random.default_rng(0)
-    r = row(rng)
-    sure = TokenStats(r.target.logp, np.ones(20, bool), r.target.rank, r.target.mean, r.target.std)
-    errs = TokenStats(r.target.logp, np.zeros(20, bool), r.target.rank, r.target.mean, r.target.std)
-    a = ez(Row("t", "u", "member", 9, None, sure, r.base))
-    assert a == ez(Row("t", "u", "member", 9, None, errs, r.base))
+    rows = [row(rng, size=5 + i, unit=f"u{i % 5}", text_id=f"t{i}") for i in range(20)]
+    by_hand = []
+    for unit in range(5):
+        own = [r.target.logp.astype(float) for r in rows if r.unit_id == f"u{unit}"]
+        by_hand.append(sum(v.sum() for v in own) / sum(v.size for v in own))
+    np.testing.assert_allclose(scores_by_unit(loss, rows), by_hand, rtol=1e-6)
+    means = [np.mean([loss(r) for r in rows if r.unit_id == f"u{unit}"]) for unit in range(5)]
+    np.testing.assert_allclose(mean_by_unit(scores_of(loss, rows), rows), means)
+    assert not np.allclose(by_hand, means)
 
 
-def test_every_attack_is_finite_at_the_extremes_and_higher_for_a_learned_text():
-    one = np.ones(3, np.float32)
-    hit = np.array([True, True, False])
-    flat = TokenStats(-3 * one, hit, 0 * hit.astype(np.int32), -3 * one, 0 * one)
-    learned = TokenStats(-0.01 * one, hit, 0 * hit.astype(np.int32), -0.02 * one, 0.1 * one)
+def patients_of(rng, shift, role, lengths):
+    """200 patients with four notes each, of the lengths that ``lengths`` draws."""
+    return [
+        row(rng, int(lengths(rng)), shift, role, f"{role}{i // 4}", f"{role}{i}")
+        for i in range(800)
+    ]
+
+
+@pytest.mark.parametrize("attack", [loss, base_difference, ez])
+def test_notes_as_one_text_beat_mean_maximum_and_sum_of_notes(attack):
+    rng = np.random.default_rng(1)
+
+    def lengths(rng):
+        return 4 * 2 ** (5 * rng.random())
+
+    inside = patients_of(rng, 0.4, "member", lengths)
+    outside = patients_of(rng, 0.0, "non_member", lengths)
+    pooled = auc(scores_by_unit(attack, inside), scores_by_unit(attack, outside))
+    sides = [scores_of(attack, side).reshape(200, 4) for side in (inside, outside)]
+    for other in (np.mean, np.max, np.sum):
+        assert pooled > auc(*(other(side, axis=1) for side in sides)) + 0.02
+
+
+def test_notes_as_one_text_lose_nothing_when_notes_are_alike():
+    rng = np.random.default_rng(2)
+    inside = patients_of(rng, 0.3, "member", lambda rng: 20)
+    outside = patients_of(rng, 0.0, "non_member", lambda rng: 20)
     for attack in attacks(True).values():
-        before = attack(Row("t", "u", "member", 9, None, flat, flat))
-        after = attack(Row("t", "u", "member", 9, None, learned, flat))
-        assert math.isfinite(before)
-        assert after > before
+        pooled = auc(scores_by_unit(attack, inside), scores_by_unit(attack, outside))
+        mean = auc(*(mean_by_unit(scores_of(attack, s), s) for s in (inside, outside)))
+        assert pooled > mean - 0.02
 
 
-def test_the_primary_attack_is_fixed_by_what_is_known_not_by_scores():
-    assert next(iter(attacks(True))) == "base_difference"
-    assert next(iter(attacks(False))) == "loss"
+def test_patients_are_told_apart_better_than_their_notes():
     rng = np.random.default_rng(0)
-    members, others = [row(rng) for _ in range(9)], [row(rng) for _ in range(9)]
-    found = note_membership(members, others, patients=False, has_base=True)
-    assert [m.attack for m in found if m.primary] == ["base_difference"]
-
-
-def test_attacks_on_the_base_need_one():
-    r = Row("t", "u", "member", 9, None, stats(np.random.default_rng(0), 4), None)
-    with pytest.raises(EvidenceError, match="base"):
-        base_difference(r)
-    with pytest.raises(EvidenceError, match="base"):
-        ez(r)
-
-
-def test_unit_scores_are_means_over_the_units_notes_and_sharper():
-    rng = np.random.default_rng(0)
-    rows = [row(rng, unit=f"u{i % 5}", text_id=f"t{i}") for i in range(20)]
-    by_hand = [np.mean([loss(r) for r in rows if r.unit_id == f"u{unit}"]) for unit in range(5)]
-    np.testing.assert_allclose(scores_by_unit(loss, rows), by_hand)
-
-    # Many weak notes of a patient add up: 8 notes each, a shift too small for one note.
-    def side(shift, role):
-        return [
-            row(rng, shift=shift, role=role, unit=f"{role}{i // 8}", text_id=f"{role}{i}")
-            for i in range(400)
-        ]
-
-    inside, outside = side(0.35, "member"), side(0.0, "non_member")
+    inside = patients_of(rng, 0.35, "member", lambda rng: 20)
+    outside = patients_of(rng, 0.0, "non_member", lambda rng: 20)
     found = note_membership(inside, outside, patients=True, has_base=False)
+    assert [m.population for m in found] == ["patients"] * 4 + ["notes"] * 4
+    assert [(m.attack, m.primary) for m in found[:4]] == [
+        ("loss", True), ("zlib", False), ("min_k", False), ("min_k_pp", False),
+    ]  # fmt: skip
     per = {m.population: m for m in found if m.attack == "loss"}
-    assert per["patients"].members == 50
-    assert per["notes"].members == 400
+    assert (per["patients"].members, per["notes"].members) == (200, 800)
     assert per["patients"].auc.value > per["notes"].auc.value + 0.1
+
+
+def test_rows_scored_otherwise_are_judged_on_patients_by_the_mean():
+    rng = np.random.default_rng(4)
+    rows = [row(rng, unit=f"u{i // 2}", text_id=f"t{i}") for i in range(40)]
+    inside, outside = rows[:20], rows[20:]
+    found = judge_rows("x", lambda rows: scores_of(loss, rows), inside, outside, patients=True)
+    assert [(m.population, m.members, m.primary) for m in found] == [
+        ("patients", 10, False), ("notes", 20, False),
+    ]  # fmt: skip
+    pairs = [np.reshape(scores_of(loss, side), (10, 2)).mean(1) for side in (inside, outside)]
+    assert found[0].auc.value == auc(*pairs)
+
+
+def test_held_back_units_are_whole_and_no_longer_judged():
+    texts = [Text(f"t{i}", f"u{i // 3}", "non_member", "words") for i in range(30)]
+    aside, rest = hold_back(texts, 4, random.Random(0))
+    assert len(aside) == 12
+    assert not {t.unit_id for t in aside} & {t.unit_id for t in rest}
+    assert sorted(t.text_id for t in aside + rest) == sorted(t.text_id for t in texts)
+    assert hold_back(texts, 4, random.Random(1))[0] != aside
+    for units in (0, 10):
+        with pytest.raises(InputError, match="10 units"):
+            hold_back(texts, units, random.Random(0))
 
 
 def test_judged_figures_and_their_meaning():
@@ -150,8 +154,58 @@ def test_thinned_curves_are_short_and_hold_only_real_points(seed, m, n):
     assert max(t for f, t in points if f == 0) == max(t for f, t in real if f == 0)
 
 
-def test_scores_of_rows_without_tokens_of_interest_never_hide():
-    rng = np.random.default_rng(0)
-    rows = [row(rng, size=1, text_id=str(i)) for i in range(4)]
-    for attack in attacks(True).values():
-        assert np.isfinite(scores_of(attack, rows)).all()
+# --- eval/membership_attacks.py -----------------------------------------------------------------
+
+
+@pytest.fixture
+def study(monkeypatch, tmp_path):
+    path = Path(__file__).resolve().parents[2] / "eval" / "membership_attacks.py"
+    spec = importlib.util.spec_from_file_location("membership_attacks", path)
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+
+    def run(*words):
+        folders = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")]
+        monkeypatch.setattr(sys, "argv", ["membership_attacks.py", *words, *folders])
+        program.main()
+        name = words[words.index("--name") + 1]
+        record = json.loads((tmp_path / "out" / f"membership-{name}.json").read_text())
+        page = (tmp_path / "out" / f"membership-{name}.md").read_text()
+        return [Membership.model_validate(m) for m in record["membership"]], page
+
+    return run
+
+
+def test_the_study_compares_all_attacks_on_the_same_notes(study, world, tmp_path):
+    variants = ("lowercase", "recall", "neighbourhood")
+    found, page = study(
+        "--model", str(world.run), "--name", "all", "--prefix", "2", "--variants", *variants
+    )  # fmt: skip
+    names = {*attacks(True), *variants}
+    for level, members, others in (("patients", 12, 10), ("notes", 24, 20)):
+        rows = [m for m in found if m.population == level]
+        assert {m.attack for m in rows} == names
+        # The two patients of the prefix are judged by no attack.
+        assert {(m.members, m.non_members) for m in rows} == {(members, others)}
+    assert "Blind baseline" in page
+    assert not any(note.text[:20] in page for note in (*world.members, *world.non_members))
+
+    scores = tmp_path / "work" / "all" / "scores.parquet"
+    again, _ = study("--scores", str(scores), "--name", "table")
+    assert [m for m in found if m.attack not in variants] == again
+
+
+def test_the_study_lists_the_best_at_one_percent_first(study, world):
+    _, page = study("--model", str(world.run), "--name", "plain")
+    lines = [line for line in page.split("## Notes")[1].splitlines() if line.startswith("| ")][1:]
+    best = [float(line.split("|")[6].strip(" (").split()[0]) for line in lines]
+    assert best == sorted(best, reverse=True)
+    assert sum("(primary)" in line for line in lines) == 1
+
+
+def test_the_study_says_what_a_table_cannot_give(study, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        study("--scores", "s.parquet", "--name", "x", "--variants", "lowercase")
+    assert "need the model" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="cannot read scores"):
+        study("--scores", str(tmp_path / "absent.parquet"), "--name", "x")
