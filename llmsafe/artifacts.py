@@ -86,7 +86,12 @@ class PrivacyStatement(Artifact):
 
 
 class Canary(Record):
-    """One canary: a patient of its own with one note; the secret is ``text[start:end]``."""
+    """One canary: a patient of its own with one note; the secret is ``text[start:end]``.
+
+    ``sort`` is what the secret is (``mrn``, ``phone``, ``random``, …). ``secret_template`` says
+    which strings it could have been (``9##-##-####``, with ``#`` a digit and ``*`` a check
+    character) and ``secret_space_bits`` how many, as log2; ``None`` where that is not known.
+    """
 
     canary_id: str
     patient_id: str
@@ -95,10 +100,17 @@ class Canary(Record):
     text: str
     secret_start: int
     secret_end: int
+    sort: str | None = None
+    secret_template: str | None = None
+    secret_space_bits: float | None = None
 
 
 class CanaryManifest(Artifact):
-    """``vault/canaries.json``: planted and withheld canaries; ``manifest_id`` names the draw."""
+    """``vault/canaries.json``: planted and withheld canaries; ``manifest_id`` names the draw.
+
+    ``kind`` is what was asked for (several joined by ``+``), ``sorts`` how many canaries of each
+    sort came of it, and ``base`` the model that kinds fitted on one were made with.
+    """
 
     manifest_id: str
     kind: str
@@ -106,6 +118,8 @@ class CanaryManifest(Artifact):
     seed: int
     probability: float
     corpus_digest: str
+    sorts: dict[str, int] = {}
+    base: str | None = None
     canaries: list[Canary]
 
 
@@ -193,7 +207,12 @@ class Membership(Record):
 
 
 class Bound(Record):
-    """A lower bound on ε and the ceiling that its design could have certified."""
+    """A lower bound on ε and the ceiling that its design could have certified.
+
+    ``family`` ``gaussian`` holds for mechanisms with a Gaussian trade-off curve alone: it is shown,
+    but neither refutes a claim nor decides a policy. ``choices`` is how many ways to guess were
+    tried, each at its share of the error probability.
+    """
 
     method: str
     assumption: str
@@ -205,6 +224,29 @@ class Bound(Record):
     correct: int
     epsilon_lower: float
     ceiling: float
+    family: Literal["dp", "gaussian"] = "dp"
+    choices: int = 1
+
+
+class SearchedExposure(Record):
+    """Exposure of secrets in bits among *all* that they might have been, by a search.
+
+    ``closed`` searches gave the rank itself, the others bounds of it: ``mean_low`` and
+    ``mean_high`` are the means of the least and the most bits that it allows. ``excess_bits`` is
+    the mean above a secret never seen, with an interval that takes in both.
+    """
+
+    secrets: int
+    closed: int
+    space_bits: float
+    mean_low: float
+    mean_high: float
+    null_mean_bits: float
+    excess_bits: Rate
+    base_mean_low: float | None
+    base_mean_high: float | None
+    withheld_mean_low: float | None
+    withheld_mean_high: float | None
 
 
 class Exposure(Record):
@@ -217,10 +259,26 @@ class Exposure(Record):
     ceiling_bits: float
     null_mean_bits: float
     excess_bits: Rate
+    searched: SearchedExposure | None = None
+
+
+class ExtractionPoint(Record):
+    """What is extracted within ``n``: samples, or first places of a list of candidates."""
+
+    n: int
+    extracted: int
+    base_extracted: int | None
+    withheld_extracted: int | None
+    chance: float | None = None
 
 
 class Extraction(Record):
-    """Secrets emitted: the target's rate, the base's rate and the withheld twins' rate."""
+    """Secrets emitted: the target's rate, the base's rate and the withheld twins' rate.
+
+    ``sampler`` and ``probability``: how often n samples must hold a secret for it to count.
+    ``chance`` is the share that a guesser without any model has right. ``boilerplate`` counts what
+    was emitted but is nobody's own; it is not among the extracted.
+    """
 
     method: str
     what: str
@@ -230,16 +288,29 @@ class Extraction(Record):
     base_extracted: int | None
     withheld_tried: int | None
     withheld_extracted: int | None
+    sampler: str | None = None
+    probability: float | None = None
+    chance: float | None = None
+    boilerplate: int | None = None
+    curve: list[ExtractionPoint] = []
 
 
 class PhiLeak(Record):
-    """PHI of one category: in the corpus, missed by the scrubber, emitted by model and base."""
+    """PHI of one category: in the corpus, missed by the scrubber, emitted by model and base.
+
+    ``counted`` says what a count is of: different values, each once, or every place where one
+    stands. ``generated_by_*`` are the values of this form in the generated texts, whether or not
+    they are anyone's.
+    """
 
     category: str
     in_corpus: int
     missed_by_scrubber: int | None
     emitted_by_model: int | None
     emitted_by_base: int | None
+    counted: Literal["values", "places"] = "places"
+    generated_by_model: int | None = None
+    generated_by_base: int | None = None
 
 
 class Histogram(Record):

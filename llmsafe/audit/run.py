@@ -30,7 +30,7 @@ from llmsafe.audit.canaries import (
     DEFAULT_DELTA,
     canary_membership,
     measure_exposure,
-    one_run_bound,
+    one_run_bounds,
     summary,
 )
 from llmsafe.audit.extraction import passage_extraction, secret_extraction
@@ -199,7 +199,7 @@ def _play(
         )
         return game, []
     delta = context.privacy.delta if context.privacy else DEFAULT_DELTA
-    return game, [one_run_bound(inside, outside, attack=name, delta=delta, rng=rng)]
+    return game, one_run_bounds(inside, outside, attack=name, delta=delta, rng=rng)
 
 
 def utility(rows: Sequence[Row]) -> Utility | None:

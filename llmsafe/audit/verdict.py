@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from llmsafe.artifacts import Audit, Extraction, Membership, Policy, Rate, Verdict
+from llmsafe.artifacts import Audit, Bound, Extraction, Membership, Policy, Rate, Verdict
 from llmsafe.errors import InputError
 
 Status = Literal["pass", "fail", "inconclusive"]
@@ -108,7 +108,7 @@ _BROKEN = "training is broken"
 def _alarms(audit: Audit) -> Iterator[str]:
     claimed = audit.privacy.epsilon if audit.privacy and audit.privacy.private else None
     if claimed is not None:
-        for bound in audit.bounds:
+        for bound in judging(audit):
             if bound.epsilon_lower > claimed:
                 yield (
                     f"{_BROKEN}: measured ε ≥ {bound.epsilon_lower:.2f} at "
@@ -121,6 +121,11 @@ def _alarms(audit: Audit) -> Iterator[str]:
             f"membership is void: without the model, words alone tell members from non-members "
             f"(AUC {_span(audit.blind_auc)}); compare groups that differ in nothing but training"
         )
+
+
+def judging(audit: Audit) -> list[Bound]:
+    """The bounds that hold for any mechanism; one that assumes a family is shown, not believed."""
+    return [bound for bound in audit.bounds if bound.family == "dp"]
 
 
 def _voided(audit: Audit) -> bool:
@@ -182,9 +187,9 @@ def _claim(audit: Audit, most: float) -> Finding:
 
 
 def _bounds(audit: Audit, most: float) -> Iterator[Finding]:
-    if not audit.bounds:
+    if not judging(audit):
         yield Finding("inconclusive", "ε lower bound: not measured")
-    for bound in audit.bounds:
+    for bound in judging(audit):
         said = f"ε lower bound {bound.epsilon_lower:.2f}, at most {most:g}"
         if bound.epsilon_lower > most:
             yield Finding("fail", said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,7 @@ from llmsafe.errors import InputError
 
 if TYPE_CHECKING:
     from llmsafe.artifacts import Canary
-    from llmsafe.canary import CanaryKind, Survey
+    from llmsafe.canary import CanaryText, Survey
     from llmsafe.corpus import Columns, Corpus
     from llmsafe.notes import Note
 
@@ -27,10 +27,16 @@ CEILING_DELTA = 1e-5
 def canary(
     corpus: Annotated[str, typer.Argument(help="Corpus file or folder, or the output of scrub.")],
     output: Annotated[Path, typer.Argument(help="Folder to make: corpus/ and vault/.")],
-    count: Annotated[int, typer.Option("--count", help="Canaries, planted and withheld.")] = 200,
+    count: Annotated[
+        int | None, typer.Option("--count", help="Canaries, planted and withheld; 200 by default.")
+    ] = None,
     kind: Annotated[
-        str, typer.Option("--kind", help="phi: numbers in short notes; random: random words.")
-    ] = "phi",
+        list[str] | None,
+        typer.Option("--kind", help="Kind or KIND=COUNT, repeatable; kinds above."),
+    ] = None,
+    base: Annotated[
+        str, typer.Option("--base", help="Public base model that fitted kinds ask.")
+    ] = "llmsafe:base-en",
     seed: Annotated[int, typer.Option("--seed", help="Fixes canaries, coins and places.")] = 0,
     probability: Annotated[
         float, typer.Option("--probability", help="Chance of each canary to be planted.")
@@ -50,16 +56,30 @@ def canary(
     OUTPUT/vault/canaries.json and nowhere else; the audit needs that file.
 
     \b
+    Kinds of secret:
+      phi          mrn, phone, ssn, insurance and account mixed (the default)
+      mrn phone ssn insurance account resident_id diagnosis
+      random       random words
+      mixed        all of the above in equal parts, but phi
+    Kinds that --base finds unlikely, after the start of an invented note:
+      tokens       random words of its vocabulary
+      unigram      words that it rarely says
+      bigram       words that do not follow each other
+      suffix       words that do not follow from all that stands before
+      fitted       words with the largest gradient, by search
+
+    \b
     Examples:
       llmsafe canary scrubbed/ planted/ --count 500
       llmsafe canary notes.csv planted/ --patient-column MRN --kind random --seed 7
+      llmsafe canary scrubbed/ planted/ --kind phi=300 --kind suffix=200
     """
-    from llmsafe.canary import make_canaries, survey
+    from llmsafe.canary import check_probability, flip_coins, survey
     from llmsafe.corpus import Columns, open_corpus
     from llmsafe.files import CORPUS, VAULT, check_output
 
-    if kind not in ("phi", "random"):
-        raise InputError(f"canary kind {kind!r} is unknown; choose phi or random")
+    counts = kind_counts(kind or ["phi"], count)
+    check_probability(probability)
     check_output(output, force=force, inputs=[Path(corpus)])
     columns = Columns(text=text_column, id=id_column, patient=patient_column, date=date_column)
     source = open_corpus(corpus)
@@ -69,20 +89,23 @@ def canary(
             f"{corpus} already holds canaries ({old_vault / MANIFEST}); "
             "plant into the corpus it was made from"
         )
-    canaries = make_canaries(count=count, kind=kind, seed=seed, probability=probability, lang=lang)
+    texts, fitted_on = _texts(counts, seed=seed, lang=lang, base=base)
+    name = "+".join(counts)
+    canaries = flip_coins(texts, seed=seed, probability=probability, kind=name, lang=lang)
     surveyed = survey(source.notes(columns), canaries)
-    ceiling = _say_design(canaries, surveyed, kind, lang)
+    ceiling = _say_design(canaries, surveyed, name, lang)
     if not dry_run:
-        draw = _Draw(canaries, kind, seed, probability, lang)
+        draw = _Draw(canaries, name, seed, probability, lang, fitted_on)
         _write(source, columns, draw, surveyed, output, old_vault, force=force)
     if as_json:
         emit_json(
             {
                 "notes": surveyed.notes,
                 "unit": "patient" if surveyed.patients else "note",
-                "canaries": count,
+                "canaries": len(canaries),
                 "planted": sum(one.planted for one in canaries),
-                "kind": kind,
+                "kind": name,
+                "kinds": counts,
                 "lang": lang,
                 "probability": probability,
                 "ceiling": ceiling,
@@ -98,10 +121,68 @@ def canary(
 @dataclass(frozen=True)
 class _Draw:
     canaries: list[Canary]
-    kind: CanaryKind
+    kind: str
     seed: int
     probability: float
     lang: str
+    base: str | None
+
+
+def kind_counts(kinds: Sequence[str], count: int | None) -> dict[str, int]:
+    """How many canaries of each kind ``--kind`` and ``--count`` ask for.
+
+    Raises:
+        InputError: an unknown kind, one named twice, a count that is none, counts given for some
+            kinds only or beside ``--count``, fewer canaries than kinds.
+    """
+    from llmsafe.canary import FITTED_KINDS, KINDS
+
+    if list(kinds) == ["mixed"]:
+        kinds = [kind for kind in KINDS if kind != "phi"]
+    names = [kind.partition("=")[0] for kind in kinds]
+    unknown = [name for name in names if name not in (*KINDS, *FITTED_KINDS)]
+    if unknown:
+        others = [name for name in (*KINDS, *FITTED_KINDS) if name not in ("phi", "random")]
+        raise InputError(
+            f"canary kind {unknown[0]!r} is unknown; choose phi or random, mixed, or one of "
+            f"{', '.join(others)}"
+        )
+    if len(set(names)) < len(names):
+        raise InputError(f"a kind is named twice in {', '.join(kinds)}; name each once")
+    given = [kind.partition("=")[2] for kind in kinds if "=" in kind]
+    if given:
+        if len(given) < len(kinds) or count is not None:
+            raise InputError("give a count to every --kind (KIND=COUNT), or --count for them all")
+        wrong = [value for value in given if not value.isdecimal() or int(value) < 1]
+        if wrong:
+            raise InputError(f"count {wrong[0]!r} of a kind is no whole number of at least 1")
+        return {name: int(value) for name, value in zip(names, given, strict=True)}
+    total = 200 if count is None else count
+    if total < len(names):
+        raise InputError(f"count {total} must be at least 1 of each kind ({len(names)} kinds)")
+    share, rest = divmod(total, len(names))
+    return {name: share + (place < rest) for place, name in enumerate(names)}
+
+
+def _texts(
+    counts: dict[str, int], *, seed: int, lang: str, base: str
+) -> tuple[list[CanaryText], str | None]:
+    """Every text before any coin falls, and the public name of the base that was asked, if any."""
+    from llmsafe.canary import KINDS, make_texts
+
+    plain = {kind: number for kind, number in counts.items() if kind in KINDS}
+    texts = make_texts(plain, seed=seed, lang=lang)
+    if len(plain) == len(counts):
+        return texts, None
+    from llmsafe.fitted_canaries import fitted_texts, open_fitter
+    from llmsafe.models import public_name
+
+    fitter = open_fitter(base)
+    for kind, number in counts.items():
+        if kind not in plain:
+            say(f"fitting {number:,} canaries ({kind}) on {public_name(base)}")
+            texts += fitted_texts(kind, number, seed=seed, fitter=fitter, avoid=texts)
+    return texts, public_name(base)
 
 
 def _say_design(canaries: list[Canary], surveyed: Survey, kind: str, lang: str) -> float:
@@ -148,7 +229,7 @@ def _write(
         "lang": draw.lang,
         "count": len(draw.canaries),
         "probability": draw.probability,
-    }
+    } | ({"base": draw.base} if draw.base else {})
     with staged_folder(output, force=force) as stage, progress("notes", surveyed.notes) as advance:
         stream = plant(
             source.notes(columns), draw.canaries, planting_stream(draw.seed), surveyed=surveyed
@@ -163,6 +244,7 @@ def _write(
             probability=draw.probability,
             lang=draw.lang,
             corpus_digest=digest,
+            base=draw.base,
         ).save(vault / MANIFEST, private=True)
         step = LineageStep(
             step="canary",

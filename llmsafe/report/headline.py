@@ -31,7 +31,9 @@ def claimed_epsilon(statement: PrivacyStatement | None) -> float | None:
 def headline_bound(audit: Audit) -> Bound | None:
     """The bound of the canary game's own attack; else the first one in the file."""
     attack = audit.canaries.attack if audit.canaries else None
-    return next((b for b in audit.bounds if b.attack == attack), next(iter(audit.bounds), None))
+    any_mechanism = [b for b in audit.bounds if b.family == "dp"]
+    own = (b for b in any_mechanism if b.attack == attack)
+    return next(own, next(iter(any_mechanism), None))
 
 
 def canary_membership(audit: Audit) -> Membership | None:

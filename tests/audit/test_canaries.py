@@ -12,7 +12,7 @@ from llmsafe.audit.canaries import (
     canary_membership,
     guesses_of,
     measure_exposure,
-    one_run_bound,
+    one_run_bounds,
     secret_loss,
     summary,
 )
@@ -69,7 +69,7 @@ def test_bound_on_noise_is_rarely_above_zero():
     for _ in range(1000):
         coins = rng.random(200) < 0.5
         scores = rng.normal(size=200)
-        bound = one_run_bound(scores[coins], scores[~coins], attack="a", delta=1e-5, rng=rng)
+        bound = one_run_bounds(scores[coins], scores[~coins], attack="a", delta=1e-5, rng=rng)[0]
         claimed += bound.epsilon_lower > 0
     assert claimed / 1000 <= 0.05
 
@@ -93,20 +93,33 @@ def test_choosing_the_guesses_on_the_scores_would_lie():
 def test_constant_scores_prove_nothing():
     rng = np.random.default_rng(0)
     found = [
-        one_run_bound(np.zeros(100), np.zeros(100), attack="a", delta=1e-5, rng=rng).epsilon_lower
+        one_run_bounds(np.zeros(100), np.zeros(100), attack="a", delta=1e-5, rng=rng)
         for _ in range(50)
     ]
-    assert np.mean([value > 0 for value in found]) < 0.1
+    for index in (0, 1):
+        assert np.mean([bounds[index].epsilon_lower > 0 for bounds in found]) < 0.1
 
 
 def test_perfect_scores_reach_the_ceiling_and_swapped_ones_nothing():
     rng = np.random.default_rng(0)
     high, low = rng.normal(9, 1, 250), rng.normal(0, 1, 250)
-    bound = one_run_bound(high, low, attack="a", delta=1e-5, rng=rng)
+    bound = one_run_bounds(high, low, attack="a", delta=1e-5, rng=rng)[0]
     assert (bound.canaries, bound.guesses, bound.correct) == (500, 250, 250)
     assert bound.epsilon_lower == bound.ceiling
     assert bound.ceiling == pytest.approx(4.404769, abs=1e-5)
-    assert one_run_bound(low, high, attack="a", delta=1e-5, rng=rng).epsilon_lower == 0
+    assert [b.epsilon_lower for b in one_run_bounds(
+        low, high, attack="a", delta=1e-5, rng=rng
+    )] == [0, 0]  # fmt: skip
+
+
+def test_the_gaussian_family_proves_more_and_says_what_it_assumes():
+    rng = np.random.default_rng(0)
+    inside, outside = rng.normal(2, 1, 500), rng.normal(0, 1, 500)
+    plain, gaussian = one_run_bounds(inside, outside, attack="a", delta=1e-5, rng=rng)
+    assert (plain.family, gaussian.family) == ("dp", "gaussian")
+    assert 0 < plain.epsilon_lower < gaussian.epsilon_lower <= gaussian.ceiling
+    assert "Gaussian" in gaussian.assumption
+    assert (plain.guesses, plain.correct) == (gaussian.guesses, gaussian.correct)
 
 
 def test_guesses_depend_on_the_number_of_canaries_alone():

@@ -40,7 +40,7 @@ def test_an_overfitted_run_is_caught_in_every_way(leaky, world):
     audit, _, _ = leaky
     assert primary(audit, "canaries").auc.value >= 0.95
     assert primary(audit, "patients").auc.low > 0.6
-    [bound] = audit.bounds
+    bound, _ = audit.bounds
     assert bound.canaries == len(world.manifest.canaries)
     assert 0.5 * bound.ceiling < bound.epsilon_lower <= bound.ceiling
     assert audit.exposure.excess_bits.low > 1

@@ -160,6 +160,15 @@ def test_a_bound_needs_a_ceiling_above_the_threshold(lower, ceiling, expected):
     assert status({"max_epsilon_lower": 2.0}, bounds=[bound(lower, ceiling)]) == expected
 
 
+def test_a_bound_that_assumes_a_family_neither_refutes_nor_decides():
+    assumed = bound(5.0, ceiling=9.0).model_copy(update={"family": "gaussian"})
+    both = audit(bounds=[bound(0.5), assumed], privacy=statement(2.0))
+    assert judge(both, Policy(max_epsilon_lower=2.0)).status == "pass"
+    assert not judge(both, None).alarms
+    alone = audit(bounds=[assumed], privacy=statement(2.0))
+    assert judge(alone, Policy(max_epsilon_lower=2.0)).status == "inconclusive"
+
+
 def test_claims():
     rule = {"max_claimed_epsilon": 8.0}
     assert status(rule, privacy=statement(8.0)) == "pass"

@@ -196,7 +196,7 @@ def test_a_bound_above_the_claim_is_an_alarm_even_if_the_audit_has_none(example)
 
 CHOICES = {
     *("population", "status", "unit", "adjacency"),
-    *("sampling", "noise", "accountant", "require"),
+    *("sampling", "noise", "accountant", "require", "family", "counted"),
 }
 
 
