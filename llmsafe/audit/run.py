@@ -33,7 +33,12 @@ from llmsafe.audit.canaries import (
     one_run_bounds,
     summary,
 )
-from llmsafe.audit.extraction import passage_extraction, secret_extraction
+from llmsafe.audit.extraction import (
+    passage_extraction,
+    sampled_passage_extraction,
+    sampled_secret_extraction,
+    secret_extraction,
+)
 from llmsafe.audit.membership import attacks, note_membership, scores_of
 from llmsafe.audit.population import gather
 from llmsafe.audit.scores import Progress, Row, ScoreTable, score_texts, silence
@@ -140,7 +145,9 @@ def assess(table: ScoreTable, context: Context, *, policy: Policy | None, seed: 
         found
         for found in (
             secret_extraction(planted, withheld),
+            sampled_secret_extraction(planted, withheld, table.sampler),
             passage_extraction(members, non_members),
+            sampled_passage_extraction(members, non_members, table.sampler),
         )
         if found is not None
     ]
