@@ -37,7 +37,7 @@ from llmsafe.artifacts import PrivacyStatement
 from llmsafe.corpus import write_corpus
 from llmsafe.errors import LlmsafeError
 from llmsafe.files import LOCK, sha256_file
-from llmsafe.privacy.ledger import read_ledger
+from llmsafe.privacy.ledger import is_open, read_ledger
 from llmsafe.synthetic import patients
 from llmsafe.train.run_folder import finished
 
@@ -117,7 +117,7 @@ class Bench:
         vault = self.folder / name / "vault"
         ledger = vault / "ledger.jsonl"
         charged = 0
-        if ledger.exists() and ledger.stat().st_size:
+        if is_open(ledger):  # one without a whole line holds no charge
             try:
                 charged = read_ledger(ledger).charges
             except LlmsafeError as error:
