@@ -130,6 +130,8 @@ def lock_exclusively(descriptor: int, path: Path) -> None:
 def locked_folder(folder: Path) -> Generator[None, None, None]:
     """Keep every other :func:`locked_folder` out of ``folder``, which is made if it is absent.
 
+    A folder into which nothing was written is removed again.
+
     Raises:
         InputError: another process is in it.
         SetupError: it cannot be written.
@@ -143,7 +145,14 @@ def locked_folder(folder: Path) -> Generator[None, None, None]:
         ) from error
     try:
         lock_exclusively(descriptor, folder)
-        yield
+        if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise InputError(f"{folder} was just given up by another run; start again")
+        try:
+            yield
+        finally:
+            if [other.name for other in folder.iterdir()] == [LOCK]:
+                path.unlink()
+                folder.rmdir()
     finally:
         os.close(descriptor)
 

@@ -10,7 +10,7 @@ import pytest
 
 from llmsafe.config import RunConfig
 from llmsafe.errors import EvidenceError, InputError
-from llmsafe.files import LOCK, append_line, locked_folder
+from llmsafe.files import LOCK, append_line, lock_exclusively, locked_folder
 from llmsafe.train.run_folder import claim
 
 CONFIG = RunConfig.model_validate(
@@ -33,9 +33,35 @@ def test_a_folder_is_held_by_one_run_and_given_back(tmp_path):
             with locked_folder(tmp_path / "other"):
                 os._exit(9)
         os.wait()
+        assert stat.S_IMODE((run / LOCK).stat().st_mode) == 0o600
     assert not claimed(tmp_path / "other")
+    assert not run.exists()  # nothing was written, so nothing is left
     assert not claimed(run)
-    assert stat.S_IMODE((run / LOCK).stat().st_mode) == 0o600
+    run.mkdir()
+    with claim(run, CONFIG, resume=False, force=False):
+        (run / "vault").mkdir()
+    assert sorted(path.name for path in run.iterdir()) == [LOCK, "vault"]
+
+
+def test_a_lock_whose_file_was_removed_is_no_lock(tmp_path):
+    """Who opened the file before its owner removed it holds what nobody else will look at."""
+    with locked_folder(tmp_path):
+        (tmp_path / LOCK).unlink()
+        (tmp_path / LOCK).touch()
+        with (tmp_path / LOCK).open("rb") as other:
+            lock_exclusively(other.fileno(), tmp_path)
+        removed = tmp_path / LOCK
+        real = os.open
+
+        def late(path, *more):
+            descriptor = real(path, *more)
+            removed.unlink()
+            return descriptor
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "open", late)
+            with pytest.raises(InputError, match="given up"), locked_folder(tmp_path):
+                pass
 
 
 def test_what_a_start_left_before_its_first_charge_is_started_anew(tmp_path):
