@@ -34,7 +34,6 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import argparse
 import cProfile
-import json
 import math
 import platform
 import pstats
@@ -61,7 +60,6 @@ from llmsafe.audit.forward import Text, encode
 from llmsafe.audit.scores import score_texts
 from llmsafe.audit.target import Target, open_target
 from llmsafe.cli.common import say
-from llmsafe.files import write_text
 from llmsafe.models import load_model, pick_device, resolve_model
 from llmsafe.synthetic import patients
 
@@ -511,15 +509,7 @@ def main() -> None:
         "repeats": args.repeats,
         "cases": cases,
     }
-    if args.json:
-        write_text(args.json, json.dumps(result, indent=2) + "\n")
-    if args.out:
-        write_text(args.out, page(result))
-    else:
-        print(page(result))
-    written = [str(path) for path in (args.out, args.json) if path]
-    if written:
-        say(f"wrote {'  '.join(written)}")
+    page_of.publish(result, page(result), args.out, args.json)
 
 
 if __name__ == "__main__":

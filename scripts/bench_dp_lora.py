@@ -425,13 +425,18 @@ def main() -> None:
         "cases": cases,
         "padding": padding(scale, jobs["notes"], cases[-1]["agreement"]["parameters"]),
     }
-    if args.json:
-        write_text(args.json, json.dumps(result, indent=2) + "\n")
-    if args.out:
-        write_text(args.out, page(result))
+    publish(result, page(result), args.out, args.json)
+
+
+def publish(result: dict[str, Any], shown: str, out: Path | None, data: Path | None) -> None:
+    """Write the page and the figures behind it to where they are wanted; else show the page."""
+    if data:
+        write_text(data, json.dumps(result, indent=2) + "\n")
+    if out:
+        write_text(out, shown)
     else:
-        print(page(result))
-    written = [str(path) for path in (args.out, args.json) if path]
+        print(shown)
+    written = [str(path) for path in (out, data) if path]
     if written:
         say(f"wrote {'  '.join(written)}")
 

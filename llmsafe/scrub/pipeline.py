@@ -7,7 +7,6 @@ with the same key, and gives the same bytes as one that was not. At the end it b
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -25,7 +24,15 @@ from llmsafe import __version__
 from llmsafe.artifacts import Lineage, LineageStep, ScrubManifest
 from llmsafe.corpus import note_to_row, open_corpus, write_corpus
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError
-from llmsafe.files import CORPUS, VAULT, make_folder, sha256_json, write_atomic
+from llmsafe.files import (
+    CORPUS,
+    LOCK,
+    VAULT,
+    lock_exclusively,
+    make_folder,
+    sha256_json,
+    write_atomic,
+)
 from llmsafe.notes import Note
 from llmsafe.scrub.keys import Key, load_key, make_key
 from llmsafe.scrub.request import MANIFEST, PROGRESS, Request, check_request, check_spans
@@ -336,7 +343,7 @@ def _publish(work: Path, request: Request) -> None:
     if request.output.exists():
         shutil.rmtree(request.output)
     (work / VAULT / PROGRESS).unlink()
-    (work / ".lock").unlink(missing_ok=True)
+    (work / LOCK).unlink(missing_ok=True)
     os.replace(work, request.output)
 
 
@@ -344,15 +351,15 @@ def _publish(work: Path, request: Request) -> None:
 def _locked(request: Request, work: Path) -> Generator[None]:
     """Hold the work folder alone; begin it anew unless there are shards to resume."""
     make_folder(work, private=True)
-    with (work / ".lock").open("w") as lock:
+    with (work / LOCK).open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            lock_exclusively(lock.fileno(), work)
+        except InputError:
             raise InputError(
                 f"another scrub is writing {request.output}; wait for it or choose another output"
             ) from None
         if not (request.resume and (work / VAULT / PROGRESS).exists()):
             for entry in work.iterdir():
-                if entry.name != ".lock":
+                if entry.name != LOCK:
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         yield
