@@ -1,180 +1,13 @@
-"""The files that pass between the parts: one pydantic model per file, written atomically.
-
-Every artifact carries ``schema_version``; an unknown key is an error, so a file written by a
-newer version is refused rather than half understood. An infinite ε is stored as ``null``: JSON has
-no infinity.
-"""
+"""``audit.json``, what it is made of, and the policy that it is judged by."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from llmsafe.errors import EvidenceError
-from llmsafe.files import write_text
-
-A = TypeVar("A", bound="Artifact")
-
-
-class Record(BaseModel):
-    """A frozen part of an artifact; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Artifact(Record):
-    """A JSON file on disk."""
-
-    schema_version: Literal[1] = 1
-
-    def to_json(self) -> str:
-        """Readable JSON, one trailing newline."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-
-    def save(self, path: Path, *, private: bool = False) -> Path:
-        """Write atomically; ``private`` for the vault."""
-        return write_text(path, self.to_json(), private=private)
-
-    @classmethod
-    def load(cls: type[A], path: Path) -> A:
-        """Read and validate.
-
-        Raises:
-            EvidenceError: the file is absent, no JSON, of another schema, or has unknown keys.
-                The message names fields, never their values (a vault file may hold secrets).
-        """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise EvidenceError(f"cannot read {path}: {error.strerror}") from error
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
-            raise EvidenceError(
-                f"{path} is no valid {cls.__name__}: {where}: {first['msg']}; "
-                "make it anew with this version of llmsafe"
-            ) from error
-
-
-class PrivacyStatement(Artifact):
-    """``release/privacy.json``: what is claimed, under which assumptions, and what is not covered.
-
-    ``epsilon`` is ``None`` when nothing is claimed (no noise, test noise or an infinite ε).
-    ``max_units_per_step`` is the declared cap on a draw; ε accounts for it.
-    """
-
-    private: bool
-    epsilon: float | None
-    delta: float
-    unit: Literal["patient", "note"]
-    adjacency: Literal["add-or-remove-one"] = "add-or-remove-one"
-    sampling: Literal["poisson"] = "poisson"
-    sampling_probability: float
-    population: int
-    units_per_step: float
-    steps: int
-    noise_multiplier: float
-    clip_norm: float
-    noise: Literal["test", "standard", "secure", "none"]
-    accountant: Literal["prv", "rdp"] = "prv"
-    max_units_per_step: int | None = None
-    covers: list[str] = []
-    not_covered: list[str] = []
-
-
-class Canary(Record):
-    """One canary: a patient of its own with one note; the secret is ``text[start:end]``.
-
-    ``sort`` is what the secret is (``mrn``, ``phone``, ``random``, …). ``secret_template`` says
-    which strings it could have been (``9##-##-####``, with ``#`` a digit and ``*`` a check
-    character) and ``secret_space_bits`` how many, as log2; ``None`` where that is not known.
-    """
-
-    canary_id: str
-    patient_id: str
-    note_id: str
-    planted: bool
-    text: str
-    secret_start: int
-    secret_end: int
-    sort: str | None = None
-    secret_template: str | None = None
-    secret_space_bits: float | None = None
-
-
-class CanaryManifest(Artifact):
-    """``vault/canaries.json``: planted and withheld canaries; ``manifest_id`` names the draw.
-
-    ``kind`` is what was asked for (several joined by ``+``), ``sorts`` how many canaries of each
-    sort came of it, and ``base`` the model that kinds fitted on one were made with.
-    """
-
-    manifest_id: str
-    kind: str
-    lang: str
-    seed: int
-    probability: float
-    corpus_digest: str
-    sorts: dict[str, int] = {}
-    base: str | None = None
-    canaries: list[Canary]
-
-
-class ScrubManifest(Artifact):
-    """``vault/scrub_manifest.json``: what a scrub did; counts and ids, no text."""
-
-    method: str
-    lang: str
-    settings: dict[str, Any]
-    input_digest: str
-    output_digest: str
-    notes: int
-    patients: int
-    characters: int
-    spans_by_category: dict[str, int]
-    spans_by_source: dict[str, int]
-    quarantined: list[str]
-    seconds: float
-
-
-class LineageStep(Record):
-    """One step of the way from notes to release: names and digests only."""
-
-    step: Literal["synth", "scrub", "canary", "train", "audit"]
-    version: str
-    inputs: dict[str, str]
-    outputs: dict[str, str]
-    settings: dict[str, Any] = {}
-
-
-class Lineage(Artifact):
-    """``vault/lineage.json``: the steps so far, oldest first."""
-
-    steps: list[LineageStep] = []
-
-    def then(self, step: LineageStep) -> Lineage:
-        """A new lineage with ``step`` appended."""
-        return Lineage(steps=[*self.steps, step])
-
-
-class LedgerLine(Record):
-    """A line of ``vault/ledger.jsonl``; ``hash`` covers the line and the hash before it.
-
-    ``kind`` is ``open`` (first line; ``plan`` is the digest of the plan), ``charge`` (written
-    before the step is applied) or ``resume``.
-    """
-
-    kind: Literal["open", "charge", "resume"]
-    index: int
-    step: int
-    plan: str
-    noise_multiplier: float
-    sampling_probability: float
-    previous: str
-    hash: str
+from llmsafe.artifacts.base import Artifact, Record
+from llmsafe.artifacts.job import PrivacyStatement
 
 
 class Rate(Record):
@@ -206,12 +39,22 @@ class Membership(Record):
     primary: bool = False
 
 
+class BoundPoint(Record):
+    """The bound with one number of guesses; all points of a curve hold at once."""
+
+    guesses: int
+    correct: int
+    epsilon_lower: float
+    ceiling: float
+
+
 class Bound(Record):
     """A lower bound on ε and the ceiling that its design could have certified.
 
     ``family`` ``gaussian`` holds for mechanisms with a Gaussian trade-off curve alone: it is shown,
     but neither refutes a claim nor decides a policy. ``choices`` is how many ways to guess were
-    tried, each at its share of the error probability.
+    tried, each at its share of the error probability; ``curve`` is what each of them gave. Of
+    repeated runs ``canaries`` is the number of runs, each judged by one canary.
     """
 
     method: str
@@ -226,6 +69,7 @@ class Bound(Record):
     ceiling: float
     family: Literal["dp", "gaussian"] = "dp"
     choices: int = 1
+    curve: list[BoundPoint] = []
 
 
 class SearchedExposure(Record):
@@ -249,8 +93,45 @@ class SearchedExposure(Record):
     withheld_mean_high: float | None
 
 
+class ExtrapolatedExposure(Record):
+    """Exposure in bits of secrets likelier than every sample, by a curve fitted to the samples.
+
+    ``fitting`` of ``secrets`` curves were not rejected (goodness of fit at 5 %); the bits are
+    means over those, ``None`` where there are none.
+    """
+
+    secrets: int
+    fitting: int
+    mean_bits: float | None
+    mean_low: float | None
+    mean_high: float | None
+
+
+class SampledExposure(Record):
+    """Exposure of secrets in bits among random ones of their form, ``samples`` for each secret.
+
+    ``beyond`` secrets were likelier than every sample: of them the samples say only that they
+    have at least so many bits. ``mean_low`` and ``mean_high`` are means of the exact intervals.
+    """
+
+    secrets: int
+    samples: int
+    beyond: int
+    mean_bits: float
+    mean_low: float
+    mean_high: float
+    null_mean_bits: float
+    excess_bits: Rate
+    base_mean_bits: float | None
+    withheld_mean_bits: float | None
+    extrapolated: ExtrapolatedExposure | None = None
+
+
 class Exposure(Record):
-    """Exposure of planted canaries in bits against withheld twins, and its excess over chance."""
+    """Exposure of planted canaries in bits against withheld twins, and its excess over chance.
+
+    ``curve`` holds at most 200 points (bits, share of the planted secrets with at least as many).
+    """
 
     canaries: int
     references: int
@@ -259,6 +140,8 @@ class Exposure(Record):
     ceiling_bits: float
     null_mean_bits: float
     excess_bits: Rate
+    curve: list[tuple[float, float]] = []
+    sampled: SampledExposure | None = None
     searched: SearchedExposure | None = None
 
 
@@ -313,6 +196,20 @@ class PhiLeak(Record):
     generated_by_base: int | None = None
 
 
+class Generated(Record):
+    """Texts that were drawn: from the model, and as many from its base by the same chances.
+
+    ``source`` is ``file`` where another program drew them.
+    """
+
+    texts: int
+    tokens: int
+    base_texts: int | None
+    prompts: str
+    sampler: str
+    source: Literal["model", "file"] = "model"
+
+
 class Histogram(Record):
     """Counts of canary scores per bin; ``edges`` has one entry more than each count list."""
 
@@ -341,6 +238,15 @@ class Utility(Record):
     tokens: int
     perplexity_base: float | None
     perplexity: float
+
+
+class Scoring(Record):
+    """What the score tables cost: texts and tokens scored, and forward passes per text by table."""
+
+    texts: int
+    tokens: int
+    passes: dict[str, float]
+    seconds: float
 
 
 class Unmeasured(Record):
@@ -404,17 +310,53 @@ class Audit(Artifact):
     exposure: Exposure | None
     extraction: list[Extraction]
     phi: list[PhiLeak]
+    generated: Generated | None = None
     blind_auc: Rate | None
     utility: Utility | None
+    scoring: Scoring | None = None
     unmeasured: list[Unmeasured] = []
     policy: Policy | None = None
     verdict: Verdict
     seconds: float = Field(ge=0)
 
 
-class Split(Artifact):
-    """``vault/split.json``: which privacy units were trained on and which were held out."""
+class CanaryOutcome(Record):
+    """What the attacks made of one canary.
 
-    unit: Literal["patient", "note"]
+    ``samples_needed`` is how many draws hold the secret with probability one half, ``None`` for
+    never. ``secret`` is its SHA-256, or the secret itself where it was asked for.
+    """
+
+    canary_id: str
+    sort: str | None
+    planted: bool
+    score: float
+    exposure_bits: float | None
+    extracted: bool | None
+    samples_needed: int | None
+    secret: str
+
+
+class CanaryOutcomes(Artifact):
+    """``vault/canary_outcomes.json``: one line per canary, the highest score first."""
+
+    manifest_id: str
+    weights_digest: str
+    attack: str
+    revealed: bool
+    canaries: list[CanaryOutcome]
+
+
+class ShadowRun(Record):
+    """A shadow model: its score table in the same folder, and the units it was trained on."""
+
+    name: str
+    weights_digest: str
+    table: str
     members: list[str]
-    held_out: list[str]
+
+
+class ShadowRuns(Artifact):
+    """``vault/shadows.json``: what LiRA and RMIA need to be computed again."""
+
+    shadows: list[ShadowRun]

@@ -1,0 +1,133 @@
+"""The files of the job itself: statement, canaries, scrub manifest, lineage, ledger, split."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from llmsafe.artifacts.base import Artifact, Record
+
+
+class PrivacyStatement(Artifact):
+    """``release/privacy.json``: what is claimed, under which assumptions, and what is not covered.
+
+    ``epsilon`` is ``None`` when nothing is claimed (no noise, test noise or an infinite ε).
+    ``max_units_per_step`` is the declared cap on a draw; ε accounts for it.
+    """
+
+    private: bool
+    epsilon: float | None
+    delta: float
+    unit: Literal["patient", "note"]
+    adjacency: Literal["add-or-remove-one"] = "add-or-remove-one"
+    sampling: Literal["poisson"] = "poisson"
+    sampling_probability: float
+    population: int
+    units_per_step: float
+    steps: int
+    noise_multiplier: float
+    clip_norm: float
+    noise: Literal["test", "standard", "secure", "none"]
+    accountant: Literal["prv", "rdp"] = "prv"
+    max_units_per_step: int | None = None
+    covers: list[str] = []
+    not_covered: list[str] = []
+
+
+class Canary(Record):
+    """One canary: a patient of its own with one note; the secret is ``text[start:end]``.
+
+    ``sort`` is what the secret is (``mrn``, ``phone``, ``random``, …). ``secret_template`` says
+    which strings it could have been (``9##-##-####``, with ``#`` a digit and ``*`` a check
+    character) and ``secret_space_bits`` how many, as log2; ``None`` where that is not known.
+    """
+
+    canary_id: str
+    patient_id: str
+    note_id: str
+    planted: bool
+    text: str
+    secret_start: int
+    secret_end: int
+    sort: str | None = None
+    secret_template: str | None = None
+    secret_space_bits: float | None = None
+
+
+class CanaryManifest(Artifact):
+    """``vault/canaries.json``: planted and withheld canaries; ``manifest_id`` names the draw.
+
+    ``kind`` is what was asked for (several joined by ``+``), ``sorts`` how many canaries of each
+    sort came of it, and ``base`` the model that kinds fitted on one were made with.
+    """
+
+    manifest_id: str
+    kind: str
+    lang: str
+    seed: int
+    probability: float
+    corpus_digest: str
+    sorts: dict[str, int] = {}
+    base: str | None = None
+    canaries: list[Canary]
+
+
+class ScrubManifest(Artifact):
+    """``vault/scrub_manifest.json``: what a scrub did; counts and ids, no text."""
+
+    method: str
+    lang: str
+    settings: dict[str, Any]
+    input_digest: str
+    output_digest: str
+    notes: int
+    patients: int
+    characters: int
+    spans_by_category: dict[str, int]
+    spans_by_source: dict[str, int]
+    quarantined: list[str]
+    seconds: float
+
+
+class LineageStep(Record):
+    """One step of the way from notes to release: names and digests only."""
+
+    step: Literal["synth", "scrub", "canary", "train", "audit"]
+    version: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    settings: dict[str, Any] = {}
+
+
+class Lineage(Artifact):
+    """``vault/lineage.json``: the steps so far, oldest first."""
+
+    steps: list[LineageStep] = []
+
+    def then(self, step: LineageStep) -> Lineage:
+        """A new lineage with ``step`` appended."""
+        return Lineage(steps=[*self.steps, step])
+
+
+class LedgerLine(Record):
+    """A line of ``vault/ledger.jsonl``; ``hash`` covers the line and the hash before it.
+
+    ``kind`` is ``open`` (first line; ``plan`` is the digest of the plan), ``charge`` (written
+    before the step is applied) or ``resume``.
+    """
+
+    kind: Literal["open", "charge", "resume"]
+    index: int
+    step: int
+    plan: str
+    noise_multiplier: float
+    sampling_probability: float
+    previous: str
+    hash: str
+
+
+class Split(Artifact):
+    """``vault/split.json``: which privacy units were trained on and which were held out."""
+
+    unit: Literal["patient", "note"]
+    members: list[str]
+    held_out: list[str]
