@@ -183,11 +183,11 @@ class PhiLeak(Record):
 
     ``counted`` says what a count is of: different values, each once, or every place where one
     stands. ``generated_by_*`` are the values of this form in the generated texts, whether or not
-    they are anyone's.
+    they are anyone's. ``None`` is not known.
     """
 
     category: str
-    in_corpus: int
+    in_corpus: int | None
     missed_by_scrubber: int | None
     emitted_by_model: int | None
     emitted_by_base: int | None
@@ -360,3 +360,25 @@ class ShadowRuns(Artifact):
     """``vault/shadows.json``: what LiRA and RMIA need to be computed again."""
 
     shadows: list[ShadowRun]
+
+
+class Measured(Artifact):
+    """``vault/measured.json``: what an audit found out that its score tables do not hold.
+
+    With the tables named here it is all that the figures are computed from. ``probed`` are the
+    extraction figures that asked the model more than the tables know.
+    """
+
+    model: AuditedModel
+    unit: Literal["patient", "note"]
+    seed: int
+    tables: list[str]
+    scoring: Scoring
+    blind_auc: Rate | None
+    sampled: SampledExposure | None = None
+    searched: SearchedExposure | None = None
+    probed: list[Extraction] = []
+    phi: list[PhiLeak] = []
+    generated: Generated | None = None
+    unmeasured: list[Unmeasured] = []
+    seconds: float
