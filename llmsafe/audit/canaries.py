@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from llmsafe.artifacts import (
     Bound,
+    BoundPoint,
     CanaryManifest,
     CanarySummary,
     Exposure,
@@ -23,14 +25,11 @@ from llmsafe.artifacts import (
 from llmsafe.audit.membership import Scores, attacks, judge_attack, scores_of
 from llmsafe.audit.scores import Row
 from llmsafe.stats import (
-    epsilon_one_run,
-    epsilon_one_run_ceiling,
-    epsilon_one_run_gdp,
-    epsilon_one_run_gdp_ceiling,
+    best_of,
     exposure,
     exposure_excess,
     exposure_null_mean,
-    one_run_guesses,
+    one_run_sweep,
 )
 
 CONFIDENCE = 0.95
@@ -38,16 +37,13 @@ DEFAULT_DELTA = 1e-5
 """δ of a bound when no privacy statement names one."""
 ONE_RUN = "one-run (arXiv 2305.08846, Theorem 5.2)"
 ONE_RUN_GAUSSIAN = "one-run, f-DP (arXiv 2410.22235)"
+CURVE_POINTS = 200
 _BINS = 30
-
-
-def guesses_of(canaries: int) -> int:
-    """Number of guesses of the one-run game: half of the canaries, whatever the scores.
-
-    Fixed by the design alone. Choosing it on the scores would report ε > 0 on pure noise in a
-    fifth of all audits (see :func:`llmsafe.stats.one_run_guesses`).
-    """
-    return canaries // 2
+_COINS = "independent fair coins, one unit per canary, number of guesses corrected for"
+_ASSUMED: dict[Literal["dp", "gaussian"], str] = {
+    "dp": _COINS,
+    "gaussian": f"{_COINS}; a Gaussian trade-off curve",
+}
 
 
 def canary_membership(
@@ -64,39 +60,67 @@ def canary_membership(
 
 
 def one_run_bounds(
-    planted: Scores, withheld: Scores, *, attack: str, delta: float, rng: np.random.Generator
+    planted: Scores,
+    withheld: Scores,
+    *,
+    attack: str,
+    delta: float,
+    rng: np.random.Generator,
+    confidence: float = CONFIDENCE,
 ) -> list[Bound]:
     """Lower bounds on ε from one training run: the highest and lowest scores are guessed.
 
     Valid if each canary was planted by its own fair coin and is one privacy unit, planted once.
-    The first holds for any mechanism and is the one that judges. The second takes the mechanism
-    to have a Gaussian trade-off curve, as DP-SGD of many steps nearly has, and proves more.
+    How many are guessed is chosen on the scores, from a grid that their number fixes, and paid for
+    (:func:`llmsafe.stats.one_run_sweep`); without that, pure noise shows ε > 0 in a fifth of all
+    audits. The first bound holds for any mechanism and is the one that judges. The second takes
+    the mechanism to have a Gaussian trade-off curve, as DP-SGD of many steps nearly has, and
+    proves more.
     """
     scores = np.concatenate([planted, withheld])
     coins = np.repeat([True, False], [planted.size, withheld.size])
-    guesses = guesses_of(scores.size)
-    correct = one_run_guesses(scores, coins, guesses, rng)
-    design = scores.size, guesses
-    bound = Bound(
-        method=ONE_RUN,
-        assumption="independent fair coins, one unit per canary, guesses fixed beforehand",
-        attack=attack,
-        delta=delta,
-        confidence=CONFIDENCE,
-        canaries=scores.size,
-        guesses=guesses,
-        correct=correct,
-        epsilon_lower=epsilon_one_run(*design, correct, delta, CONFIDENCE),
-        ceiling=epsilon_one_run_ceiling(*design, delta, CONFIDENCE),
+    ties = int(rng.integers(1 << 63))  # one order of equal scores for both
+    bounds: list[Bound] = []
+    families: tuple[tuple[str, Literal["dp", "gaussian"]], ...] = (
+        (ONE_RUN, "dp"),
+        (ONE_RUN_GAUSSIAN, "gaussian"),
     )
-    gaussian = {
-        "method": ONE_RUN_GAUSSIAN,
-        "assumption": f"{bound.assumption}; a Gaussian trade-off curve",
-        "family": "gaussian",
-        "epsilon_lower": epsilon_one_run_gdp(*design, correct, delta, CONFIDENCE),
-        "ceiling": epsilon_one_run_gdp_ceiling(*design, delta, CONFIDENCE),
-    }
-    return [bound, bound.model_copy(update=gaussian)]
+    for method, family in families:
+        sweep = one_run_sweep(
+            scores,
+            coins,
+            delta,
+            confidence,
+            np.random.default_rng(ties),
+            family="gdp" if family == "gaussian" else "dp",
+        )
+        best = best_of(sweep)
+        bounds.append(
+            Bound(
+                method=method,
+                assumption=_ASSUMED[family],
+                attack=attack,
+                delta=delta,
+                confidence=confidence,
+                canaries=scores.size,
+                guesses=best.guesses,
+                correct=best.correct,
+                epsilon_lower=best.epsilon_lower,
+                ceiling=best.ceiling,
+                family=family,
+                choices=best.choices,
+                curve=[
+                    BoundPoint(
+                        guesses=one.guesses,
+                        correct=one.correct,
+                        epsilon_lower=one.epsilon_lower,
+                        ceiling=one.ceiling,
+                    )
+                    for one in sweep
+                ],
+            )
+        )
+    return bounds
 
 
 def summary(
@@ -151,7 +175,24 @@ def measure_exposure(planted: Sequence[Row], withheld: Sequence[Row]) -> Exposur
         ceiling_bits=math.log2(references.size + 1),
         null_mean_bits=exposure_null_mean(references.size),
         excess_bits=Rate(value=excess.value, low=low, high=high),
+        curve=_at_least(bits),
     )
+
+
+def canary_exposures(planted: Sequence[Row], withheld: Sequence[Row]) -> dict[str, float]:
+    """Exposure in bits of each planted canary among the withheld ones, by id."""
+    references = np.array([secret_loss(row) for row in withheld if row.secret])
+    if references.size == 0:
+        return {}
+    return {row.text_id: exposure(secret_loss(row), references) for row in planted if row.secret}
+
+
+def _at_least(bits: Scores) -> list[tuple[float, float]]:
+    """(bits, share of the secrets with at least as many), at most 200 points."""
+    levels, counts = np.unique(bits, return_counts=True)
+    shares = counts[::-1].cumsum()[::-1] / bits.size
+    keep = np.unique(np.linspace(0, levels.size - 1, min(levels.size, CURVE_POINTS)).astype(int))
+    return [(float(levels[i]), float(shares[i])) for i in keep]
 
 
 def _reference_error(losses: Scores, references: Scores) -> float:

@@ -113,6 +113,28 @@ def manifest_leakage(
     ]
 
 
+def generated_leakage(
+    model: Sequence[str], base: Sequence[str] | None, detect: Detect
+) -> list[PhiLeak]:
+    """The same where nothing is known of the notes: what has the form of personal data."""
+    book = _Book()
+    ours = book.shaped(model, detect)
+    theirs = book.shaped(base, detect) if base is not None else None
+    return [
+        PhiLeak(
+            category=name,
+            in_corpus=None,
+            missed_by_scrubber=None,
+            emitted_by_model=None,
+            emitted_by_base=None,
+            counted="values",
+            generated_by_model=_of(ours, name),
+            generated_by_base=_of(theirs, name),
+        )
+        for name in _in_order({*ours, *(theirs or {})})
+    ]
+
+
 def normal_words(text: str) -> list[str]:
     """The words of a text for comparison: letters and digits alone, without case or accents.
 

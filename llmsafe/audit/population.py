@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmsafe.artifacts import CanaryManifest, Split, Unmeasured
 from llmsafe.audit.evidence import Evidence
 from llmsafe.audit.forward import Role, Text
+from llmsafe.audit.membership import hold_back
+from llmsafe.audit.request import DEFAULT, Request
 from llmsafe.audit.target import Target
 from llmsafe.audit.verdict import CANARIES_UNPROVEN
 from llmsafe.canary import load_manifest
@@ -22,85 +24,92 @@ from llmsafe.errors import EvidenceError, InputError
 from llmsafe.files import sha256_file
 from llmsafe.notes import Unit, UnitKind, group_units, latest_notes, near_duplicate_groups
 
+PREFIX_UNITS = 8
+"""Units whose notes stand before a text in ReCaLL, at most; a tenth of those there are."""
+
 
 @dataclass(frozen=True, repr=False)
 class Population:
-    """All texts of an audit. ``unit`` is the privacy unit of members and non-members."""
+    """All texts of an audit. ``unit`` is the privacy unit of members and non-members.
+
+    ``trained`` are all notes that training saw, with the id of their unit, as far as known: what
+    was generated is looked for in them. ``prefix`` are non-members that calibrate an attack and
+    are judged by none.
+    """
 
     texts: tuple[Text, ...]
     canaries: CanaryManifest | None
     unit: UnitKind
     unmeasured: tuple[Unmeasured, ...]
+    trained: tuple[tuple[str, str], ...] = ()
+    prefix: tuple[Text, ...] = ()
 
     def of(self, *roles: Role) -> list[Text]:
         """The texts of the given roles."""
         return [text for text in self.texts if text.role in roles]
 
+    def with_prefix(self, rng: random.Random) -> Population:
+        """Set some non-members aside as prefix; all of them stay where they are too few."""
+        others = self.of("non_member")
+        units = min(PREFIX_UNITS, len({text.unit_id for text in others}) // 10)
+        if units < 1:
+            return self
+        aside, _ = hold_back(others, units, rng)
+        left = {text.text_id for text in aside}
+        kept = [t for t in self.texts if t.role != "non_member" or t.text_id not in left]
+        return replace(self, texts=tuple(kept), prefix=tuple(aside))
+
 
 def gather(
     target: Target,
+    request: Request = DEFAULT,
     *,
-    canaries: Path | None = None,
-    members: str | None = None,
-    non_members: str | None = None,
-    columns: Columns | None = None,
-    max_texts: int = 2000,
     rng: random.Random,
 ) -> Population:
     """Find the canaries and the notes to score.
 
-    Canaries come from ``canaries`` or from the vault of the run; all of them are scored, for
+    Canaries come from ``request.canaries`` or from the vault of the run; all of them are scored:
     leaving some out after the coins fell would bias the game. Members and non-members come from
     the two files, or from the corpus of the run by its split: up to ``max_texts`` notes a side,
-    whole privacy units drawn at random. Canaries are in neither.
+    whole privacy units drawn at random. Canaries are in neither, nor are notes that resemble
+    another unit's.
 
     Raises:
-        InputError: one of ``members`` and ``non_members`` without the other; a bad corpus.
+        InputError: a bad corpus, or one whose every note is on both sides.
         EvidenceError: a canary file from another run, or a corpus changed since training.
     """
-    if (members is None) != (non_members is None):
-        raise InputError("--members and --non-members go together: the attack compares the two")
     missing: list[Unmeasured] = []
-    manifest = _canaries(target, canaries, missing)
+    manifest = find_canaries(target.name, target.evidence, request.canaries, missing)
     avoid = {i for c in manifest.canaries for i in (c.note_id, c.patient_id)} if manifest else set()
-    texts = _canary_texts(manifest) if manifest else []
-    unit: UnitKind = "note"
-    if members is not None and non_members is not None:
-        read = columns or Columns()
-        cap = target.evidence.max_notes_per_unit
-        kinds: set[UnitKind] = set()
-        files: dict[Role, str] = {"member": members, "non_member": non_members}
-        for role, path in files.items():
-            kind, units = group_units(open_corpus(path).notes(read))
-            kinds.add(kind)
-            units = _without(units, avoid)
-            rng.shuffle(units)
-            texts += _note_texts(units, role, max_texts, cap)
-        unit = "patient" if "patient" in kinds else "note"
+    if request.members is not None and request.non_members is not None:
+        notes = _from_files(target.evidence, request, avoid=avoid, rng=rng, missing=missing)
     else:
-        found = _from_split(
-            target.evidence, columns, avoid=avoid, max_texts=max_texts, rng=rng, missing=missing
-        )
-        if found:
-            unit, notes = found
-            texts += notes
-    texts = _drop_shared(texts, missing)
-    return Population(tuple(texts), manifest, unit, tuple(missing))
+        notes = _from_split(target.evidence, request, avoid=avoid, rng=rng, missing=missing)
+    texts = canary_texts(manifest) if manifest else []
+    texts += _drop_shared(notes.texts, missing)
+    return Population(tuple(texts), manifest, notes.unit, tuple(missing), tuple(notes.trained))
 
 
 # --- canaries -----------------------------------------------------------------------------------
 
 
-def _canaries(
-    target: Target, given: Path | None, missing: list[Unmeasured]
+def find_canaries(
+    name: str, evidence: Evidence, given: Path | None, missing: list[Unmeasured]
 ) -> CanaryManifest | None:
-    evidence = target.evidence
+    """The canary manifest of the run ``name``, checked against its lineage.
+
+    What lacks goes to ``missing``.
+
+    Raises:
+        EvidenceError: canaries of another run, or none where training recorded some.
+        InputError: the file given does not exist.
+    """
     path = given or evidence.canaries
     recorded = evidence.canaries_digest
     if path is None:
         if recorded not in (None, "none"):
             raise EvidenceError(
-                f"{target.name}: training recorded canaries, but the vault holds no canaries.json; "
+                f"{name}: training recorded canaries, but the vault holds no canaries.json; "
                 "restore it or name it with --canaries"
             )
         why = "training planted none" if recorded == "none" else "no canary manifest; --canaries"
@@ -124,7 +133,7 @@ def _canaries(
     if recorded is not None and sha256_file(path) != recorded:
         raise EvidenceError(
             f"{path} is from another run: its digest is not the one in the lineage of "
-            f"{target.name}; give the canaries.json that was planted for this training"
+            f"{name}; give the canaries.json that was planted for this training"
         )
     if evidence.split is not None:
         _check_split(manifest, evidence.split, path)
@@ -145,7 +154,12 @@ def _check_split(manifest: CanaryManifest, split: Split, path: Path) -> None:
         )
 
 
-def _canary_texts(manifest: CanaryManifest) -> list[Text]:
+def canary_texts(manifest: CanaryManifest) -> list[Text]:
+    """The canaries to score, each with the span of its secret.
+
+    Raises:
+        EvidenceError: a secret that lies outside of its text.
+    """
     texts: list[Text] = []
     for canary in manifest.canaries:
         role: Role = "planted" if canary.planted else "withheld"
@@ -162,32 +176,84 @@ def _canary_texts(manifest: CanaryManifest) -> list[Text]:
 # --- notes --------------------------------------------------------------------------------------
 
 
-def _from_split(
+@dataclass(frozen=True, repr=False)
+class _Notes:
+    """Members and non-members to score, and all notes that were trained on."""
+
+    unit: UnitKind = "note"
+    texts: Sequence[Text] = ()
+    trained: Sequence[tuple[str, str]] = ()
+
+
+def _from_files(
     evidence: Evidence,
-    columns: Columns | None,
+    request: Request,
     *,
     avoid: Collection[str],
-    max_texts: int,
     rng: random.Random,
     missing: list[Unmeasured],
-) -> tuple[UnitKind, list[Text]] | None:
+) -> _Notes:
+    """Members and non-members of two files, less what resembles another unit's notes."""
+    assert request.members is not None
+    assert request.non_members is not None
+    columns, cap = request.columns or Columns(), evidence.max_notes_per_unit
+    sides: dict[Role, list[Unit]] = {}
+    patients = False
+    files: tuple[tuple[Role, str], ...] = (
+        ("member", request.members),
+        ("non_member", request.non_members),
+    )
+    for role, file in files:
+        kind, units = group_units(open_corpus(file).notes(columns))
+        patients = patients or kind == "patient"
+        sides[role] = _without(units, avoid)
+    named: dict[Role, list[str]] = {r: [u.unit_id for u in units] for r, units in sides.items()}
+    both = set(named["member"]) & set(named["non_member"]) if patients else set[str]()
+    if both:
+        why = "they have notes among members and among non-members; left out on both sides"
+        missing.append(Unmeasured(what=f"membership of {len(both)} patients", why=why))
+    alike = alike_units([u for units in sides.values() for u in units if u.unit_id not in both])
+    _tell_alike(alike, named, missing)
+    texts: list[Text] = []
+    for role, units in sides.items():
+        kept = [unit for unit in units if unit.unit_id not in alike | both]
+        rng.shuffle(kept)
+        texts += _note_texts(kept, role, request.max_texts, cap)
+    if not {text.role for text in texts} >= {"member", "non_member"}:
+        raise InputError(
+            "every note of --members or of --non-members is, or resembles, one of another unit; "
+            "give two separate sets"
+        )
+    return _Notes("patient" if patients else "note", texts, _trained(sides["member"], cap))
+
+
+def _from_split(
+    evidence: Evidence,
+    request: Request,
+    *,
+    avoid: Collection[str],
+    rng: random.Random,
+    missing: list[Unmeasured],
+) -> _Notes:
     """Members and held-out notes of the run's own corpus."""
 
-    def lacks(why: str) -> None:
+    def lacks(why: str) -> _Notes:
         missing.append(Unmeasured(what="membership of real notes, passages, perplexity", why=why))
+        return _Notes()
 
-    split, path = evidence.split, evidence.corpus_path
+    split, path, cap = evidence.split, evidence.corpus_path, evidence.max_notes_per_unit
     if split is None or evidence.train is None or path is None:
-        lacks("no split and corpus of the training are known; give --members and --non-members")
-        return None
+        return lacks(
+            "no split and corpus of the training are known; give --members and --non-members"
+        )
     if not split.held_out:
-        lacks("training held no note out; give --members and --non-members")
-        return None
+        return lacks("training held no note out; give --members and --non-members")
     place = next((p for p in _corpus_places(path, evidence.vault) if p.exists()), None)
     if place is None:
-        lacks("the corpus is no longer where training read it; give --members and --non-members")
-        return None
-    if split.unit == "patient" and evidence.max_notes_per_unit is None:
+        return lacks(
+            "the corpus is no longer where training read it; give --members and --non-members"
+        )
+    if split.unit == "patient" and cap is None:
         why = "the lineage does not record max_notes_per_unit; all notes of a patient are taken"
         missing.append(Unmeasured(what="which notes of a patient were trained on", why=why))
     corpus = open_corpus(place)
@@ -196,7 +262,7 @@ def _from_split(
             f"corpus {place} changed since training (its digest is not the one in lineage.json); "
             "restore it, or give --members and --non-members"
         )
-    _, units = group_units(corpus.notes(columns or evidence.columns))
+    _, units = group_units(corpus.notes(request.columns or evidence.columns))
     by_id = {unit.unit_id: unit for unit in units}
     alike = alike_units(units)
     named: dict[Role, list[str]] = {
@@ -211,15 +277,24 @@ def _from_split(
     for ids in sides.values():
         rng.shuffle(ids)
     # Both sides alike: as many units of each, up to the cap on notes.
-    wanted = min(max_texts, *(len(ids) for ids in sides.values()))
+    wanted = min(request.max_texts, *(len(ids) for ids in sides.values()))
     texts: list[Text] = []
     for role, ids in sides.items():
         picked = [by_id[unit] for unit in ids[:wanted]]
-        texts += _note_texts(picked, role, max_texts, evidence.max_notes_per_unit)
+        texts += _note_texts(picked, role, request.max_texts, cap)
+    trained = _trained([by_id[unit] for unit in split.members if unit in by_id], cap)
     if not {text.role for text in texts} >= {"member", "non_member"}:
         lacks("no note of the corpus is left among the members, or among the held-out, to compare")
-        return None
-    return split.unit, texts
+        return _Notes(split.unit, [], trained)
+    return _Notes(split.unit, texts, trained)
+
+
+def _trained(units: Iterable[Unit], max_notes_per_unit: int | None) -> list[tuple[str, str]]:
+    return [
+        (unit.unit_id, note.text)
+        for unit in units
+        for note in latest_notes(unit, max_notes_per_unit)
+    ]
 
 
 def alike_units(units: Sequence[Unit]) -> set[str]:
@@ -281,13 +356,13 @@ def _without(units: Iterable[Unit], avoid: Collection[str]) -> list[Unit]:
     ]
 
 
-def _drop_shared(texts: list[Text], missing: list[Unmeasured]) -> list[Text]:
+def _drop_shared(texts: Sequence[Text], missing: list[Unmeasured]) -> list[Text]:
     """Leave out notes whose very text is on both sides: they are members and non-members."""
     members = {text.text for text in texts if text.role == "member"}
     shared = members & {text.text for text in texts if text.role == "non_member"}
     if not shared:
-        return texts
-    kept = [t for t in texts if t.role not in ("member", "non_member") or t.text not in shared]
+        return list(texts)
+    kept = [text for text in texts if text.text not in shared]
     missing.append(
         Unmeasured(
             what=f"membership of {len(texts) - len(kept)} notes",

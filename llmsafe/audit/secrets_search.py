@@ -296,7 +296,7 @@ def searched_exposure(
     def search(model: PreTrainedModel, canaries: Sequence[Canary]) -> list[SecretRank]:
         found: list[SecretRank] = []
         for canary in canaries:
-            prefix, secret = _parts(canary)
+            prefix, secret = parts_of(canary)
             form = form_of(canary) if form_of else Form.of_secret(secret)
             found.append(rank_secret(model, speller, prefix, secret, form, max_nodes=max_nodes))
         return found
@@ -326,7 +326,8 @@ def searched_exposure(
     )
 
 
-def _parts(canary: Canary) -> tuple[str, str]:
+def parts_of(canary: Canary) -> tuple[str, str]:
+    """The text before a canary's secret, and the secret."""
     return canary.text[: canary.secret_start], canary.text[canary.secret_start : canary.secret_end]
 
 

@@ -28,6 +28,7 @@ from llmsafe.artifacts import Membership
 from llmsafe.audit.attacks import Attack, Scores, loss
 from llmsafe.audit.forward import Text
 from llmsafe.audit.membership import hold_back, judge_attack, scores_by_unit, scores_of
+from llmsafe.audit.ranks import ALONE, Ranks
 from llmsafe.audit.scores import Progress, Row, ScoreTable, score_texts, silence
 from llmsafe.errors import EvidenceError, InputError
 from llmsafe.stats import auc_interval
@@ -195,10 +196,12 @@ def _log_normal(x: Scores, mean: Scores, deviation: Scores) -> Scores:
 
 @dataclass(frozen=True, repr=False)
 class Shadow:
-    """The scores of one shadow and the units it was trained on."""
+    """The scores of one shadow and the units it was trained on; ``name`` and digest say which."""
 
     members: frozenset[str]
     table: ScoreTable
+    name: str = ""
+    weights_digest: str = ""
 
 
 def score_shadows(
@@ -209,6 +212,7 @@ def score_shadows(
     *,
     max_tokens: int,
     batch_tokens: int | None = None,
+    ranks: Ranks = ALONE,
     progress: Progress = silence,
 ) -> list[Shadow]:
     """Score ``texts`` by every shadow run, each into ``folder``/scores.shadow-K.parquet (0600).
@@ -242,9 +246,10 @@ def score_shadows(
             folder / f"scores.shadow-{number}.parquet",
             max_tokens=max_tokens,
             batch_tokens=batch_tokens,
+            ranks=ranks,
             progress=progress,
         )
-        shadows.append(Shadow(members, table))
+        shadows.append(Shadow(members, table, shadow.name, shadow.weights_digest))
     return shadows
 
 

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from llmsafe.audit.attacks import Scores, loss
 from llmsafe.audit.forward import Text, TokenStats, encode, plan_batches
 from llmsafe.audit.membership import ScoreRows
+from llmsafe.audit.ranks import ALONE, Ranks
+from llmsafe.audit.request import VariantName
 from llmsafe.audit.scores import Progress, Row, ScoreTable, score_texts, silence
 from llmsafe.errors import EvidenceError, InputError
 from llmsafe.models import encode_note
@@ -58,6 +60,7 @@ def score_variant(
     *,
     max_tokens: int,
     batch_tokens: int | None = None,
+    ranks: Ranks = ALONE,
     progress: Progress = silence,
 ) -> ScoreTable:
     """Score the copies of ``texts`` by the target into the parquet file ``path`` (0600).
@@ -78,8 +81,21 @@ def score_variant(
         path,
         max_tokens=target.context,
         batch_tokens=batch_tokens,
+        ranks=ranks,
         progress=progress,
     )
+
+
+def variant_of(name: VariantName, prefix: Sequence[Text], rng: random.Random) -> Variant:
+    """The variant of this name. ``prefix`` is what ReCaLL puts before a text; ``rng`` draws the
+    neighbours. To compute scores from a table neither is needed."""
+    match name:
+        case "lowercase":
+            return lowercase()
+        case "recall":
+            return recall(prefix)
+        case "neighbourhood":
+            return neighbourhood(rng)
 
 
 def variant_scorer(variant: Variant, table: ScoreTable) -> ScoreRows:

@@ -172,8 +172,18 @@ def _canary_criteria(audit: Audit, policy: Policy) -> Iterator[Finding]:
         excesses = {e.what: extraction_excess(e) for e in audit.extraction}
         yield _worst("extraction above chance", excesses, policy.max_extraction_excess)
     if policy.max_exposure_excess_bits is not None:
-        bits = {"secrets": audit.exposure.excess_bits} if audit.exposure else {}
+        bits = _exposures(audit)
         yield _worst("exposure above chance, bits", bits, policy.max_exposure_excess_bits)
+
+
+def _exposures(audit: Audit) -> dict[str, Rate]:
+    """Bits above chance, however they were found."""
+    found = audit.exposure
+    if found is None:
+        return {}
+    bits = {"secrets": found.excess_bits}
+    bits |= {"among random secrets": found.sampled.excess_bits} if found.sampled else {}
+    return bits | ({"among all secrets": found.searched.excess_bits} if found.searched else {})
 
 
 def _claim(audit: Audit, most: float) -> Finding:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,56 +11,124 @@ import typer
 from llmsafe.cli.columns import IdColumn, PatientColumn, TextColumn
 
 if TYPE_CHECKING:
+    from llmsafe.artifacts import Audit
+    from llmsafe.audit.phi import Detect
+    from llmsafe.audit.ranks import Ranks
+    from llmsafe.audit.request import Request
     from llmsafe.audit.target import Target
+    from llmsafe.notes import PhiSpan
 
 _EXIT = {"pass": 0, "none": 0, "fail": 1, "inconclusive": 3}
-_FILES = ("audit.json", "audit.html", "scores.parquet")
+_SHOWN = 50  # secrets that --reveal prints
 
 
 def audit(
     model: Annotated[
         str, typer.Option(help="Run folder, release folder, PEFT adapter, model folder or hub id.")
     ],
-    canaries: Annotated[
-        Path | None, typer.Option(help="Canary manifest; default: the one in the run's vault.")
-    ] = None,
-    members: Annotated[
-        str | None, typer.Option(help="Corpus that was trained on; needs --non-members.")
-    ] = None,
-    non_members: Annotated[
-        str | None, typer.Option(help="Corpus alike that was not trained on.")
-    ] = None,
     policy: Annotated[
         str | None, typer.Option(help="Policy file (YAML), or a shipped one: release, strict.")
     ] = None,
+    canaries: Annotated[
+        Path | None,
+        typer.Option(help="Canary manifest; default: the one in the run's vault."),
+    ] = None,
+    members: Annotated[
+        str | None,
+        typer.Option(help="Corpus that was trained on; needs --non-members."),
+    ] = None,
+    non_members: Annotated[
+        str | None,
+        typer.Option(help="Corpus alike that was not trained on."),
+    ] = None,
     base: Annotated[
-        str | None, typer.Option(help="Model before fine-tuning: folder or hub id.")
+        str | None,
+        typer.Option("--base", "--base-model", help="Model before fine-tuning: folder or hub id."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write; default: the run folder, else audit-NAME.")
+    gold: Annotated[
+        str | None,
+        typer.Option(
+            help="The notes before scrubbing, with gold spans: counts what the model emits."
+        ),
     ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(help="Tokens per note; default: as in training, else 512.")
+    spans: Annotated[
+        Path | None,
+        typer.Option(help="What the scrubber found in them (scrub --spans)."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most notes of members, and of others.")] = 2000,
+    limit: Annotated[
+        int,
+        typer.Option(min=1, help="Most notes of members, and of others."),
+    ] = 2000,
     text_column: TextColumn = "text",
     id_column: IdColumn = None,
     patient_column: PatientColumn = None,
-    seed: Annotated[int, typer.Option(help="Draws the sample of notes and breaks ties.")] = 0,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="lowercase, recall, neighbourhood, exposure, candidates, or all; repeatable."
+        ),
+    ] = None,
+    generate: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Texts to draw, and as many from the base, and to search for training notes.",
+        ),
+    ] = 0,
+    generations: Annotated[
+        Path | None,
+        typer.Option(help='Texts drawn elsewhere: JSON lines {"text", "by": "model"|"base"}.'),
+    ] = None,
+    shadow: Annotated[
+        list[str] | None,
+        typer.Option(help="Run with another split, for LiRA and RMIA; repeatable."),
+    ] = None,
+    repeat: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Run like this one with canaries of its own, for the bound over repeated runs."
+        ),
+    ] = None,
+    from_scores: Annotated[
+        bool,
+        typer.Option(
+            "--from-scores", help="Assess an earlier audit's tables again; loads no model."
+        ),
+    ] = False,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(help="Tokens per note; default: as in training, else 512."),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(help="Draws notes, copies and texts; breaks ties."),
+    ] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     batch_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Tokens per batch; default: what fits.")
+        int | None,
+        typer.Option(min=1, help="Tokens per batch; default: what fits."),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write; default: the run folder, else audit-NAME."),
+    ] = None,
+    reveal: Annotated[
+        bool,
+        typer.Option("--reveal", help="Show canary secrets that came out."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="audit.json on stdout.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier audit.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace an earlier audit."),
+    ] = False,
 ) -> None:
     """Measure what a model gave away: canaries, membership, a bound on epsilon, extraction.
 
     Target and base are run once over every text; all figures come from that table, which stays in
     the vault (scores.parquet). A run folder brings its own evidence: canaries, split, corpus.
     What cannot be measured is listed with the reason. In a run folder the lineage and the model
-    card take the audit up.
+    card take the audit up. Several processes share the scoring: accelerate launch -m llmsafe audit.
 
     With --policy every threshold is judged on its confidence bound. A measured epsilon above the
     claimed one fails without any policy: the claim is refuted.
@@ -74,44 +139,127 @@ def audit(
     Examples:
       llmsafe audit --model runs/dp_lora
       llmsafe audit --model runs/dp_lora --policy release --force
+      llmsafe audit --model runs/dp_lora --also all --generate 1000 --force
+      llmsafe audit --model runs/dp_lora --from-scores --policy strict --force
       llmsafe audit --model adapter --base llama --members in.jsonl --non-members out.jsonl
       llmsafe audit --model runs/dp_lora --json | jq .verdict
     """
+    from llmsafe.audit.ranks import join_ranks
+    from llmsafe.audit.request import EXTRAS, Request
     from llmsafe.audit.run import run_audit
     from llmsafe.audit.target import open_target
     from llmsafe.audit.verdict import load_policy
-    from llmsafe.cli.common import emit_json, finish, progress, say
+    from llmsafe.cli.audit_files import SCORES
     from llmsafe.corpus import Columns
     from llmsafe.errors import InputError
-    from llmsafe.report.html import write_html
-    from llmsafe.report.tables import print_comparison
 
     _quiet()
     # Whatever can be wrong is found before the first minute of work.
     rules = load_policy(policy) if policy else None
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise InputError(f"--dtype {dtype!r} is unknown; choose auto, float32, bfloat16 or float16")
-    if (members is None) != (non_members is None):
-        raise InputError("--members and --non-members go together: give both, or neither")
-    columns = Columns(text_column, id_column, patient_column) if members else None
-    target = open_target(model, base=base, device=device, dtype=dtype)
-    with _outputs(target, out, force=force) as (stage, paths):
-        result, _ = run_audit(
+    names = set(also or ())
+    if from_scores and (names or generate or generations or shadow or repeat or reveal):
+        raise InputError(
+            "--from-scores measures nothing new; leave out --also, --generate, --generations, "
+            "--shadow, --repeat and --reveal"
+        )
+    request = Request(
+        canaries=canaries,
+        members=members,
+        non_members=non_members,
+        columns=Columns(text_column, id_column, patient_column) if members or gold else None,
+        policy=rules,
+        also=frozenset(EXTRAS if "all" in names else names),
+        shadows=tuple(shadow or ()),
+        repeats=tuple(repeat or ()),
+        generate=generate,
+        generations=generations,
+        gold=gold,
+        spans=spans,
+        max_texts=limit,
+        max_tokens=max_tokens,
+        batch_tokens=batch_tokens,
+        seed=seed,
+    )
+    if from_scores:
+        result, written = _assess_again(model, request, out, force=force)
+    else:
+        ranks = join_ranks(device)
+        target = open_target(model, base=base, device=device, dtype=dtype)
+        if not ranks.leader:
+            run_audit(target, Path(SCORES), request, ranks=ranks)  # writes where the leader says
+            return
+        result, written = _audit(target, model, request, ranks, out, force=force, reveal=reveal)
+    _tell(result, written, as_json=as_json)
+    if reveal:
+        _reveal(written)
+    if code := _EXIT[result.verdict.status]:
+        raise typer.Exit(code)
+
+
+def _audit(
+    target: Target,
+    model: str,
+    request: Request,
+    ranks: Ranks,
+    out: Path | None,
+    *,
+    force: bool,
+    reveal: bool,
+) -> tuple[Audit, list[Path]]:
+    """Measure into a private folder; the files take their places when all is there."""
+    from llmsafe.audit.loading import locate
+    from llmsafe.audit.run import run_audit
+    from llmsafe.cli.audit_files import AUDIT, PAGE, SCORES, audit_files, earlier_audit, take_up
+    from llmsafe.cli.common import progress
+    from llmsafe.report.html import write_html
+
+    place = locate(model)
+    looking = request.generate or request.generations or request.gold
+    with audit_files(place, out, force=force) as stage:
+        result = run_audit(
             target,
-            stage["scores.parquet"],
-            canaries=canaries,
-            members=members,
-            non_members=non_members,
-            columns=columns,
-            policy=rules,
-            max_texts=limit,
-            max_tokens=max_tokens,
-            batch_tokens=batch_tokens,
-            seed=seed,
+            stage / SCORES,
+            request,
+            reveal=reveal,
+            detect=_detector() if looking else None,
+            ranks=ranks,
             progress=progress,
         )
-        result.save(stage["audit.json"])
-        write_html(result, stage["audit.html"])
+        assert result is not None  # this is the leader
+        result.save(stage / AUDIT)
+        write_html(result, stage / PAGE)
+    published, vault = earlier_audit(place, out)
+    if published == place.weights:
+        take_up(result, published, vault)
+    return result, [published / AUDIT, published / PAGE, vault / SCORES]
+
+
+def _assess_again(
+    model: str, request: Request, out: Path | None, *, force: bool
+) -> tuple[Audit, list[Path]]:
+    """The figures and the verdict anew, from the tables of an earlier audit."""
+    from llmsafe.audit.loading import locate
+    from llmsafe.audit.run import run_again
+    from llmsafe.cli.audit_files import AUDIT, PAGE, check_absent, earlier_audit, take_up
+    from llmsafe.report.html import write_html
+
+    place = locate(model)
+    published, vault = earlier_audit(place, out)
+    check_absent(published / AUDIT, force=force)
+    result = run_again(model, vault, canaries=request.canaries, policy=request.policy)
+    result.save(published / AUDIT)
+    write_html(result, published / PAGE)
+    if published == place.weights:
+        take_up(result, published, vault)
+    return result, [published / AUDIT, published / PAGE]
+
+
+def _tell(result: Audit, written: Sequence[Path], *, as_json: bool) -> None:
+    from llmsafe.cli.common import emit_json, finish, say
+    from llmsafe.report.tables import print_comparison
+
     if as_json:
         emit_json(result.model_dump(mode="json"))
     else:
@@ -120,12 +268,49 @@ def audit(
         say(f"ALARM: {alarm}")
     for missing in result.unmeasured:
         say(f"not measured: {missing.what}: {missing.why}")
+    rules = result.policy
     say(f"verdict: {result.verdict.status}" + (f" (policy {rules.name})" if rules else ""))
     for reason in result.verdict.reasons:
         say(f"  {reason}")
-    finish(paths.values(), as_json=as_json)
-    if code := _EXIT[result.verdict.status]:
-        raise typer.Exit(code)
+    finish(written, as_json=as_json)
+
+
+def _reveal(written: Sequence[Path]) -> None:
+    """The secrets of planted canaries that came out, on stderr; they are invented."""
+    from llmsafe.artifacts import CanaryOutcomes
+    from llmsafe.audit.run import OUTCOMES
+    from llmsafe.cli.common import say
+
+    path = written[-1].with_name(OUTCOMES)
+    if not path.is_file():
+        say("no canaries, so there is nothing to reveal")
+        return
+    out = [one for one in CanaryOutcomes.load(path).canaries if one.planted and one.extracted]
+    say(f"{len(out)} planted secrets came out word for word (all canaries: {path})")
+    for one in out[:_SHOWN]:
+        say(f"  {one.canary_id}  {one.secret}")
+    if len(out) > _SHOWN:
+        say(f"  … and {len(out) - _SHOWN} more")
+
+
+def _detector() -> Detect:
+    """What the scrubber sees as personal data, in any text.
+
+    The function raises:
+        EvidenceError: a recogniser fails; its answer is then not known.
+    """
+    from llmsafe.errors import EvidenceError
+    from llmsafe.scrub.detect import DetectionError, Detector, build_engine
+
+    detector = Detector(build_engine())
+
+    def detect(text: str) -> Sequence[PhiSpan]:
+        try:
+            return detector.detect(text)
+        except DetectionError as error:
+            raise EvidenceError(f"a generated text cannot be searched: {error.reason}") from None
+
+    return detect
 
 
 def _quiet() -> None:
@@ -137,68 +322,3 @@ def _quiet() -> None:
     warnings.simplefilter("ignore")
     disable_progress_bar()
     set_verbosity_error()
-
-
-def _take_up(target: Target, release: Path, vault: Path) -> None:
-    """Name the audit in the lineage of the run, in place of an earlier one, and in its card."""
-    from llmsafe import __version__
-    from llmsafe.artifacts import Lineage, LineageStep
-    from llmsafe.files import sha256_file
-    from llmsafe.report.card import write_card
-
-    path = vault / "lineage.json"
-    if path.is_file():
-        step = LineageStep(
-            step="audit",
-            version=__version__,
-            inputs={"adapter": target.weights_digest},
-            outputs={
-                "audit": sha256_file(release / "audit.json"),
-                "page": sha256_file(release / "audit.html"),
-            },
-        )
-        steps = [one for one in Lineage.load(path).steps if one.step != "audit"]
-        Lineage(steps=[*steps, step]).save(path, private=True)
-    if (release / "privacy.json").is_file() and target.adapter:
-        write_card(release)
-
-
-@contextmanager
-def _outputs(
-    target: Target, out: Path | None, *, force: bool
-) -> Generator[tuple[dict[str, Path], dict[str, Path]], None, None]:
-    """Staged and final path of each file; the files move when the block succeeds.
-
-    In a run folder they go to release/ and vault/; elsewhere to one folder with its own vault/.
-    """
-    from llmsafe.errors import InputError
-    from llmsafe.files import VAULT, make_folder, staged_folder
-
-    release, vault = target.release, target.evidence.vault
-    if out is None and release is not None and vault is not None:
-        final = {name: (vault if name == "scores.parquet" else release) / name for name in _FILES}
-        if final["audit.json"].exists() and not force:
-            raise InputError(
-                f"{final['audit.json']} exists; pass --force to replace it, or give --out"
-            )
-        stage = Path(tempfile.mkdtemp(prefix=".audit.", dir=make_folder(vault, private=True)))
-        try:
-            staged = {name: stage / name for name in _FILES}
-            yield staged, final
-            for name in _FILES:
-                staged[name].replace(final[name])
-            _take_up(target, release, vault)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
-        return
-    folder = out or Path(f"audit-{target.name.replace('/', '-')}")
-    # The whole folder is replaced, so it must be one that an audit made: never a run or a home.
-    strangers = {p.name for p in folder.iterdir()} - {*_FILES, VAULT} if folder.is_dir() else set()
-    if strangers or (folder / VAULT / "lineage.json").exists():
-        raise InputError(f"--out {folder} holds other files; name a folder of its own")
-    inside = {name: Path(VAULT if name == "scores.parquet" else "") / name for name in _FILES}
-    with staged_folder(folder, force=force) as stage:
-        yield (
-            {name: stage / path for name, path in inside.items()},
-            {name: folder / path for name, path in inside.items()},
-        )

@@ -45,6 +45,7 @@ from llmsafe.stats.memorisation import (
 from llmsafe.stats.selection import (
     OneRun,
     RepeatedRuns,
+    best_of,
     clopper_pearson_search,
     clopper_pearson_split,
     error_grid,
@@ -64,6 +65,7 @@ __all__ = [
     "TprAtFpr",
     "auc",
     "auc_interval",
+    "best_of",
     "binomial_interval",
     "clopper_pearson_search",
     "clopper_pearson_split",

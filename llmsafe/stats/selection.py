@@ -162,6 +162,11 @@ def one_run_search(
     sweep = one_run_sweep(
         scores, included, delta, confidence, rng, grid, sides=sides, family=family
     )
+    return best_of(sweep)
+
+
+def best_of(sweep: Sequence[OneRun]) -> OneRun:
+    """The largest bound of a sweep, with the largest ceiling of all: :func:`one_run_search`."""
     best = max(sweep, key=lambda one: (one.epsilon_lower, one.ceiling))
     return dataclasses.replace(best, ceiling=max(one.ceiling for one in sweep))
 

@@ -8,8 +8,10 @@ import shutil
 import pytest
 
 from llmsafe.artifacts import Audit, CanaryManifest, Lineage, Policy
+from llmsafe.audit.assess import utility
 from llmsafe.audit.population import alike_units, gather
-from llmsafe.audit.run import Context, assess, run_audit, utility
+from llmsafe.audit.request import Request
+from llmsafe.audit.run import run_again, run_audit
 from llmsafe.audit.scores import read_scores
 from llmsafe.audit.target import open_target
 from llmsafe.corpus import open_corpus, write_corpus
@@ -22,8 +24,8 @@ from llmsafe.train.units import split_units
 @pytest.fixture(scope="module")
 def leaky(target, tmp_path_factory):
     path = tmp_path_factory.mktemp("leaky") / "scores.parquet"
-    audit, table = run_audit(target, path, seed=1)
-    return audit, table, path
+    audit = run_audit(target, path, Request(seed=1))
+    return audit, read_scores(path), path
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def test_an_untrained_adapter_shows_nothing(world, tiny, tmp_path):
             if "lora_B" in name:  # zero at the start: noise makes it another model, untrained
                 parameter.copy_(0.02 * torch.randn(parameter.shape, generator=generator))
     run = tiny.write_run(world, tmp_path / "noise", adapter, epsilon=2.0)
-    audit, _ = run_audit(open_target(run), tmp_path / "s.parquet")
+    audit = run_audit(open_target(run), tmp_path / "s.parquet")
     for population in ("canaries", "patients"):
         assert primary(audit, population).auc.low <= 0.5
     assert audit.bounds[0].epsilon_lower < 0.5
@@ -83,7 +85,7 @@ def test_an_untrained_adapter_shows_nothing(world, tiny, tmp_path):
 
 def test_an_adapter_that_does_nothing_is_named(world, tiny, tmp_path):
     run = tiny.write_run(world, tmp_path / "idle", tiny.lora(world.base), epsilon=2.0)
-    audit, _ = run_audit(open_target(run), tmp_path / "s.parquet")
+    audit = run_audit(open_target(run), tmp_path / "s.parquet")
     assert any("adapter changes nothing" in u.why for u in audit.unmeasured)
     assert primary(audit, "canaries").auc.value == 0.5
 
@@ -93,28 +95,23 @@ def test_a_claim_that_the_leak_refutes_is_flagged(world, tiny, tmp_path):
     adapter = open_target(world.run).model
     run = tiny.write_run(world, tmp_path / "liar", adapter, epsilon=1.0)
     for policy in (None, Policy(max_epsilon_lower=100)):
-        audit, _ = run_audit(open_target(run), tmp_path / "s.parquet", policy=policy)
+        audit = run_audit(open_target(run), tmp_path / "s.parquet", Request(policy=policy))
         assert audit.verdict.status == "fail"
         assert "training is broken" in audit.verdict.alarms[0]
 
 
-def test_figures_come_from_the_table_alone(leaky, target, world):
+def test_figures_come_from_the_files_alone(leaky, world):
     audit, _, path = leaky
-    context = Context(
-        model=target.described(),
-        privacy=target.privacy,
-        canaries=world.manifest,
-        unit="patient",
-        blind_auc=audit.blind_auc,
-        unmeasured=target.unmeasured,
-    )
-    again = assess(read_scores(path), context, policy=None, seed=1)
-    assert again == audit.model_copy(update={"seconds": 0.0})
+    canaries = world.run / "vault" / "canaries.json"
+    assert run_again(str(world.run), path.parent, canaries=canaries) == audit
+    stricter = run_again(str(world.run), path.parent, policy=Policy(max_canary_auc=0.6))
+    assert stricter.verdict.status == "fail"
+    assert stricter.membership == audit.membership
 
 
 def test_the_same_seed_gives_the_same_audit_and_json_round_trips(leaky, target, tmp_path):
     audit, _, _ = leaky
-    again, _ = run_audit(target, tmp_path / "s.parquet", seed=1, batch_tokens=97)
+    again = run_audit(target, tmp_path / "s.parquet", Request(seed=1, batch_tokens=97))
     # Other batches round otherwise in the last digit of a score, and nowhere else.
     for name in ("bounds", "extraction", "blind_auc", "verdict", "unmeasured"):
         assert getattr(audit, name) == getattr(again, name)
@@ -150,8 +147,8 @@ def test_nothing_published_holds_text_secrets_or_ids(leaky, world):
 
 
 def test_release_folder_gives_everything_too(world, leaky, tmp_path):
-    audit, _ = run_audit(open_target(world.run / "release"), tmp_path / "s.parquet", seed=1)
-    drop = {"seconds": 0.0, "model": audit.model}
+    audit = run_audit(open_target(world.run / "release"), tmp_path / "s.parquet", Request(seed=1))
+    drop = {"seconds": 0.0, "scoring": None, "model": audit.model}
     assert audit.model_copy(update=drop) == leaky[0].model_copy(update=drop)
 
 
@@ -172,7 +169,7 @@ def test_perplexity_is_that_of_the_tokens(leaky):
 def test_canaries_of_another_run_are_refused(world, tiny, target, tmp_path):
     other = tiny.make_manifest(80, seed=99).save(tmp_path / "other.json")
     with pytest.raises(EvidenceError, match="from another run"):
-        run_audit(target, tmp_path / "s.parquet", canaries=other)
+        run_audit(target, tmp_path / "s.parquet", Request(canaries=other))
     assert not (tmp_path / "s.parquet").exists()
 
 
@@ -228,8 +225,8 @@ def test_a_corpus_changed_since_training_is_refused(world, run, tmp_path):
 
 def test_a_release_alone_lists_everything_as_not_measured(world, tmp_path):
     folder = shutil.copytree(world.run / "release", tmp_path / "copy")
-    audit, table = run_audit(open_target(folder), tmp_path / "s.parquet")
-    assert table.rows == read_scores(tmp_path / "s.parquet").rows == ()
+    audit = run_audit(open_target(folder), tmp_path / "s.parquet")
+    assert read_scores(tmp_path / "s.parquet").rows == ()
     assert audit.privacy == open_target(world.run).privacy
     assert (audit.membership, audit.bounds, audit.extraction) == ([], [], [])
     assert (audit.canaries, audit.exposure, audit.utility, audit.blind_auc) == (None,) * 4
@@ -251,7 +248,8 @@ def test_canaries_that_no_lineage_ties_to_the_weights_are_never_a_pass(tiny, run
         step = Lineage.load(path).steps[-1]
         Lineage(steps=[step.model_copy(update={"outputs": {}})]).save(path)
         copy, given = run, None
-    audit, _ = run_audit(open_target(copy), run / "s.parquet", canaries=given, policy=policy)
+    request = Request(canaries=given, policy=policy)
+    audit = run_audit(open_target(copy), run / "s.parquet", request)
     assert audit.bounds
     assert audit.exposure is not None  # shown, not believed
     assert audit.verdict.status == "inconclusive"
@@ -266,15 +264,14 @@ def test_a_plain_model_with_files_measures_what_it_can(world, tmp_path):
     opened.tokenizer.save_pretrained(merged)
     write_corpus(tmp_path / "in", world.members)
     write_corpus(tmp_path / "out", world.non_members)
-    audit, table = run_audit(
-        open_target(merged),
-        tmp_path / "s.parquet",
+    request = Request(
         canaries=world.run / "vault" / "canaries.json",
         members=str(tmp_path / "in"),
         non_members=str(tmp_path / "out"),
         policy=Policy(require=["privacy"]),
     )
-    assert not table.has_base
+    audit = run_audit(open_target(merged), tmp_path / "s.parquet", request)
+    assert not read_scores(tmp_path / "s.parquet").has_base
     assert primary(audit, "canaries").attack == "loss"
     assert primary(audit, "patients").auc.value > 0.9
     assert audit.extraction[0].base_extracted is None
@@ -287,19 +284,19 @@ def test_a_plain_model_with_files_measures_what_it_can(world, tmp_path):
 # --- populations --------------------------------------------------------------------------------
 
 
-def test_members_and_non_members_go_together(target, tmp_path):
+def test_members_and_non_members_go_together():
     with pytest.raises(InputError, match="go together"):
-        run_audit(target, tmp_path / "s.parquet", members="a.jsonl")
+        Request(members="a.jsonl")
 
 
 def test_the_cap_takes_whole_units_and_every_canary(target, world):
-    found = gather(target, max_texts=7, rng=random.Random(0))
+    found = gather(target, Request(max_texts=7), rng=random.Random(0))
     for role in ("member", "non_member"):
         units = [t.unit_id for t in found.of(role)]
         assert len(units) == 6  # three patients with two notes each
         assert len(set(units)) == 3
     assert len(found.of("planted", "withheld")) == len(world.manifest.canaries)
-    other = gather(target, max_texts=7, rng=random.Random(5))
+    other = gather(target, Request(max_texts=7), rng=random.Random(5))
     assert {t.unit_id for t in other.of("member")} != {t.unit_id for t in found.of("member")}
 
 
@@ -307,12 +304,8 @@ def test_canaries_are_never_members(world, target, tmp_path):
     planted = [Note(c.note_id, c.text, c.patient_id) for c in world.manifest.canaries if c.planted]
     write_corpus(tmp_path / "in", [*world.members, *planted])
     write_corpus(tmp_path / "out", world.non_members)
-    found = gather(
-        target,
-        members=str(tmp_path / "in"),
-        non_members=str(tmp_path / "out"),
-        rng=random.Random(0),
-    )
+    request = Request(members=str(tmp_path / "in"), non_members=str(tmp_path / "out"))
+    found = gather(target, request, rng=random.Random(0))
     assert {t.text_id for t in found.of("member")} == {n.note_id for n in world.members}
 
 
@@ -322,17 +315,36 @@ def test_a_text_on_both_sides_is_left_out_and_said(world, target, tmp_path):
     write_corpus(tmp_path / "out", [*world.non_members, copy])
 
     def look(inside, outside):
-        return gather(target, members=str(inside), non_members=str(outside), rng=random.Random(0))
+        request = Request(members=str(inside), non_members=str(outside))
+        return gather(target, request, rng=random.Random(0))
 
     found = look(tmp_path / "in", tmp_path / "out")
+    assert world.members[0].text not in [t.text for t in found.of("member", "non_member")]
+    [said] = [u for u in found.unmeasured if u.what == "notes that resemble another patient's"]
+    assert said.why.startswith("1 of 12 members and 1 of 13 held out")
+    # A text in so many notes that resemblance gives up on it is still compared word for word.
+    many = [dataclasses.replace(copy, note_id=f"c{i}", patient_id=f"c{i}") for i in range(70)]
+    write_corpus(tmp_path / "many", [*world.non_members, *many])
+    found = look(tmp_path / "in", tmp_path / "many")
     assert world.members[0].text not in [t.text for t in found.of("member", "non_member")]
     assert any("the same text" in u.why for u in found.unmeasured)
     with pytest.raises(InputError, match="two separate sets"):
         look(tmp_path / "in", tmp_path / "in")
 
 
+def test_a_patient_on_both_sides_is_left_out_and_said(world, target, tmp_path):
+    moved = dataclasses.replace(world.non_members[0], patient_id=world.members[0].patient_id)
+    write_corpus(tmp_path / "in", world.members)
+    write_corpus(tmp_path / "out", [*world.non_members[2:], moved])
+    request = Request(members=str(tmp_path / "in"), non_members=str(tmp_path / "out"))
+    found = gather(target, request, rng=random.Random(0))
+    units = {t.unit_id for t in found.of("member", "non_member")}
+    assert world.members[0].patient_id not in units
+    assert any(u.what == "membership of 1 patients" for u in found.unmeasured)
+
+
 def test_secrets_beyond_the_limit_are_reported_not_dropped(target, tmp_path, world):
-    audit, _ = run_audit(target, tmp_path / "s.parquet", max_tokens=12)
+    audit = run_audit(target, tmp_path / "s.parquet", Request(max_tokens=12))
     cut = [u for u in audit.unmeasured if "canaries" in u.what and "beyond 12" in u.why]
     assert cut
     assert audit.bounds[0].canaries == len(world.manifest.canaries)
@@ -346,7 +358,7 @@ def test_unfair_coins_give_no_bound(world, run):
     step = Lineage.load(lineage).steps[-1]
     inputs = {**step.inputs, "canaries": sha256_file(path)}
     Lineage(steps=[step.model_copy(update={"inputs": inputs})]).save(lineage)
-    audit, _ = run_audit(open_target(run), run / "s.parquet")
+    audit = run_audit(open_target(run), run / "s.parquet")
     assert audit.bounds == []
     assert any("fair coins" in u.why for u in audit.unmeasured)
 

@@ -1,0 +1,121 @@
+"""A bound on ε from repeated runs: the same training again and again, one canary judged in each.
+
+One run's canaries share one training, so only a bound made for that may count them all
+(:func:`llmsafe.stats.epsilon_one_run`). Of independent runs each has one canary that is judged,
+planted or withheld by its own coin: then errors are binomial and Clopper-Pearson holds (Jagielski,
+Ullman, Oprea 2020, arXiv 2006.07709). Which canary is fixed beforehand: the first of the draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmsafe.artifacts import Bound, PrivacyStatement, Unmeasured
+from llmsafe.audit.attacks import Attack
+from llmsafe.audit.membership import scores_of
+from llmsafe.audit.population import canary_texts, find_canaries
+from llmsafe.audit.scores import Row, ScoreTable, score_texts
+from llmsafe.errors import EvidenceError
+from llmsafe.stats import clopper_pearson_search
+
+if TYPE_CHECKING:
+    from llmsafe.audit.target import Target
+
+METHOD = "Clopper-Pearson over repeated runs (arXiv 2006.07709)"
+
+
+def score_repeats(
+    target: Target, runs: Sequence[str], path: Path, *, max_tokens: int, **limits: Any
+) -> list[tuple[str, ScoreTable]]:
+    """Score the judged canary of every further run, each into a table beside ``path``.
+
+    Returns the file names with the tables. ``limits`` go to :func:`score_texts`. The runs are
+    opened one after the other, so one model more than the target is in memory.
+
+    Raises:
+        InputError: a run that cannot be opened.
+        EvidenceError: a run given twice, of another claim, base or corpus format than the target,
+            or whose canaries are not proven to be its own.
+    """
+    from llmsafe.audit.target import open_target
+
+    found: list[tuple[str, ScoreTable]] = []
+    digests = {target.weights_digest}
+    for number, place in enumerate(runs):
+        run = open_target(place, device=str(target.device))
+        if run.weights_digest in digests:
+            raise EvidenceError(
+                f"repeated run {run.name} has the weights of another one; give each run once"
+            )
+        digests.add(run.weights_digest)
+        _check_same_promise(target, run)
+        missing: list[Unmeasured] = []
+        manifest = find_canaries(run.name, run.evidence, None, missing)
+        if manifest is None or missing:
+            raise EvidenceError(
+                f"repeated run {run.name}: its canaries are not proven to be its own "
+                "(no manifest in its vault, or no lineage that names it); give whole run folders"
+            )
+        judged = min(canary_texts(manifest), key=lambda text: text.text_id)
+        file = path.with_name(f"{path.stem}.repeat-{number}.parquet")
+        table = score_texts(run, [judged], file, max_tokens=max_tokens, **limits)
+        found.append((file.name, table))
+    return found
+
+
+def repeated_runs_bound(
+    own: Sequence[Row],
+    repeats: Sequence[ScoreTable],
+    *,
+    name: str,
+    attack: Attack,
+    delta: float,
+    confidence: float,
+) -> Bound:
+    """The bound over this run (``own`` are the rows of its canaries) and the repeated ones.
+
+    Raises:
+        EvidenceError: the judged canary was planted in all of the runs, or in none.
+    """
+    rows = [min(own, key=lambda row: row.text_id), *(table.rows[0] for table in repeats)]
+    planted, withheld = ([r for r in rows if r.role == role] for role in ("planted", "withheld"))
+    if not planted or not withheld:
+        raise EvidenceError(
+            f"the judged canary of {len(rows)} runs was planted in {len(planted)}; runs with "
+            "other canary seeds are needed, so that both occur"
+        )
+    found = clopper_pearson_search(
+        scores_of(attack, planted), scores_of(attack, withheld), delta, confidence
+    )
+    return Bound(
+        method=METHOD,
+        assumption="independent runs, one canary of each judged, threshold corrected for",
+        attack=name,
+        delta=delta,
+        confidence=confidence,
+        canaries=len(rows),
+        guesses=len(rows),
+        correct=found.true_positives + found.negatives - found.false_positives,
+        epsilon_lower=found.epsilon_lower,
+        ceiling=found.ceiling,
+        choices=found.choices,
+    )
+
+
+def _check_same_promise(target: Target, run: Target) -> None:
+    ours, theirs = (_promise(one.privacy) for one in (target, run))
+    if ours != theirs:
+        raise EvidenceError(
+            f"repeated run {run.name} does not make the promise of {target.name} (ε, δ, unit, "
+            "sampling, steps and noise); a bound over both would be about neither"
+        )
+    bases = [one.evidence.train.inputs.get("base") if one.evidence.train else None
+             for one in (target, run)]  # fmt: skip
+    if bases[0] != bases[1]:
+        raise EvidenceError(f"repeated run {run.name} was trained on another base")
+
+
+def _promise(statement: PrivacyStatement | None) -> dict[str, Any] | None:
+    return statement.model_dump(exclude={"covers", "not_covered"}) if statement else None

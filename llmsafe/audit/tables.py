@@ -1,0 +1,169 @@
+"""All score tables of an audit: what is scored into which file, and reading them back.
+
+``scores.parquet`` holds every text, by target and base. Beside it lie the tables of altered copies
+(``scores.lowercase.parquet``), of shadow runs (``scores.shadow-0.parquet``, with ``shadows.json``)
+and of the canary that each repeated run is judged by (``scores.repeat-0.parquet``).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmsafe.artifacts import Measured, Scoring, ShadowRun, ShadowRuns, Unmeasured
+from llmsafe.audit.population import Population
+from llmsafe.audit.ranks import ALONE, Ranks
+from llmsafe.audit.repeats import score_repeats
+from llmsafe.audit.request import VARIANTS, Request, VariantName
+from llmsafe.audit.scores import Progress, ScoreTable, read_scores, score_texts, silence
+from llmsafe.audit.shadow import Shadow, score_shadows
+from llmsafe.audit.variants import score_variant, variant_of
+from llmsafe.errors import EvidenceError, InputError
+
+if TYPE_CHECKING:
+    from llmsafe.audit.target import Target
+
+SHADOWS = "shadows.json"
+
+
+@dataclass(frozen=True, repr=False)
+class Tables:
+    """What an audit's figures are computed from; ``names`` are the files, the main one first."""
+
+    scores: ScoreTable
+    variants: Mapping[VariantName, ScoreTable]
+    shadows: tuple[Shadow, ...]
+    repeats: tuple[ScoreTable, ...]
+    names: tuple[str, ...]
+
+    def scoring(self, seconds: float) -> Scoring:
+        """Texts, tokens, and the forward passes that each text took, by table."""
+        texts = len(self.scores.rows)
+        passes: dict[str, float] = {"scores": 2.0 if self.scores.has_base else 1.0}
+        for name, table in self.variants.items():
+            # The neighbours are found by a pass of their own.
+            passes[name] = len(table.rows) / max(1, texts) + (name == "neighbourhood")
+        if self.shadows:
+            passes["shadows"] = sum(len(s.table.rows) for s in self.shadows) / max(1, texts)
+        return Scoring(
+            texts=texts,
+            tokens=sum(len(row.target) for row in self.scores.rows),
+            passes={name: round(count, 2) for name, count in passes.items()},
+            seconds=round(seconds, 3),
+        )
+
+
+def score_tables(
+    target: Target,
+    population: Population,
+    path: Path,
+    request: Request,
+    missing: list[Unmeasured],
+    *,
+    max_tokens: int,
+    ranks: Ranks = ALONE,
+    progress: Progress = silence,
+) -> tuple[Tables, float]:
+    """Score everything that the request asks for into ``path`` and the files beside it.
+
+    Also returns the seconds that it took. A variant that does not fit the model goes to
+    ``missing`` with the reason. Of several processes each gets the tables; see
+    :func:`llmsafe.audit.scores.score_texts`.
+
+    Raises:
+        InputError, EvidenceError, SetupError: as the parts do.
+    """
+    begun = time.monotonic()
+    rng = random.Random(f"copies {request.seed}")
+    limits: dict[str, Any] = {
+        "batch_tokens": request.batch_tokens,
+        "ranks": ranks,
+        "progress": progress,
+    }
+    scores = score_texts(target, population.texts, path, max_tokens=max_tokens, **limits)
+    names = [path.name]
+    variants: dict[VariantName, ScoreTable] = {}
+    for name in VARIANTS:
+        if name not in request.also or not population.texts:
+            continue
+        if name == "recall" and not population.prefix:
+            why = "too few non-members to set some aside as its prefix; ten units or more"
+            missing.append(Unmeasured(what="ReCaLL", why=why))
+            continue
+        variant = variant_of(name, population.prefix, rng)
+        file = path.with_name(f"{path.stem}.{name}.parquet")
+        try:
+            variants[name] = score_variant(
+                target, variant, population.texts, file, max_tokens=max_tokens, **limits
+            )
+        except InputError as error:
+            missing.append(Unmeasured(what=f"attack {name}", why=str(error)))
+        else:
+            names.append(file.name)
+    shadows: list[Shadow] = []
+    if request.shadows:
+        people = population.of("member", "non_member")
+        if not people:
+            raise EvidenceError("--shadow compares members with others, and there are none")
+        shadows = score_shadows(
+            target, request.shadows, people, path.parent, max_tokens=max_tokens, **limits
+        )
+        files = [f"scores.shadow-{number}.parquet" for number in range(len(shadows))]
+        names += files
+        if ranks.leader:
+            _describe(shadows, files).save(path.with_name(SHADOWS), private=True)
+    repeats = score_repeats(target, request.repeats, path, max_tokens=max_tokens, **limits)
+    names += [table_name for table_name, _ in repeats]
+    tables = Tables(scores, variants, tuple(shadows), tuple(t for _, t in repeats), tuple(names))
+    return tables, time.monotonic() - begun
+
+
+def read_tables(folder: Path, measured: Measured) -> Tables:
+    """The tables that an earlier audit wrote into ``folder``.
+
+    Raises:
+        EvidenceError: one of them is missing or damaged.
+    """
+    main, *others = measured.tables
+    variants: dict[VariantName, ScoreTable] = {}
+    repeats: list[ScoreTable] = []
+    shadows: list[Shadow] = []
+    known = {run.table: run for run in _shadow_runs(folder, others)}
+    for name in others:
+        table, part = read_scores(folder / name), name.split(".")[-2]
+        if part in VARIANTS:
+            variants[part] = table
+        elif part.startswith("shadow-"):
+            if name not in known:
+                raise EvidenceError(f"{folder / SHADOWS} does not name {name}; audit again")
+            run = known[name]
+            shadows.append(Shadow(frozenset(run.members), table, run.name, run.weights_digest))
+        else:
+            repeats.append(table)
+    return Tables(
+        read_scores(folder / main), variants, tuple(shadows), tuple(repeats), (main, *others)
+    )
+
+
+def _shadow_runs(folder: Path, names: list[str]) -> list[ShadowRun]:
+    if not any(".shadow-" in name for name in names):
+        return []
+    return ShadowRuns.load(folder / SHADOWS).shadows
+
+
+def _describe(shadows: list[Shadow], files: list[str]) -> ShadowRuns:
+    return ShadowRuns(
+        shadows=[
+            ShadowRun(
+                name=shadow.name,
+                weights_digest=shadow.weights_digest,
+                table=file,
+                members=sorted(shadow.members),
+            )
+            for shadow, file in zip(shadows, files, strict=True)
+        ]
+    )
