@@ -59,9 +59,11 @@ def test_every_new_figure_is_told_in_words_and_numbers(html, everything, page):
         "it is shown, but nothing is judged by it",
         "so the best may be quoted",
         # exposure
-        "4,096 random ones of the same form 27 beyond every sample",
+        "4,096 random ones of the same form 27 beyond every sample: at least so many bits 300 "
+        "1.20 (0.90 to 1.55) 2.64 (2.55 to 2.76) 1.44 1.47 1.39 12.00",
         "22 of 27 fits held; an estimate, no bound 22 – 17.20 (15.80 to 19.10)",
-        "37 of 40 ranks exact, the others bounded 40 2.00 (1.14 to 2.84) 3.24 to 3.64 1.44 1.52",
+        "37 of 40 ranks exact, the others bounded 40 2.00 (1.14 to 2.84) 3.24 to 3.64 1.44 1.52 "
+        "1.36 to 1.41 29.90",
         # extraction
         "temperature 1, top-k 40; counts if they hold it with probability 50%",
         "21 of 512 4.1% (2.6% to 6.2%) 0 4.1% 0 of 488",
