@@ -18,7 +18,7 @@ from markupsafe import Markup
 from llmsafe.artifacts import Audit, PrivacyStatement
 from llmsafe.errors import EvidenceError
 from llmsafe.files import RELEASE, write_text
-from llmsafe.report import sentences, tables, words
+from llmsafe.report import headline, rows, sentences, tables, words
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SETTINGS = {
@@ -53,6 +53,8 @@ def model_card(
         embedded=base.startswith("llmsafe:"),
         settings=[(_SETTINGS[key], _value(shown[key])) for key in _SETTINGS if key in shown],
         findings=sentences.plain_words(audit) if audit else [],
+        bounds=audit.bounds if audit else [],
+        further=_further(audit) if audit else [],
         table=Markup(tables.comparison_markdown([("this adapter", audit)])) if audit else None,
         alarms=audit.verdict.alarms if audit else [],
         reasons=audit.verdict.reasons if audit else [],
@@ -84,6 +86,31 @@ def write_card(folder: Path) -> Path:
     return write_text(
         release / "README.md", model_card(statement, audit, base=base, settings=settings)
     )
+
+
+def _further(audit: Audit) -> list[str]:
+    """What was measured beside the headline figures, a line each."""
+    said: list[str] = []
+    for row in rows.exposure_rows(audit.exposure)[1:] if audit.exposure else []:
+        bits = f"{row.mean} bits"
+        if row.excess != words.ABSENT:
+            bits = f"{row.excess} bits above chance"
+        said.append(f"Exposure of {row.secrets} secrets among {row.among}: {bits}; {row.remark}.")
+    for found in audit.extraction:
+        if found is headline.canary_extraction(audit):
+            continue
+        base = "the base was not tried"
+        if found.base_extracted is not None:
+            base = f"by the base {words.count(found.base_extracted)}"
+        counts = f"{words.count(found.extracted)} of {words.count(found.tried)}"
+        said.append(f"Extraction of {found.what}: {counts}, {base}.")
+    attacks = {result.attack for result in audit.membership}
+    if len(attacks) > 1:
+        said.append(
+            f"Membership by {len(attacks)} attacks. The table shows the one named beforehand; "
+            "the best of many flatters the attacker."
+        )
+    return said
 
 
 def _front_matter(base: str, languages: Sequence[str]) -> str:
@@ -154,6 +181,7 @@ def _environment() -> jinja2.Environment:
         number=words.number,
         significant=words.significant,
         one_in=words.one_in,
+        percent=words.percent,
     )
-    loose.globals.update(claim=words.claim)
+    loose.globals.update(claim=words.claim, families=rows.FAMILIES)
     return environment

@@ -144,7 +144,9 @@ def _axis(y: float, x: _Scale, top: float, step: float, width: int) -> str:
     for index in range(ticks + 1):
         value = index * step
         parts.append(_tick(x(value), y, y + 5, MUTED, 1))
-        parts.append(_text(x(value), y + 18, f"{value:g}", "middle", MUTED))
+        label = f"{value:g}"
+        at = min(x(value), width - _length(label) / 2)
+        parts.append(_text(at, y + 18, label, "middle", MUTED))
     label = "privacy loss ε: 0 tells nothing about a patient, larger tells more"
     if width < 500:
         label = "privacy loss ε (0: nothing is told)"

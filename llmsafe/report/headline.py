@@ -29,11 +29,29 @@ def claimed_epsilon(statement: PrivacyStatement | None) -> float | None:
 
 
 def headline_bound(audit: Audit) -> Bound | None:
-    """The bound of the canary game's own attack; else the first one in the file."""
+    """The bound of the canary game's own attack, from one run; else the first one in the file."""
     attack = audit.canaries.attack if audit.canaries else None
     any_mechanism = [b for b in audit.bounds if b.family == "dp"]
-    own = (b for b in any_mechanism if b.attack == attack)
-    return next(own, next(iter(any_mechanism), None))
+    one_run = [b for b in any_mechanism if not over_repeated_runs(b)]
+    own = (b for b in one_run if b.attack == attack)
+    return next(own, next(iter(one_run or any_mechanism), None))
+
+
+def repeated_bound(audit: Audit) -> Bound | None:
+    """The first bound over repeated runs that holds for any mechanism."""
+    return next((b for b in audit.bounds if b.family == "dp" and over_repeated_runs(b)), None)
+
+
+def over_repeated_runs(bound: Bound) -> bool:
+    """Whether the bound judges many runs by one canary each, by the name of its method."""
+    return "repeated" in bound.method.casefold()
+
+
+def drawn_bounds(audit: Audit) -> list[Bound]:
+    """The bounds, those of the headline bound's attack first: one curve a family is drawn."""
+    bound = headline_bound(audit)
+    attack = bound.attack if bound else None
+    return sorted(audit.bounds, key=lambda b: b.attack != attack)
 
 
 def canary_membership(audit: Audit) -> Membership | None:
@@ -54,8 +72,26 @@ def _primary(found: list[Membership], attack: str | None) -> Membership | None:
 
 
 def canary_extraction(audit: Audit) -> Extraction | None:
-    """The first extraction of canary secrets, which alone were planted to be looked for."""
-    return next((e for e in audit.extraction if "canar" in e.what.casefold()), None)
+    """The extraction of canary secrets, which alone were planted to be looked for.
+
+    By the likeliest words if that was tried; never one that only told them from others.
+    """
+    found = [e for e in _of_canaries(audit) if e.method not in ("candidates", "generated")]
+    return next((e for e in found if e.method == "greedy"), next(iter(found), None))
+
+
+def sampled_extraction(audit: Audit) -> Extraction | None:
+    """The extraction of canary secrets by sampling."""
+    return next((e for e in _of_canaries(audit) if e.method == "sampled"), None)
+
+
+def generated_extraction(audit: Audit) -> Extraction | None:
+    """The first comparison of generated texts with the training notes."""
+    return next((e for e in audit.extraction if e.method == "generated"), None)
+
+
+def _of_canaries(audit: Audit) -> list[Extraction]:
+    return [e for e in audit.extraction if "canar" in e.what.casefold()]
 
 
 def at_fpr(result: Membership, fpr: float = OUTSIDERS) -> TprAtFpr | None:
@@ -63,11 +99,12 @@ def at_fpr(result: Membership, fpr: float = OUTSIDERS) -> TprAtFpr | None:
     return next((t for t in result.tpr if t.meaningful and math.isclose(t.fpr, fpr)), None)
 
 
-def bound_breaks_claim(audit: Audit) -> bool:
-    """Whether a measured lower bound exceeds the claimed ε: the training is broken."""
+def breaking_bounds(audit: Audit) -> list[Bound]:
+    """The bounds for any mechanism that exceed the claimed ε: the training is broken."""
     claimed = claimed_epsilon(audit.privacy)
-    bound = headline_bound(audit)
-    return claimed is not None and bound is not None and bound.epsilon_lower > claimed
+    if claimed is None:
+        return []
+    return [b for b in audit.bounds if b.family == "dp" and b.epsilon_lower > claimed]
 
 
 def excess(extraction: Extraction) -> float | None:

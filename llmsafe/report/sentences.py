@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llmsafe.artifacts import Audit, Bound, Membership, PrivacyStatement
+from llmsafe.artifacts import Audit, Bound, Extraction, Membership, PhiLeak, PrivacyStatement
 from llmsafe.report import headline, words
 from llmsafe.stats import dp_tpr_ceiling
 
@@ -17,6 +18,8 @@ NOT_TESTED = (
     "What the base model had learned before this training.",
     "Copies that are merged, quantised or trained further: audit the file that ships.",
 )
+_CATEGORIES = 3
+"""Categories of identifiers that a sentence names; the table names all."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,10 @@ def plain_words(audit: Audit) -> list[Sentence]:
         _canaries(audit),
         _people(audit),
         _extraction(audit),
+        _passages(audit),
+        _identifiers(audit),
         _bound(audit),
+        _repeated(audit),
     ]
     return [sentence for sentence in found if sentence is not None]
 
@@ -116,37 +122,148 @@ def _extraction(audit: Audit) -> Sentence | None:
     result = headline.canary_extraction(audit)
     if result is None:
         return None
+    wrote = "the model wrote out"
+    if result.method == "sampled":
+        wrote = "enough samples of the model would hold"
     text = (
-        f"Given what came before them, the model wrote out {words.count(result.extracted)} of "
+        f"Given what came before them, {wrote} {words.count(result.extracted)} of "
         f"{words.count(result.tried)} planted secrets word for word"
     )
     if result.base_extracted is not None:
         count = words.count(result.base_extracted)
-        text += f"; the base model, which never saw them, wrote out {count}"
+        text += f"; the base model, which never saw them, {count}"
     if result.withheld_tried is not None and result.withheld_extracted is not None:
         text += (
             f". Of the {words.count(result.withheld_tried)} withheld secrets it wrote out "
             f"{words.count(result.withheld_extracted)}"
         )
-    by_chance = result.base_extracted or 0
-    return Sentence("Secrets", text + ".", "good" if result.extracted <= by_chance else "bad")
+    text += "."
+    sampled = headline.sampled_extraction(audit)
+    if sampled is not None and sampled is not result:
+        text += (
+            " Drawn many times over, with chance deciding each word, it would give away "
+            f"{words.count(sampled.extracted)}{_against_base(sampled)}."
+        )
+    leaks = _above_base(result) or (sampled is not None and _above_base(sampled))
+    return Sentence("Secrets", text, "bad" if leaks else "good")
+
+
+def _above_base(found: Extraction) -> bool:
+    return found.extracted > (found.base_extracted or 0)
+
+
+def _against_base(found: Extraction) -> str:
+    if found.base_extracted is None:
+        return ""
+    return f", the base model {words.count(found.base_extracted)}"
+
+
+def _passages(audit: Audit) -> Sentence | None:
+    result = headline.generated_extraction(audit)
+    if result is None:
+        return None
+    manner = "word for word" if "word for word" in result.what else "word for word or nearly so"
+    text = (
+        f"Of {words.count(result.tried)} texts that the model wrote, "
+        f"{words.count(result.extracted)} hold a long passage of someone’s training note, {manner}"
+    )
+    if result.base_extracted is not None:
+        text += f"; of as many by the base model, {words.count(result.base_extracted)}"
+    text += "."
+    if result.boilerplate:
+        text += (
+            f" In {words.count(result.boilerplate)} more the passages are nobody’s own: several "
+            "patients share them, or the base model writes them, too."
+        )
+    return Sentence("Copied passages", text, "bad" if _above_base(result) else "good")
+
+
+def _identifiers(audit: Audit) -> Sentence | None:
+    """Identifiers that the scrubber missed, and those that generated texts hold."""
+    about = "Identifiers"
+    known = [leak for leak in audit.phi if leak.in_corpus is not None]
+    scrubbed = [leak for leak in known if leak.missed_by_scrubber is not None]
+    emitted = [leak for leak in audit.phi if leak.emitted_by_model is not None]
+    said: list[str] = []
+    if scrubbed:
+        present = _total(leak.in_corpus for leak in scrubbed)
+        missed = _total(leak.missed_by_scrubber for leak in scrubbed)
+        share = f" ({words.percent(missed / present)})" if present else ""
+        said.append(
+            f"Of {words.count(present)} {_identifiers_of(scrubbed)} in the notes the scrubber "
+            f"missed {words.count(missed)}{share}."
+        )
+    if not emitted:
+        return Sentence(about, said[0]) if said else None
+    above = [leak for leak in emitted if (leak.emitted_by_model or 0) > (leak.emitted_by_base or 0)]
+    said.append(_emitted(emitted, above, known=emitted == scrubbed))
+    return Sentence(about, " ".join(said), "bad" if above else "good")
+
+
+def _emitted(emitted: list[PhiLeak], above: list[PhiLeak], *, known: bool) -> str:
+    """``known``: the sentence before was about the same identifiers."""
+    present = _total(leak.in_corpus for leak in emitted)
+    ours = _total(leak.emitted_by_model for leak in emitted)
+    which = "of them"
+    if not known:
+        counted = all(leak.in_corpus is not None for leak in emitted)
+        which = f"of {words.count(present)} " if counted else ""
+        which += f"{_identifiers_of(emitted)} of the notes"
+    text = f"Texts that the model wrote hold {words.count(ours)} {which}"
+    if all(leak.emitted_by_base is None for leak in emitted):
+        return f"{text}; no texts of the base model were at hand to compare."
+    theirs = _total(leak.emitted_by_base for leak in emitted)
+    text += f"; texts of the base model, which never saw the notes, hold {words.count(theirs)}."
+    if above:
+        shown = [
+            f"{leak.category} ({words.count(leak.emitted_by_model)} against "
+            f"{words.count(leak.emitted_by_base)})"
+            for leak in above[:_CATEGORIES]
+        ]
+        more = len(above) - len(shown)
+        text += f" Above the base: {', '.join(shown)}{f' and {more} more' if more else ''}."
+    return text
+
+
+def _total(counts: Iterable[int | None]) -> int:
+    return sum(count for count in counts if count is not None)
+
+
+def _identifiers_of(leaks: list[PhiLeak]) -> str:
+    different = all(leak.counted == "values" for leak in leaks)
+    return "different identifiers" if different else "identifiers"
 
 
 def _bound(audit: Audit) -> Sentence | None:
     bound = headline.headline_bound(audit)
-    if bound is None:
+    return None if bound is None else _proved(audit, bound, "The promise tested")
+
+
+def _repeated(audit: Audit) -> Sentence | None:
+    bound = headline.repeated_bound(audit)
+    if bound is None or bound is headline.headline_bound(audit):
         return None
+    return _proved(audit, bound, "Tested by repetition")
+
+
+def _proved(audit: Audit, bound: Bound, about: str) -> Sentence:
     confidence = words.percent(bound.confidence)
+    what = "the attack proves"
+    if headline.over_repeated_runs(bound):
+        what = (
+            f"{words.count(bound.canaries)} trainings by the same settings, each judged by one "
+            "test patient who was planted or withheld, prove"
+        )
     if bound.epsilon_lower > 0:
         text = (
-            f"With {confidence} confidence the attack proves a leak of at least "
+            f"With {confidence} confidence {what} a leak of at least "
             f"ε = {words.number(bound.epsilon_lower)}"
         )
     else:
-        text = f"At {confidence} confidence the attack proves no leak (ε ≥ 0)"
+        text = f"At {confidence} confidence {what} no leak (ε ≥ 0)"
     text += f"; perfect guesses would have proved ε ≥ {words.number(bound.ceiling)}. "
     judged, tone = _against_claim(audit, bound)
-    return Sentence("The promise tested", text + judged, tone)
+    return Sentence(about, text + judged, tone)
 
 
 def _against_claim(audit: Audit, bound: Bound) -> tuple[str, str]:
@@ -154,7 +271,7 @@ def _against_claim(audit: Audit, bound: Bound) -> tuple[str, str]:
     if claimed is None:
         return "There is no claim to compare this with.", "plain"
     claim = words.number(claimed)
-    if headline.bound_breaks_claim(audit):
+    if bound.epsilon_lower > claimed:
         return (
             f"That is more than the claimed ε = {claim}: the training or its accounting is "
             "broken. Do not release this model."

@@ -8,6 +8,7 @@ escaping is a separate step, done by the template engine.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 
 from llmsafe.artifacts import PrivacyStatement, Rate
@@ -32,6 +33,11 @@ def _show(character: str) -> str:
     if unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}:
         return f"⟨U+{ord(character):04X}⟩"
     return character
+
+
+def unbroken(text: str) -> str:
+    """``ε = 8`` with spaces at which no line ends."""
+    return re.sub(r"ε ([=≥]) (?=\d)", "ε\u00a0\\1\u00a0", text)
 
 
 def shorten(text: str, limit: int = 40) -> str:

@@ -76,6 +76,33 @@ def test_an_audited_card_holds_the_table(example):
     assert "0 of 512 planted secrets" in card
 
 
+def test_a_card_tells_bounds_by_family_and_what_else_was_measured(example, everything):
+    card = model_card(everything.privacy, everything, base="gpt2")
+    any_mechanism, gaussian, repeated = everything.bounds
+    rows = [
+        line
+        for line in card.splitlines()
+        if line.startswith("| one run") or "repeated runs" in line
+    ]
+    assert f"| {any_mechanism.epsilon_lower:.2f} | {any_mechanism.ceiling:.2f} |" in rows[0]
+    assert rows[0].endswith("| 95% | 3 | any mechanism |")
+    assert f"| {gaussian.epsilon_lower:.2f} |" in rows[1]
+    assert rows[1].endswith("Gaussian mechanisms alone; nothing is judged by it |")
+    assert f"| {repeated.epsilon_lower:.2f} |" in rows[2]
+    for line in (
+        "- **Copied passages.** Of 1,000 texts",
+        "- **Tested by repetition.**",
+        "- Exposure of 40 secrets among all of the same form, by a search: 2.00 (1.14 to 2.84)",
+        "- Extraction of canary secrets told from others of their form: 6 of 40, by the base 0.",
+        "- Membership by 13 attacks.",
+    ):
+        assert line in card, line
+    assert "None" not in card
+    old = model_card(example.statement(), example.audit(), base="gpt2")
+    assert "- Exposure of" not in old
+    assert "- Extraction of" not in old
+
+
 def test_text_cannot_become_markup_or_hide(example):
     statement = example.statement().model_copy(
         update={"covers": ["<script>x</script> [a](b) {{ 7*7 }} \u202e", "two\n# lines"]}

@@ -44,6 +44,14 @@ def test_a_bound_above_the_claim_says_so(example):
     assert tables.figures("x", broken)["bound_above_claim"] is True
 
 
+def test_a_bound_that_is_not_the_headline_and_breaks_the_claim_is_told_apart(everything):
+    broken = everything.bounds[2].model_copy(update={"epsilon_lower": 9.0, "ceiling": 9.5})
+    audit = everything.model_copy(update={"bounds": [everything.bounds[0], broken]})
+    assert tables.bounded(audit).endswith("another is above the claim")
+    assert tables.figures("x", audit)["bound_above_claim"] is True
+    assert "above" not in tables.bounded(everything)
+
+
 def test_markdown_keeps_its_shape_whatever_the_names(example):
     name = "a|b `c` <script>\n[x](y) *z* \\ \x1b[31m\u202e"
     text = tables.comparison_markdown([(name, example.audit()), ("two", example.bare())])

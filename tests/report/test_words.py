@@ -154,6 +154,132 @@ def test_the_bound_is_weighed_against_claim_and_ceiling(example):
     assert "no claim" in with_bound(None, 3.0, 4.0).text
 
 
+def test_secrets_by_sampling_are_told_and_judged(everything, example):
+    both = said(everything, "Secrets")
+    assert "wrote out 0 of 512 planted secrets" in both.text
+    assert "it would give away 21, the base model 0." in both.text
+    assert both.tone == "bad"
+    greedy, sampled, *others = everything.extraction
+    alone = everything.model_copy(update={"extraction": [sampled, *others]})
+    assert "enough samples of the model would hold 21 of 512" in said(alone, "Secrets").text
+    assert "Drawn many times" not in said(alone, "Secrets").text
+    equal = sampled.model_copy(update={"base_extracted": 21})
+    fine = everything.model_copy(update={"extraction": [equal, greedy]})
+    assert said(fine, "Secrets").text == both.text.replace(
+        "the base model 0.", "the base model 21."
+    )
+    assert said(fine, "Secrets").tone == "good"
+
+
+def test_secrets_told_from_others_are_not_called_written_out(everything):
+    told = [found for found in everything.extraction if found.method == "candidates"]
+    assert told
+    abouts = [s.about for s in plain_words(everything.model_copy(update={"extraction": told}))]
+    assert "Secrets" not in abouts
+
+
+def test_copied_passages_are_judged_against_the_base(everything):
+    copies = everything.extraction[-1]
+
+    def with_counts(ours: int, base: int | None, what: str = copies.what):
+        update = {"extracted": ours, "base_extracted": base, "what": what, "boilerplate": None}
+        return everything.model_copy(update={"extraction": [copies.model_copy(update=update)]})
+
+    found = said(with_counts(3, 0), "Copied passages")
+    assert "Of 1,000 texts that the model wrote, 3 hold" in found.text
+    assert found.text.endswith("word for word or nearly so; of as many by the base model, 0.")
+    assert found.tone == "bad"
+    assert said(with_counts(2, 2), "Copied passages").tone == "good"
+    assert said(with_counts(1, None), "Copied passages").tone == "bad"
+    assert "base" not in said(with_counts(1, None), "Copied passages").text
+    exact = said(with_counts(3, 0, "texts with 50 tokens, word for word"), "Copied passages")
+    assert "nearly" not in exact.text
+    assert "In 11 more the passages are nobody’s own" in said(everything, "Copied passages").text
+
+
+def test_identifiers_above_the_base_are_named(everything):
+    name, date, *rest = everything.phi
+
+    def with_phi(*leaks):
+        return said(everything.model_copy(update={"phi": list(leaks)}), "Identifiers")
+
+    quiet = name.model_copy(update={"emitted_by_model": 35})
+    assert with_phi(quiet).tone == "good"
+    assert "Above the base" not in with_phi(quiet).text
+    # A category that leaks is not hidden by others that the base emits more of.
+    fewer = name.model_copy(update={"emitted_by_model": 1})
+    found = with_phi(fewer, date)
+    assert found.tone == "bad"
+    assert found.text.endswith("Above the base: DATE (29 against 18).")
+    assert (
+        "Of 7,011 different identifiers in the notes the scrubber missed 13 (0.2%)." in found.text
+    )
+    assert (
+        "hold 30 of them; texts of the base model, which never saw the notes, hold 53."
+        in found.text
+    )
+    assert with_phi(name, date, *rest).text.endswith("LOCATION (9 against 5) and 2 more.")
+
+
+def test_identifiers_are_told_as_far_as_they_were_counted(everything):
+    name = everything.phi[0]
+
+    def with_fields(**fields):
+        return everything.model_copy(update={"phi": [name.model_copy(update=fields)]})
+
+    no_texts = said(with_fields(emitted_by_model=None, emitted_by_base=None), "Identifiers")
+    assert (
+        no_texts.text == "Of 2,140 different identifiers in the notes the scrubber missed 9 (0.4%)."
+    )
+    assert no_texts.tone == "plain"
+    no_base = said(with_fields(emitted_by_base=None), "Identifiers")
+    assert "no texts of the base model were at hand" in no_base.text
+    assert no_base.tone == "bad"
+    no_scrubber = said(with_fields(missed_by_scrubber=None, counted="places"), "Identifiers")
+    assert no_scrubber.text.startswith(
+        "Texts that the model wrote hold 42 of 2,140 identifiers of the notes; "
+    )
+    unknown = said(with_fields(in_corpus=None), "Identifiers")
+    assert unknown.text.startswith(
+        "Texts that the model wrote hold 42 different identifiers of the"
+    )
+    assert "scrubber" not in unknown.text
+    nothing = {"emitted_by_model": None, "emitted_by_base": None, "missed_by_scrubber": None}
+    assert not [s for s in plain_words(with_fields(**nothing)) if s.about == "Identifiers"]
+
+
+def test_repeated_runs_are_weighed_beside_the_one_run(everything):
+    assert headline.headline_bound(everything) is everything.bounds[0]
+    found = said(everything, "Tested by repetition")
+    assert "200 trainings by the same settings" in found.text
+    assert "too small to contradict" in found.text
+    repeated = everything.bounds[2]
+    broken = repeated.model_copy(update={"epsilon_lower": 8.01, "ceiling": 9.0})
+    audit = everything.model_copy(update={"bounds": [*everything.bounds[:2], broken]})
+    assert said(audit, "Tested by repetition").tone == "bad"
+    assert said(audit, "The promise tested").tone == "plain"
+    assert headline.breaking_bounds(audit) == [broken]
+    # Alone, it is the headline, and says what it is.
+    alone = everything.model_copy(update={"bounds": [repeated]})
+    assert "200 trainings" in said(alone, "The promise tested").text
+    assert len([s for s in plain_words(alone) if "trainings" in s.text]) == 1
+
+
+def test_a_gaussian_bound_is_never_the_headline(everything):
+    gaussian = everything.bounds[1]
+    assert gaussian.family == "gaussian"
+    alone = everything.model_copy(update={"bounds": [gaussian]})
+    assert headline.headline_bound(alone) is None
+    broken = gaussian.model_copy(update={"epsilon_lower": 9.0})
+    assert headline.breaking_bounds(everything.model_copy(update={"bounds": [broken]})) == []
+
+
+def test_no_line_ends_within_an_equation():
+    assert words.unbroken("at ε = 8 or ε ≥ 2.5, but ε = many") == (
+        "at ε\u00a0=\u00a08 or ε\u00a0≥\u00a02.5, but ε = many"
+    )
+
+
 def labels(svg: str) -> list[tuple[float, float, str]]:
     """Start and end of every label under the track of the first row, by its own estimate."""
     import re
