@@ -50,7 +50,6 @@ def score_repeats(
                 f"repeated run {run.name} has the weights of another one; give each run once"
             )
         digests.add(run.weights_digest)
-        _check_same_promise(target, run)
         missing: list[Unmeasured] = []
         manifest = find_canaries(run.name, run.evidence, None, missing)
         if manifest is None or missing:
@@ -58,6 +57,7 @@ def score_repeats(
                 f"repeated run {run.name}: its canaries are not proven to be its own "
                 "(no manifest in its vault, or no lineage that names it); give whole run folders"
             )
+        _check_same_promise(target, run)
         judged = min(canary_texts(manifest), key=lambda text: text.text_id)
         file = path.with_name(f"{path.stem}.repeat-{number}.parquet")
         table = score_texts(run, [judged], file, max_tokens=max_tokens, **limits)

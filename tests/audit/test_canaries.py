@@ -9,8 +9,8 @@ import pytest
 from llmsafe.artifacts import Canary, CanaryManifest
 from llmsafe.audit.canaries import (
     _reference_error,
+    canary_exposures,
     canary_membership,
-    guesses_of,
     measure_exposure,
     one_run_bounds,
     secret_loss,
@@ -106,7 +106,11 @@ def test_perfect_scores_reach_the_ceiling_and_swapped_ones_nothing():
     bound = one_run_bounds(high, low, attack="a", delta=1e-5, rng=rng)[0]
     assert (bound.canaries, bound.guesses, bound.correct) == (500, 250, 250)
     assert bound.epsilon_lower == bound.ceiling
-    assert bound.ceiling == pytest.approx(4.404769, abs=1e-5)
+    # Two numbers of guesses are tried, each at half of the 5 %.
+    assert [point.guesses for point in bound.curve] == [62, 250]
+    assert bound.choices == 2
+    assert bound.ceiling == epsilon_one_run_ceiling(500, 250, 1e-5, 0.975)
+    assert bound.ceiling < epsilon_one_run_ceiling(500, 250, 1e-5, 0.95)
     assert [b.epsilon_lower for b in one_run_bounds(
         low, high, attack="a", delta=1e-5, rng=rng
     )] == [0, 0]  # fmt: skip
@@ -119,12 +123,19 @@ def test_the_gaussian_family_proves_more_and_says_what_it_assumes():
     assert (plain.family, gaussian.family) == ("dp", "gaussian")
     assert 0 < plain.epsilon_lower < gaussian.epsilon_lower <= gaussian.ceiling
     assert "Gaussian" in gaussian.assumption
-    assert (plain.guesses, plain.correct) == (gaussian.guesses, gaussian.correct)
+    guessed = [[(p.guesses, p.correct) for p in b.curve] for b in (plain, gaussian)]
+    assert guessed[0] == guessed[1]
 
 
-def test_guesses_depend_on_the_number_of_canaries_alone():
-    assert [guesses_of(n) for n in (0, 1, 2, 7, 1000)] == [0, 0, 1, 3, 500]
-    assert epsilon_one_run_ceiling(1, guesses_of(1), 1e-5) == 0
+def test_the_grid_of_guesses_depends_on_the_number_of_canaries_alone():
+    rng = np.random.default_rng(0)
+    for shift in (0.0, 5.0):
+        inside, outside = rng.normal(shift, 1, 600), rng.normal(0, 1, 400)
+        for bound in one_run_bounds(inside, outside, attack="a", delta=1e-5, rng=rng):
+            assert [point.guesses for point in bound.curve] == [31, 125, 500]
+            best = max(bound.curve, key=lambda point: point.epsilon_lower)
+            assert bound.epsilon_lower == best.epsilon_lower
+            assert bound.ceiling == max(point.ceiling for point in bound.curve)
 
 
 def test_summary_counts_every_canary_once():
@@ -146,6 +157,19 @@ def test_membership_on_canaries_starts_with_the_attack_of_the_game():
 
 
 # --- exposure -----------------------------------------------------------------------------------
+
+
+def test_the_curve_of_exposure_is_the_share_with_at_least_so_many_bits():
+    planted, withheld = game(np.random.default_rng(3), 300, gain=1.0)
+    found = measure_exposure(planted, withheld)
+    bits = np.array([exposure(secret_loss(p), [secret_loss(w) for w in withheld]) for p in planted])
+    assert len(found.curve) <= 200
+    assert found.curve[0][1] == 1.0
+    for level, share in found.curve:
+        assert share == pytest.approx(np.mean(bits >= level))
+    assert canary_exposures(planted, withheld) == {
+        p.text_id: pytest.approx(b) for p, b in zip(planted, bits, strict=True)
+    }
 
 
 def test_secret_loss_is_the_sum_over_the_secret_alone():

@@ -158,7 +158,7 @@ def test_texts_of_another_program_are_read(target, tmp_path, world):
     ]
     write_corpus(tmp_path / "in", [*world.members, *notes])
     write_corpus(tmp_path / "out", world.non_members)
-    near = notes[1].text.replace("item2x3", "other")
+    near = notes[1].text.replace("item2x3", "item2x8")
     rows = [{"text": notes[0].text, "prompt": "left alone"}, {"text": near}]
     rows += [{"text": "nothing of the kind", "by": "model"}, {"text": "plain", "by": "base"}]
     path.write_text("\n".join(json.dumps(row) for row in rows))

@@ -1,0 +1,108 @@
+"""Planted leaks, end to end: what was learned by heart is found, what was not is not."""
+
+import random
+
+import pytest
+import torch
+
+from llmsafe.artifacts import Policy
+from llmsafe.audit.request import EXTRAS, Request
+from llmsafe.audit.run import run_audit
+from llmsafe.audit.target import open_target
+from llmsafe.corpus import write_corpus
+from llmsafe.models import encode_note
+from llmsafe.notes import Note
+
+KNOWN, OTHERS = 20, 60
+TOKENS = 128
+
+
+def long_notes(count, *, seed, prefix, tiny):
+    """Notes of over 100 tokens, each a patient's own; enough for a passage of 50 after 50."""
+    rng = random.Random(seed)
+    return [
+        Note(f"{prefix}{i}", tiny.sentence(rng, 90), f"{prefix}{i}", "2020-01-01")
+        for i in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def memory(world, tiny, tmp_path_factory):
+    """A run that knows 20 notes by heart, and as a control the base with an idle adapter."""
+    root = tmp_path_factory.mktemp("planted")
+    known = long_notes(KNOWN, seed=21, prefix="k", tiny=tiny)
+    others = long_notes(OTHERS, seed=22, prefix="o", tiny=tiny)
+    write_corpus(root / "in", known)
+    write_corpus(root / "out", others)
+    tokenizer = open_target(world.run).tokenizer
+    adapter = tiny.lora(world.base, seed=5)
+    rows = [encode_note(tokenizer, note.text, TOKENS)[0] for note in known]
+    for steps, rate in ((250, 2e-2), (150, 5e-3), (100, 1e-3)):
+        tiny.fit(adapter, rows, steps=steps, rate=rate)
+    adapter.save_pretrained(root / "adapter")
+    idle = tiny.lora(world.base, seed=6)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in idle.named_parameters():
+            if "lora_B" in name:
+                parameter.copy_(0.01 * torch.randn(parameter.shape, generator=generator))
+    idle.save_pretrained(root / "fresh")
+    return root
+
+
+def audit_of(memory, world, name, **more):
+    target = open_target(memory / name, base=str(world.base))
+    request = Request(
+        members=str(memory / "in"), non_members=str(memory / "out"), max_tokens=TOKENS, **more
+    )
+    return run_audit(target, memory / f"{name}.parquet", request)
+
+
+def test_all_twenty_notes_that_were_learned_by_heart_are_caught(memory, world):
+    """Every one: by membership at no false alarm, by greedy decoding, by sampling."""
+    audit = audit_of(memory, world, "adapter")
+    patients = {m.attack: m for m in audit.membership if m.population == "patients"}
+    # Not EZ: it looks where greedy decoding errs, and in these notes it errs at the first word.
+    for attack in ("base_difference", "loss", "wbc"):
+        assert patients[attack].members == KNOWN
+        assert patients[attack].auc.value == 1.0
+        assert {at.tpr.value for at in patients[attack].tpr} == {1.0}
+    for one in audit.extraction:
+        assert "training notes with 50 tokens" in one.what
+        assert (one.tried, one.extracted) == (KNOWN, KNOWN)
+        assert (one.base_extracted, one.withheld_extracted) == (0, 0)
+
+
+def test_they_come_out_of_freely_generated_texts(memory, world):
+    audit = audit_of(memory, world, "adapter", generate=100)
+    near, verbatim, ranked = [e for e in audit.extraction if e.method == "generated"]
+    assert near.extracted >= verbatim.extracted > 30
+    assert near.base_extracted == 0
+    assert ranked.extracted == ranked.tried == 10  # the gain over the base finds them
+
+
+def test_a_fresh_base_yields_nothing_significant(memory, world):
+    audit = audit_of(memory, world, "fresh", also=frozenset(EXTRAS), generate=100)
+    assert audit.blind_auc.low <= 0.5
+    judged = [m for m in audit.membership if m.population == "patients"]
+    assert len(judged) == 10
+    # 95 % intervals of ten attacks: one may miss by chance, most may not.
+    assert sum(m.auc.low > 0.5 for m in judged) <= 1
+    assert all(one.extracted == 0 for one in audit.extraction)
+
+
+def test_noise_switched_off_under_a_claimed_epsilon_of_2_is_called_broken(world, tiny, tmp_path):
+    """The canaries of the world's run, trained on without noise, and a statement that says ε = 2.
+
+    The control is the same run under a claim that its canaries are too few to refute.
+    """
+    adapter = open_target(world.run).model
+    for claimed, broken in ((2.0, True), (8.0, False)):
+        run = tiny.write_run(world, tmp_path / f"claims-{claimed}", adapter, epsilon=claimed)
+        request = Request(policy=Policy(max_claimed_epsilon=10))
+        audit = run_audit(open_target(run), tmp_path / "s.parquet", request)
+        assert bool(audit.verdict.alarms) == broken
+        if broken:
+            assert "training is broken" in audit.verdict.alarms[0]
+            assert audit.verdict.status == "fail"
+            assert claimed < audit.bounds[0].epsilon_lower <= audit.bounds[0].ceiling

@@ -1,0 +1,45 @@
+"""The stress sets are what their cards say: gold that fits the text, both parts, clean notes."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from llmsafe.notes import CATEGORIES
+
+FOLDER = Path(__file__).resolve().parents[1] / "eval" / "stress"
+
+
+def notes_of(name):
+    return [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize(("lang", "sizes"), [("en", (70, 70, 50, 50)), ("zh", (65, 40, 45, 30))])
+def test_gold_fits_the_text_and_parts_are_as_described(lang, sizes):
+    parts = [notes_of(f"{lang}_{part}") for part in ("dev", "unseen")]
+    counts = [sum(bool(n["spans"]) is phi for n in part) for part in parts for phi in (True, False)]
+    assert tuple(counts) == sizes
+    both = [note for part in parts for note in part]
+    assert (
+        len({note["note_id"] for note in both}) == len({note["text"] for note in both}) == len(both)
+    )
+    styles = [{note["style"] for note in part} for part in parts]
+    assert styles[0] == styles[1]
+    for note in both:
+        end = 0
+        for span in note["spans"]:
+            assert end <= span["start"] < span["end"] <= len(note["text"])
+            end = span["end"]
+            words = note["text"][span["start"] : span["end"]]
+            assert words == words.strip()
+            assert span["category"] in CATEGORIES
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_card_counts_what_is_there(lang):
+    card = (FOLDER / f"{lang}.md").read_text("utf-8")
+    parts = [Counter(s["category"] for n in notes_of(f"{lang}_{p}") for s in n["spans"])
+             for p in ("dev", "unseen")]  # fmt: skip
+    for category in parts[0] | parts[1]:
+        assert f"| {category} | {parts[0][category]} | {parts[1][category]} |" in card
