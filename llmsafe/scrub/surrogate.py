@@ -265,7 +265,7 @@ def _location(key: Key, person: Person, text: str) -> str:
 
 def zip_three(code: str) -> str:
     """The first three digits and 00; 00000 where they cover 20,000 people or fewer
-    (45 CFR 164.514(b)(2)(i)(B), 2000 census)."""
+    (45 CFR 164.514(b)(2)(i)(B)): the 17 of the 2000 census and the four that 2010 added."""
     small = read_json("scrub_places.json")["zip_three_small"]
     return "00000" if code[:3] in small else code[:3] + "00"
 

@@ -183,10 +183,24 @@ def test_places_keep_what_safe_harbor_lets_stand() -> None:
     new = stand_in("LOCATION", "Dallas, TX 75201")
     assert re.fullmatch(r"[A-Z][A-Za-z ]+, TX 75200", new)
     assert "Dallas" not in new
-    assert zip_three("03601-1234") == "00000"  # 036: under 20,000 people
     assert re.fullmatch(r"\d{3,4} [A-Z]\w+ Rd", stand_in("LOCATION", "2356 Flint Rd"))
     assert re.fullmatch(r"[A-Z][\w ]+ Hospital", stand_in("ORGANIZATION", "St. Mary's Hospital"))
     assert stand_in("ORGANIZATION", "MERCY CLINIC").isupper()
+
+
+# 45 CFR 164.514(b)(2)(i)(B), guidance of the Office for Civil Rights: the 2000 census.
+RESTRICTED = "036 059 063 102 203 556 692 790 821 823 830 831 878 879 884 890 893".split()
+
+
+def test_a_zip_code_keeps_three_digits_where_enough_people_live() -> None:
+    assert len(RESTRICTED) == 17
+    for three in RESTRICTED:
+        assert zip_three(f"{three}01") == zip_three(f"{three}99-1234") == "00000"
+        assert stand_in("LOCATION", f"{three}42") == "00000"
+    threes = [f"{n:03d}" for n in range(1000)]
+    kept = [three for three in threes if zip_three(three + "55")[:3] == three]
+    assert len(kept) >= 1000 - 17 - 5  # 000 itself, and the four of 2010
+    assert zip_three("75201-0001") == "75200"
 
 
 def test_ages_mail_and_addresses_of_machines() -> None:
