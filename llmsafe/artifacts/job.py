@@ -91,7 +91,7 @@ class ScrubManifest(Artifact):
 class LineageStep(Record):
     """One step of the way from notes to release: names and digests only."""
 
-    step: Literal["synth", "scrub", "canary", "train", "audit"]
+    step: Literal["synth", "scrub", "reveal", "canary", "train", "audit"]
     version: str
     inputs: dict[str, str]
     outputs: dict[str, str]

@@ -17,6 +17,7 @@ from llmsafe.cli.demo import demo
 from llmsafe.cli.library import cp, ls
 from llmsafe.cli.plan import plan
 from llmsafe.cli.report import report
+from llmsafe.cli.reveal import reveal
 from llmsafe.cli.scrub import scrub
 from llmsafe.cli.synth import synth
 from llmsafe.errors import LlmsafeError
@@ -51,7 +52,7 @@ def options(
     """
 
 
-for verb in (scrub, canary, plan, audit, report, check, ls, cp, synth, demo):
+for verb in (scrub, reveal, canary, plan, audit, report, check, ls, cp, synth, demo):
     app.command(name=verb.__name__)(verb)
 
 

@@ -18,13 +18,16 @@ def scrub(
     input: Annotated[str, typer.Argument(help="Corpus: file, folder, FHIR export or hub id.")],
     output: Annotated[Path, typer.Argument(help="Folder to write: corpus/ and vault/.")],
     method: Annotated[
-        str, typer.Option(help="surrogate, tag, mask, redact or hash.")
+        str, typer.Option(help="surrogate, random, instance, tag, mask, redact, hash or encrypt.")
     ] = "surrogate",
     lang: Annotated[str, typer.Option(help="en, or auto.")] = "en",
     text_column: TextColumn = "text",
     id_column: IdColumn = None,
     patient_column: PatientColumn = None,
     date_column: DateColumn = None,
+    day_first: Annotated[
+        bool, typer.Option("--day-first", help="3/4/2021 is 3 April, not March 4.")
+    ] = False,
     known_identifiers: Annotated[
         list[Path] | None,
         typer.Option(
@@ -35,7 +38,9 @@ def scrub(
     key_file: Annotated[
         Path | None,
         typer.Option(
-            "--key-file", help="Secret key (mode 0600).", show_default="a new one in the vault"
+            "--key-file",
+            help="Secret key (mode 0600).",
+            show_default="environment: LLMSAFE_SCRUB_KEY; else a new one in the vault",
         ),
     ] = None,
     recognizer: Annotated[
@@ -63,13 +68,36 @@ def scrub(
     Known identifiers of each patient come first, then recognisers for all eighteen HIPAA
     identifiers. A note that a recogniser fails on goes to OUTPUT/vault/quarantine.jsonl and the
     exit code is 3. Ids become pseudonyms, dates move by whole weeks per patient, columns that are
-    not kept by name are dropped. Surrogates and tags are keyed: the key is in the vault.
+    not kept by name are dropped.
+
+    \b
+    What each --method makes of "Dr. Lee saw Ann Okafor on Tuesday, 3/2/2021":
+      surrogate  Dr. Holloway saw Deborah Barlowe on Tuesday, 7/20/2021
+                 one stand-in per value and patient, in every note
+      random     Dr. Fairbrother saw Lavinia Bainbridge on Tuesday, 7/20/2021
+                 a new stand-in for every mention: what was missed hides best
+      instance   Dr. [NAME-93285] saw [NAME-1] on Tuesday, [DATE-8227]
+                 one number per value and patient, 1 is the patient
+      tag        Dr. [NAME] saw [NAME] on Tuesday, [DATE]
+      mask       Dr. **** saw **** on Tuesday, ****
+      redact     Dr.  saw  on Tuesday,
+      hash       Dr. [NAME:62de7c52c770] saw [NAME:450580383b64] on ...
+                 the same for a value in the whole corpus. There are few dates and not
+                 many numbers: whoever has the key can try them all
+      encrypt    Dr. [NAME:v1.6937d7a1.FdV73i38ISlX-fqPEY-cDvyBH6ryFz3HUpnN...
+                 llmsafe reveal turns it back with the key
+
+    All but tag, mask and redact are keyed (HMAC-SHA256; encrypt: AES-256-SIV): without the key
+    nothing can be recomputed, with it everything can. Keep it apart from the corpus. It is read
+    from --key-file or LLMSAFE_SCRUB_KEY, never from the command line.
 
     \b
     Examples:
       llmsafe scrub notes.jsonl clean/ --known-identifiers patients.csv
-      llmsafe scrub fhir/ clean/ --known-identifiers fhir/Patient.ndjson --method tag
-      llmsafe scrub notes.csv clean/ --text-column report --patient-column mrn --key-file key
+      llmsafe scrub notes.jsonl clean/ --method random
+      llmsafe scrub fhir/ clean/ --known-identifiers fhir/Patient.ndjson --method instance
+      llmsafe scrub notes.jsonl sealed/ --method encrypt --key-file key
+      llmsafe scrub notes.csv clean/ --text-column report --patient-column mrn --day-first
       llmsafe scrub notes.parquet clean/ --dry-run --limit 500
     """
     from llmsafe.cli.common import emit_json, finish, progress, say
@@ -91,6 +119,7 @@ def scrub(
         columns=Columns(text=text_column, id=id_column, patient=patient_column, date=date_column),
         method=method,
         lang=lang,
+        day_first=day_first,
         identities=identities,
         shared=shared,
         identities_digest=sha256_files(tables) if tables else "none",

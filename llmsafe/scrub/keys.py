@@ -19,6 +19,7 @@ from llmsafe.errors import InputError
 from llmsafe.files import write_atomic
 
 T = TypeVar("T")
+VARIABLE = "LLMSAFE_SCRUB_KEY"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,19 @@ def make_key(path: Path) -> Key:
     return Key(secret)
 
 
+def given_key(path: Path | None) -> Key | None:
+    """The key of a key file, else that of the environment, else none. Never an argument: the list
+    of processes shows arguments to everybody.
+
+    Raises:
+        InputError: it cannot be read, or is no key.
+    """
+    if path is not None:
+        return load_key(path)
+    text = os.environ.get(VARIABLE)
+    return None if text is None else _parse(text.encode(), f"environment variable {VARIABLE}")
+
+
 def load_key(path: Path) -> Key:
     """A key file: 64 hex digits, or any 16 bytes and more.
 
@@ -63,19 +77,25 @@ def load_key(path: Path) -> Key:
         InputError: no such file, readable by others, or too short.
     """
     try:
-        mode = path.stat().st_mode
-        data = path.read_bytes().strip()
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read()
     except OSError as error:
         raise InputError(f"cannot read key file {path}: {error.strerror}") from error
     if stat.S_IMODE(mode) & 0o077:
         raise InputError(f"key file {path} is readable by others; run: chmod 600 {path}")
+    return _parse(data, f"key file {path}")
+
+
+def _parse(data: bytes, place: str) -> Key:
+    data = data.strip()
     try:
         secret = bytes.fromhex(data.decode())
     except ValueError:
         secret = data
     if len(secret) < 16:
         raise InputError(
-            f"key file {path} holds {len(secret)} bytes; give at least 16, for example from: "
+            f"{place} holds {len(secret)} bytes; give at least 16, for example from: "
             "openssl rand -hex 32"
         )
     return Key(secret)

@@ -34,7 +34,7 @@ from llmsafe.files import (
     write_atomic,
 )
 from llmsafe.notes import Note
-from llmsafe.scrub.keys import Key, load_key, make_key
+from llmsafe.scrub.keys import Key, given_key, load_key, make_key
 from llmsafe.scrub.request import MANIFEST, PROGRESS, Request, check_request, check_spans
 from llmsafe.scrub.settings import Outcome, Settings
 from llmsafe.scrub.tally import Progress, Tally, add_counts
@@ -68,7 +68,7 @@ def scrub_corpus(request: Request, report: Report = _silent) -> ScrubManifest:
     check_request(request)
     check_spans(request)
     method = check_method(request.method)
-    key = load_key(request.key_file) if request.key_file else None
+    key = given_key(request.key_file)
     work = request.work
     with _locked(request, work):
         try:
@@ -92,7 +92,7 @@ def preview(request: Request, report: Report = _silent) -> Tally:
     from llmsafe.scrub.replace import check_method
 
     check_request(request)
-    key = load_key(request.key_file) if request.key_file else Key(os.urandom(32))
+    key = given_key(request.key_file) or Key(os.urandom(32))
     settings = _settings(request, key, check_method(request.method))
     notes = request.source.notes(request.columns, request.limit)
     total = Tally()
@@ -106,7 +106,13 @@ def preview(request: Request, report: Report = _silent) -> Tally:
 
 def _settings(request: Request, key: Key, method: Any) -> Settings:
     return Settings(
-        method, key, request.keep, request.recognisers, request.note_seconds, request.shared
+        method,
+        key,
+        keep=request.keep,
+        recognisers=request.recognisers,
+        note_seconds=request.note_seconds,
+        shared=request.shared,
+        day_first=request.day_first,
     )
 
 
@@ -165,6 +171,7 @@ def _describe(request: Request, key: Key) -> dict[str, Any]:
         "version": __version__,
         "method": request.method,
         "lang": request.lang,
+        "day_first": request.day_first,
         "columns": {
             "text": request.columns.text,
             "id": request.columns.id,

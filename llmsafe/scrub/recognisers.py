@@ -12,7 +12,7 @@ from typing import Any
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub import dates, ids, names, places
+from llmsafe.scrub import dates, ids, names, places, ranges
 
 Find = Callable[[str], Iterable[PhiSpan]]
 
@@ -24,6 +24,7 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("unknown names", ("NAME",), names.find_unknown),
     ("signed initials", ("NAME",), names.find_initials),
     ("dates", ("DATE",), dates.find_dates),
+    ("date ranges", ("DATE",), ranges.find_ranges),
     ("ages", ("AGE",), dates.find_ages),
     ("addresses", ("LOCATION",), places.find_addresses),
     ("cities", ("LOCATION",), places.find_cities),

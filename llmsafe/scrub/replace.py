@@ -1,31 +1,40 @@
-"""Replacing spans: five methods, each a pure function of key, patient and text.
+"""Replacing spans: eight methods, each a pure function of key, patient, note and text.
 
-``tag``        [NAME-1], [DATE-4711]: one number per value and patient; 1 is the patient
-``surrogate``  see :mod:`llmsafe.scrub.surrogate`
+``surrogate``  a stand-in that reads like the real thing, one per value and patient
+``random``     a stand-in drawn anew for every mention: a name that was missed hides among them
+``instance``   [NAME-1], [DATE-47113]: one number per value and patient; 1 is the patient
+``tag``        [NAME]
 ``mask``       ****, whatever the length
 ``redact``     nothing
-``hash``       [NAME:9f86d081884c], keyed, the same for a value everywhere
+``hash``       [NAME:9f86d081884c], keyed, the same for a value everywhere. Whoever has the key can
+               hash every possible date or number and look: only as safe as the key
+``encrypt``    [NAME:v1.3f9a01bc.…], which a key holder can turn back: :mod:`llmsafe.scrub.tokens`
 
-Scrubbing a text again that was tagged, hashed or masked changes nothing.
+Dates move by the patient's offset under ``random`` too, since intervals are what notes are about.
+Scrubbing again a text that was tagged, numbered, hashed, masked or encrypted changes nothing. That
+cannot hold for stand-ins: what tells a scrubber that a name is one tells everybody.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import replace as changed
+from typing import Any, Literal, get_args
 
 from llmsafe.errors import InputError
 from llmsafe.notes import CATEGORIES, PhiSpan
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.normalise import normalise
-from llmsafe.scrub.surrogate import Person, mention_words, surrogate
+from llmsafe.scrub.person import Person, mention_words
+from llmsafe.scrub.surrogate import surrogate
+from llmsafe.scrub.tokens import seal
 
-Method = Literal["tag", "surrogate", "mask", "redact", "hash"]
+Method = Literal["surrogate", "random", "instance", "tag", "mask", "redact", "hash", "encrypt"]
 METHODS: tuple[Method, ...] = get_args(Method)
 # What an earlier scrub wrote; it is no PHI, so scrubbing twice changes nothing.
-TAG = re.compile(rf"\[(?:{'|'.join(CATEGORIES)})(?:-\d{{1,4}}|:[0-9a-f]{{12}})?\]")
+TAG = re.compile(rf"\[(?:{'|'.join(CATEGORIES)})(?:-\d{{1,5}}|:[0-9a-f]{{12}})?\]")
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,6 +59,18 @@ class Edited:
         return offset + shift
 
 
+def move_spans(extra: Mapping[str, Any], edited: Edited) -> dict[str, Any]:
+    """Further columns of a note; gold ``spans`` among them move with its text."""
+    if not isinstance(extra.get("spans"), list):
+        return dict(extra)
+    return {**extra, "spans": [_moved(span, edited) for span in extra["spans"]]}
+
+
+def _moved(span: Any, edited: Edited) -> Any:
+    start, end = edited.move(int(span["start"]), int(span["end"]))
+    return {**span, "start": start, "end": end}
+
+
 def check_method(name: str) -> Method:
     """The method of that name.
 
@@ -63,49 +84,66 @@ def check_method(name: str) -> Method:
 
 
 def replace(
-    text: str, spans: Sequence[PhiSpan], method: Method, key: Key, person: Person
+    text: str, spans: Sequence[PhiSpan], method: Method, key: Key, person: Person, note_id: str
 ) -> Edited:
-    """Replace disjoint, ordered ``spans``; every other character stays as it is."""
-    write = _writer(method, key, person)
+    """Replace disjoint, ordered ``spans``; every other character stays as it is.
+
+    ``note_id`` is the id under which the note is published.
+    """
+    write = _writer(method, key, person, note_id)
     pieces: list[str] = []
     edits: list[tuple[int, int, int]] = []
     position = 0
     for span in spans:
-        new = write(span.category, text[span.start : span.end])
+        new = write(text, span)
         pieces += [text[position : span.start], new]
         edits.append((span.start, span.end, len(new)))
         position = span.end
     return Edited("".join(pieces) + text[position:], tuple(edits))
 
 
-def _writer(method: Method, key: Key, person: Person) -> Callable[[str, str], str]:
-    match method:
-        case "mask":
-            return lambda category, value: "****"
-        case "redact":
-            return lambda category, value: ""
-        case "hash":
-            return lambda category, value: f"[{category}:{key.token(12, category, _plain(value))}]"
-        case "tag":
-            return lambda category, value: f"[{category}-{instance(key, person, category, value)}]"
-        case "surrogate":
-            return lambda category, value: surrogate(key, person, category, value)
+def _writer(
+    method: Method, key: Key, person: Person, note_id: str
+) -> Callable[[str, PhiSpan], str]:
+    def write(text: str, span: PhiSpan) -> str:
+        category, value = span.category, text[span.start : span.end]
+        match method:
+            case "surrogate":
+                return surrogate(key, person, category, value, text[span.end : span.end + 1])
+            case "random":
+                anew = changed(person, mention=f"{note_id} {span.start}")
+                return surrogate(key, anew, category, value, text[span.end : span.end + 1])
+            case "instance":
+                return f"[{category}-{instance(key, person, category, value)}]"
+            case "tag":
+                return f"[{category}]"
+            case "mask":
+                return "****"
+            case "redact":
+                return ""
+            case "hash":
+                return f"[{category}:{key.token(12, category, _plain(value))}]"
+            case "encrypt":
+                return seal(key, note_id, category, value)
+
+    return write
 
 
 def instance(key: Key, person: Person, category: str, value: str) -> int:
     """The number of a value within a patient: 1 for the patient's own name, else a keyed number
-    from 2 to 9999 that is the same in every note without anything being remembered."""
+    from 2 to 99999 that is the same in every note without anything being remembered (of 30 values,
+    two share a number once in 200 patients)."""
     if category != "NAME":
-        return 2 + key.below(9998, "instance", person.scope, category, _plain(value))
+        return 2 + key.below(99998, "instance", person.scope, category, _plain(value))
     words = [w for w in mention_words(value) if len(w) > 1]
     if words and person.own.issuperset(words):
         return 1
     for mention in sorted(person.mentions, key=lambda m: (-len(m), m)):
         longer = [w for w in mention_words(mention) if len(w) > 1]
-        if set(words) <= set(longer):  # a part of a name that this note gives in full
+        if set(words) <= set(longer):  # a part of a name that is given in full elsewhere
             words = longer
             break
-    return 2 + key.below(9998, "instance", person.scope, category, " ".join(sorted(words)))
+    return 2 + key.below(99998, "instance", person.scope, category, " ".join(sorted(words)))
 
 
 def _plain(value: str) -> str:

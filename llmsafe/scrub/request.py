@@ -24,6 +24,7 @@ class Request:
     columns: Columns = field(default_factory=Columns)
     method: str = "surrogate"
     lang: str = "en"
+    day_first: bool = False  # 3/4/2021 is 3 April
     identities: Mapping[str, Identity] = field(default_factory=dict[str, Identity])
     shared: Identity | None = None
     identities_digest: str = "none"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from llmsafe.notes import CATEGORIES, PhiSpan
 
@@ -41,6 +41,26 @@ def _merge(group: list[PhiSpan]) -> PhiSpan:
     winner = max(group, key=strength)
     end = max(span.end for span in group)
     return PhiSpan(group[0].start, end, winner.category, winner.score, winner.source)
+
+
+def subtract(
+    text: str, spans: Iterable[PhiSpan], holes: Sequence[tuple[int, int]]
+) -> Iterator[PhiSpan]:
+    """What of the spans lies outside the ordered, disjoint ``holes``, in order; pieces without a
+    letter or digit are none."""
+    for span in spans:
+        start = span.start
+        for left, right in [hole for hole in holes if hole[1] > span.start and hole[0] < span.end]:
+            yield from _piece(text, span, start, left)
+            start = right
+        yield from _piece(text, span, start, span.end)
+
+
+def _piece(text: str, span: PhiSpan, start: int, end: int) -> Iterator[PhiSpan]:
+    if any(map(str.isalnum, text[start:end])):
+        piece = trim(text, PhiSpan(start, end, span.category, span.score, span.source))
+        if piece is not None:
+            yield piece
 
 
 def trim(text: str, span: PhiSpan) -> PhiSpan | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
@@ -9,14 +10,17 @@ from functools import lru_cache
 from typing import Any
 
 from llmsafe.notes import Note, PhiSpan
-from llmsafe.scrub.dates import shift_date
 from llmsafe.scrub.detect import DetectionError, Detector, build_engine, load_recognisers
+from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known import Identity, KnownMatcher, build_matcher
-from llmsafe.scrub.normalise import mostly_cjk
+from llmsafe.scrub.normalise import mostly_cjk, normalise
+from llmsafe.scrub.person import Person, date_offset, mention_words, roles
 from llmsafe.scrub.recognisers import Finder
-from llmsafe.scrub.replace import TAG, Edited, replace
+from llmsafe.scrub.replace import TAG, Edited, move_spans, replace
+from llmsafe.scrub.resolve import KNOWN, resolve, subtract
 from llmsafe.scrub.settings import Outcome, Settings
-from llmsafe.scrub.surrogate import Person, date_offset, roles
+from llmsafe.scrub.shift import ASSUMED, Shift, read_date, shift_date
+from llmsafe.scrub.tokens import LIKE_A_TOKEN, opens
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,15 +52,35 @@ class Scrubber:
             Finder(matcher.source, _KNOWN_CATEGORIES, matcher.find, "en")
             for matcher in [*matchers, *([self.shared] if self.shared else [])]
         ]
+        key, settings = self.settings.key, self.settings
+        sealed, forged = find_tokens(note, key)
         found = self.detector.detect(note.text, known)
-        earlier = bytearray(len(note.text))  # what an earlier scrub wrote is no PHI
-        for tag in TAG.finditer(note.text):
-            earlier[tag.start() : tag.end()] = b"\1" * len(tag[0])
-        spans = [s for s in found if not any(earlier[s.start : s.end])]
-        person = make_person(note, identity, spans)
-        settings = self.settings
-        edited = replace(note.text, spans, settings.method, settings.key, person)
-        return Outcome(rewrite(note, edited, settings, person), tuple(spans))
+        # Nothing in what an earlier scrub wrote is PHI, unless the tables say so.
+        tags = [tag.span() for tag in TAG.finditer(note.text)]
+        known_spans = [span for span in found if span.source.startswith(KNOWN)]
+        others = [span for span in found if not span.source.startswith(KNOWN)]
+        everything = resolve([*known_spans, *forged, *subtract(note.text, others, tags)])
+        spans = list(subtract(note.text, everything, sealed))
+        person = make_person(note, identity, spans, settings)
+        note_id = note.note_id if sealed else "n-" + key.token(16, "note", note.note_id)
+        edited = replace(note.text, spans, settings.method, key, person, note_id)
+        return Outcome(rewrite(note, edited, settings, person, note_id), tuple(spans))
+
+
+def find_tokens(note: Note, key: Key) -> tuple[list[tuple[int, int]], list[PhiSpan]]:
+    """Tokens that open, and what only looks like one.
+
+    A token of this key and note can only stand where an earlier scrub wrote it, under the id that
+    it gave the note: both stay. Anything else may hold PHI and is PHI as a whole.
+    """
+    sealed: list[tuple[int, int]] = []
+    forged: list[PhiSpan] = []
+    for match in LIKE_A_TOKEN.finditer(note.text):
+        if opens(key, note.note_id, match[0]):
+            sealed.append(match.span())
+        else:
+            forged.append(PhiSpan(*match.span(), "OTHER_ID", 1.0, "token"))
+    return sealed, forged
 
 
 _KNOWN_CATEGORIES = (
@@ -82,40 +106,67 @@ def build_scrubber(settings: Settings) -> Scrubber:
     return Scrubber(settings, Detector(engine, settings.note_seconds), shared)
 
 
-def make_person(note: Note, identity: Identity | None, spans: Sequence[PhiSpan]) -> Person:
-    """The scope of consistency: the patient, or the note where there is no patient."""
+def make_person(
+    note: Note, identity: Identity | None, spans: Sequence[PhiSpan], settings: Settings
+) -> Person:
+    """The scope of consistency: the patient, or the note where there is no patient.
+
+    A name that is found in this note is no stand-in in it, even if it would be one in another.
+    """
     mentions = tuple(note.text[s.start : s.end] for s in spans if s.category == "NAME")
-    year = note.date[:4] if note.date else ""
+    known = identity.names if identity else ()
+    avoid, taken = _reserved(identity) if identity else (frozenset[str](), frozenset[str]())
+    shared = _reserved(settings.shared) if settings.shared else (frozenset[str](), frozenset[str]())
+    scope = f"patient {note.patient_id}" if note.patient_id else f"note {note.note_id}"
     return Person(
-        scope=f"patient {note.patient_id}" if note.patient_id else f"note {note.note_id}",
+        scope=scope,
         own=identity.own_parts() if identity else frozenset(),
-        avoid=identity.parts() if identity else frozenset(),
+        avoid=avoid.union(shared[0], *map(mention_words, mentions)),
+        taken=taken | shared[1],
         female=identity.female if identity else None,
-        year=int(year) if year.isdigit() and int(year) > 0 else None,
-        mentions=mentions,
-        roles=roles(mentions) | (roles(identity.names) if identity else {}),
+        shift=_shift(note, spans, date_offset(settings.key, scope), settings.day_first),
+        mentions=(*mentions, *known),
+        roles=roles(mentions) | roles(known),
     )
 
 
-def rewrite(note: Note, edited: Edited, settings: Settings, person: Person) -> Note:
+@lru_cache(maxsize=4096)
+def _reserved(identity: Identity) -> tuple[frozenset[str], frozenset[str]]:
+    """What no stand-in may be: words of known names and places, letters and digits of numbers."""
+    places = ("LOCATION", "ORGANIZATION", "EMAIL")
+    words = [w for kind, value in identity.values if kind in places for w in _words(value)]
+    numbers = ["".join(_words(value)) for kind, value in identity.values if kind not in places]
+    phones = [n[-length:] for n in numbers if n.isdigit() for length in (7, 10)]
+    return identity.parts() | frozenset(words), frozenset([*numbers, *phones])
+
+
+def _words(value: str) -> list[str]:
+    return re.findall(r"[^\W_]+", normalise(value).text.lower())
+
+
+def _shift(note: Note, spans: Sequence[PhiSpan], days: int, day_first: bool) -> Shift:
+    """How the dates of a note move; if it has none, its text says about when it was written."""
+    shift = Shift(days, day_first=day_first)
+    day = read_date(note.date, shift) if note.date else None
+    if day is not None:
+        return changed(shift, near=day, noted=day)
+    written = [note.text[s.start : s.end] for s in spans if s.category == "DATE"]
+    days_read = [read_date(text, shift) for text in written if re.search(r"(?:19|20)\d\d", text)]
+    near = max((day for day in days_read if day), default=ASSUMED)
+    return changed(shift, near=near, noted=max(near, ASSUMED))
+
+
+def rewrite(note: Note, edited: Edited, settings: Settings, person: Person, note_id: str) -> Note:
     """The note to publish: pseudonyms for its ids, its date moved, further columns dropped unless
     they are kept by name. Gold ``spans`` that are kept move with the text."""
-    key = settings.key
     extra: dict[str, Any] = {name: note.extra[name] for name in settings.keep if name in note.extra}
-    if isinstance(extra.get("spans"), list):
-        extra["spans"] = [_moved(span, edited) for span in extra["spans"]]
     return changed(
         note,
-        note_id="n-" + key.token(16, "note", note.note_id),
+        note_id=note_id,
         patient_id=None
         if note.patient_id is None
-        else "p-" + key.token(12, "patient", note.patient_id),
+        else "p-" + settings.key.token(12, "patient", note.patient_id),
         text=edited.text,
-        date=shift_date(note.date, date_offset(key, person.scope)) if note.date else None,
-        extra=extra,
+        date=shift_date(note.date, person.shift) if note.date else None,
+        extra=move_spans(extra, edited),
     )
-
-
-def _moved(span: Any, edited: Edited) -> Any:
-    start, end = edited.move(int(span["start"]), int(span["end"]))
-    return {**span, "start": start, "end": end}

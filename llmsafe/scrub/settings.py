@@ -16,6 +16,7 @@ class Settings:
 
     ``keep``: further columns to keep. ``recognisers``: ``module:name`` of the user's own.
     ``note_seconds``: limit for one note. ``shared``: identifiers that belong to every note.
+    ``day_first``: 3/4/2021 is 3 April.
     """
 
     method: Method
@@ -24,6 +25,7 @@ class Settings:
     recognisers: tuple[str, ...] = ()
     note_seconds: float = 20.0
     shared: Identity | None = None
+    day_first: bool = False
 
 
 @dataclass(frozen=True, repr=False)

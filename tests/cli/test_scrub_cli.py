@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ from typer.testing import CliRunner
 
 from llmsafe.cli.scrub import scrub
 from llmsafe.errors import EvidenceError, InputError, SetupError
+from llmsafe.notes import Note
+from llmsafe.scrub.keys import Key
+from llmsafe.scrub.known import Identity
+from llmsafe.scrub.replace import METHODS
+from llmsafe.scrub.scrubber import build_scrubber
+from llmsafe.scrub.settings import Settings
 
 APP = typer.Typer()
 APP.command()(scrub)
@@ -35,7 +42,7 @@ def corpus(tmp_path: Path) -> Path:
 
 def test_json_alone_is_on_stdout(corpus: Path, tmp_path: Path) -> None:
     command = ["scrub", str(corpus), str(tmp_path / "out"), "--json", "--workers", "1"]
-    command += ["--known-identifiers", str(tmp_path / "people.csv"), "--method", "tag"]
+    command += ["--known-identifiers", str(tmp_path / "people.csv"), "--method", "instance"]
     done = CliRunner().invoke(APP, command[1:])
     assert done.exit_code == 0, done.output
     counts = json.loads(done.stdout)
@@ -70,10 +77,62 @@ def test_dry_run_counts_only(corpus: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_every_method_is_documented_by_what_it_does() -> None:
+    key, identity = Key(b"k" * 32), Identity("p1", ("Ann Okafor",), ("Ann Okafor",), female=True)
+    text = scrub.__doc__ or ""
+    example = re.search(r'makes of "(.+)":', text)
+    assert example is not None
+    note = Note("n1", example[1], "p1", "2021-03-20")
+    for method in METHODS:
+        shown = re.search(rf"\n      {method} +(.+?)(?:\.\.\.)?\n", text)
+        assert shown is not None, method
+        done = build_scrubber(Settings(method, key)).scrub(note, identity).note
+        assert done is not None
+        assert done.text.startswith(shown[1]), method
+        assert len(shown[1]) > 20
+
+
+def test_the_key_may_come_from_the_environment(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMSAFE_SCRUB_KEY", "5a" * 32)
+    key_file = tmp_path / "key"
+    key_file.write_text("5a" * 32)
+    key_file.chmod(0o600)
+    parts: list[bytes] = []
+    for name, more in (("one", []), ("two", ["--key-file", str(key_file)])):
+        done = CliRunner().invoke(APP, [str(corpus), str(tmp_path / name), "--workers", "1", *more])
+        assert done.exit_code == 0, done.output
+        assert not (tmp_path / name / "vault" / "scrub.key").exists()
+        parts += [part.read_bytes() for part in (tmp_path / name / "corpus").iterdir()]
+        assert "5a5a" not in done.output
+    assert parts[0] == parts[1]
+    monkeypatch.setenv("LLMSAFE_SCRUB_KEY", "short")
+    done = CliRunner().invoke(APP, [str(corpus), str(tmp_path / "three")])
+    assert isinstance(done.exception, InputError)
+    assert "LLMSAFE_SCRUB_KEY holds 5 bytes" in str(done.exception)
+    assert "short" not in str(done.exception)
+
+
+def test_day_first_is_part_of_the_run(corpus: Path, tmp_path: Path) -> None:
+    counts: list[str] = []
+    for name, more in (("us", []), ("uk", ["--day-first"])):
+        command = [str(corpus), str(tmp_path / name), "--workers", "1", *more]
+        command += ["--key-file", str(corpus.parent / "key")]
+        (corpus.parent / "key").write_text("5a" * 32)
+        (corpus.parent / "key").chmod(0o600)
+        assert CliRunner().invoke(APP, command).exit_code == 0
+        [part] = (tmp_path / name / "corpus").iterdir()
+        counts.append(part.read_text())
+        manifest = json.loads((tmp_path / name / "vault" / "scrub_manifest.json").read_text())
+        assert manifest["settings"]["day_first"] == bool(more)
+    assert counts[0] != counts[1]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--method", "encrypt"], "'encrypt' is not available; choose one of tag, surrogate, mask"),
+        (["--method", "scramble"], "'scramble' is not available; choose one of surrogate, random"),
         (["--lang", "zh"], "'zh' has no recognisers yet"),
         (["--text-column", "body"], "no column 'body'; columns present: author, note_id"),
         (["--key-file", "missing"], "cannot read key file"),

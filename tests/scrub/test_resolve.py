@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsafe.notes import CATEGORIES, PhiSpan
-from llmsafe.scrub.resolve import resolve, trim
+from llmsafe.scrub.resolve import resolve, subtract, trim
 
 
 @st.composite
@@ -62,3 +62,26 @@ def test_impossible_spans_are_refused(start: int, end: int) -> None:
 def test_trim_keeps_what_is_not_blank() -> None:
     assert trim("a  bc \n", PhiSpan(1, 7, "NAME")) == PhiSpan(3, 5, "NAME")
     assert trim("a   b", PhiSpan(1, 4, "NAME")) is None
+
+
+@given(st.lists(spans(), max_size=8), st.lists(st.integers(0, 60), max_size=6, unique=True))
+def test_what_is_subtracted_is_gone_and_the_rest_stays(
+    items: list[PhiSpan], cuts: list[int]
+) -> None:
+    edges = sorted(cuts)
+    holes = list(zip(edges[::2], edges[1::2], strict=False))
+    text = "x" * 60
+    left = list(subtract(text, resolve(items), holes))
+    gone = {i for start, end in holes for i in range(start, end)}
+    assert covered(left) == covered(items) - gone
+    assert all(a.end <= b.start for a, b in pairwise(left))
+    assert {s.category for s in left} <= {s.category for s in items}
+
+
+def test_what_is_left_beside_a_hole_is_trimmed_or_dropped() -> None:
+    text = "ab [x], cd"
+    assert list(subtract(text, [PhiSpan(0, 10, "NAME")], [(3, 6)])) == [
+        PhiSpan(0, 2, "NAME"),
+        PhiSpan(6, 10, "NAME"),
+    ]
+    assert list(subtract(text, [PhiSpan(2, 8, "NAME")], [(3, 6)])) == []  # a space and a comma

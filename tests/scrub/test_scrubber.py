@@ -15,13 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
 
-from llmsafe.notes import Note, PhiSpan
+from llmsafe.notes import CATEGORIES, Note, PhiSpan
 from llmsafe.scrub.detect import DetectionError, Detector, build_engine, load_recognisers
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known import Identity
 from llmsafe.scrub.replace import METHODS
+from llmsafe.scrub.reveal import Revealed, reveal_note
 from llmsafe.scrub.scrubber import Scrubber, build_scrubber
 from llmsafe.scrub.settings import Settings
+from llmsafe.scrub.tokens import key_id, seal
 
 KEY = Key(b"k" * 32)
 SENTINEL = "Zebulon Quackenbush"
@@ -80,30 +82,112 @@ CLEAN = [
 @given(
     st.lists(st.sampled_from(CLEAN), min_size=1, max_size=8),
     st.sampled_from([" ", "\n", "\n\n", "\t"]),
+    st.sampled_from(METHODS),
 )
 def test_clean_text_is_byte_identical(
-    scrubbers: dict[str, Scrubber], sentences: list[str], joint: str
+    scrubbers: dict[str, Scrubber], sentences: list[str], joint: str, method: str
 ) -> None:
     text = joint.join(sentences)
-    done = scrubbers["surrogate"].scrub(Note("n", text)).note
+    done = scrubbers[method].scrub(Note("n", text)).note
     assert done is not None
     assert done.text == text
 
 
+# A stand-in that a scrubber could tell from a name, everybody could.
+ONCE = [method for method in METHODS if method not in ("surrogate", "random")]
+PARTS = [*CLEAN, *(c.replace("{}", f) for c in CARRIERS for f in FORMS[:12])]
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(
-        st.sampled_from([*CLEAN, *(c.replace("{}", f) for c in CARRIERS for f in FORMS[:12])]),
-        max_size=4,
-    )
-)
-def test_tagging_twice_changes_nothing(scrubbers: dict[str, Scrubber], parts: list[str]) -> None:
-    for method in ("tag", "hash", "mask"):
+@given(st.lists(st.sampled_from(PARTS), max_size=4))
+def test_scrubbing_twice_changes_nothing(scrubbers: dict[str, Scrubber], parts: list[str]) -> None:
+    for method in ONCE:
         once = scrubbers[method].scrub(Note("n", " ".join(parts)), IDENTITY).note
         assert once is not None
-        twice = scrubbers[method].scrub(Note("n", once.text), IDENTITY).note
-        assert twice is not None
-        assert twice.text == once.text
+        for again in (method, "tag") if method != "redact" else (method,):
+            twice = scrubbers[again].scrub(Note(once.note_id, once.text), IDENTITY).note
+            assert twice is not None
+            assert twice.text == once.text
+
+
+def test_scrubbing_twice_with_stand_ins_is_another_scrub(scrubbers: dict[str, Scrubber]) -> None:
+    once = scrubbers["surrogate"].scrub(Note("n", "Seen by Dr. Ann Lee on 3/4/2020.")).note
+    assert once is not None
+    twice = scrubbers["surrogate"].scrub(Note("n", once.text)).note
+    assert twice is not None
+    assert twice.text != once.text
+
+
+# --- tokens and tags in the notes ---------------------------------------------------------------
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.sampled_from([*PARTS, "Frau Müller 🙂 ", "[", "]]", "[NAME", ":v1."]), max_size=5),
+    st.sampled_from([" ", "", "\n"]),
+)
+def test_encryption_turns_back_byte_for_byte(
+    scrubbers: dict[str, Scrubber], parts: list[str], joint: str
+) -> None:
+    text = joint.join(parts)
+    sealed = scrubbers["encrypt"].scrub(Note("n", text, "p1", "2020-01-02"), IDENTITY)
+    assert sealed.note is not None
+    assert not TRACES.search(re.sub(r"\[[A-Z_]+:v1[^]]*\]|[^A-Za-z0-9]", "", sealed.note.text))
+    counts = Revealed()
+    assert reveal_note(sealed.note, KEY, CATEGORIES, counts).text == text
+    assert counts.revealed.total() == len(sealed.spans)
+    assert counts.refused == 0
+
+
+FAKES = [
+    "[NAME:v1.00000000.S293YWxjenlrIFRoYW5kaXdl]",
+    "[NAME:v1." + key_id(KEY) + "." + "A" * 43 + "]",
+    "[NAME:v1." + key_id(KEY) + ".Kowalczyk]",
+    seal(Key(b"x" * 32), "n", "NAME", "Kowalczyk"),
+    seal(KEY, "another note", "NAME", "Kowalczyk"),
+    seal(KEY, "n", "NAME", "Kowalczyk")[:-9],
+]
+
+
+@pytest.mark.parametrize("fake", FAKES)
+@pytest.mark.parametrize("method", METHODS)
+def test_what_only_looks_like_a_token_is_scrubbed_whole(
+    scrubbers: dict[str, Scrubber], fake: str, method: str
+) -> None:
+    text = f"Seen today {fake} and all is well."
+    outcome = scrubbers[method].scrub(Note("n", text))
+    assert outcome.note is not None
+    assert [(s.category, text[s.start : s.end]) for s in outcome.spans] == [("OTHER_ID", fake)]
+    assert fake not in outcome.note.text
+    assert "Kowalczyk" not in outcome.note.text
+    if method == "encrypt":
+        counts = Revealed()
+        assert reveal_note(outcome.note, KEY, CATEGORIES, counts).text == text
+        assert dict(counts.revealed) == {"OTHER_ID": 1}  # itself, and not what it says it holds
+
+
+def test_a_token_of_this_note_stays_whatever_the_method(scrubbers: dict[str, Scrubber]) -> None:
+    text = f"Seen by {seal(KEY, 'n', 'NAME', 'Kowalczyk')} and Dr. Kowalczyk."
+    for method in METHODS:
+        done = scrubbers[method].scrub(Note("n", text), IDENTITY).note
+        assert done is not None
+        assert done.note_id == "n"  # the token vouches for the id
+        assert done.text.startswith(text[: text.index(" and")])
+        assert "Kowalczyk" not in done.text
+
+
+def test_a_known_number_that_stands_like_a_tag_is_replaced(scrubbers: dict[str, Scrubber]) -> None:
+    identity = Identity("p1", values=(("MRN", "77419"),))
+    for text in ("Chart [MRN-77419] is here.", "Chart [MRN-77418] is here."):
+        done = scrubbers["mask"].scrub(Note("n", text), identity).note
+        assert done is not None
+        assert (done.text == text) == ("77418" in text)
+
+
+def test_a_tag_shields_nothing_beside_it(scrubbers: dict[str, Scrubber]) -> None:
+    done = scrubbers["mask"].scrub(Note("n", "See http://kowalczyk.org/[NAME-1]/x for more.")).note
+    assert done is not None
+    assert done.text == "See ****[NAME-1]/x for more."
 
 
 def test_ids_dates_and_columns(scrubbers: dict[str, Scrubber]) -> None:
@@ -121,12 +205,22 @@ def test_ids_dates_and_columns(scrubbers: dict[str, Scrubber]) -> None:
     assert done.patient_id is not None
     assert re.fullmatch(r"p-[0-9a-f]{12}", done.patient_id)
     assert done.date != "2020-03-04"
-    keeper = build_scrubber(Settings("tag", KEY, keep=("kind", "spans")))
+    keeper = build_scrubber(Settings("instance", KEY, keep=("kind", "spans")))
     kept = keeper.scrub(note).note
     assert kept is not None
     assert kept.extra["kind"] == "progress"
     [span] = kept.extra["spans"]
     assert re.fullmatch(r"\[NAME-\d+\]", kept.text[span["start"] : span["end"]])
+
+
+def test_no_stand_in_is_a_name_of_the_same_note(scrubbers: dict[str, Scrubber]) -> None:
+    names = ("Nadine", "Naomi", "Phoebe", "Sylvia", "Ramona", "Simone", "Olga", "Flora", "Edith")
+    text = " ".join(f"Ms. {name} Beckwith called Ms. Anna Holloway." for name in names)
+    for i in range(8):
+        for method in ("surrogate", "random"):
+            done = scrubbers[method].scrub(Note("n", text, f"p{i}")).note
+            assert done is not None
+            assert not {*names, "Beckwith", "Holloway", "Anna"} & set(re.findall(r"\w+", done.text))
 
 
 def test_dates_keep_their_interval_over_notes(scrubbers: dict[str, Scrubber]) -> None:
