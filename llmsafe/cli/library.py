@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-KINDS = ("recipes", "configs", "accelerate", "policies")
+FILES = ("recipes", "configs", "accelerate", "policies")
+KINDS = (*FILES, "attacks")
 
 
 @dataclass(frozen=True)
@@ -30,26 +31,33 @@ def ls(
     kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The list as JSON on stdout.")] = False,
 ) -> None:
-    """List recipes, their configurations, and audit policies; copy one with `llmsafe cp`.
+    """List recipes, their configurations and audit policies (copy one with `llmsafe cp`), and what
+    an audit can measure.
 
     \b
     Examples:
       llmsafe ls
       llmsafe ls configs
+      llmsafe ls attacks
     """
+    from llmsafe.audit.catalogue import CATALOGUE
     from llmsafe.cli.common import emit_json
 
     if kind is not None and kind not in KINDS:
         raise _unknown("kind", kind, KINDS)
-    items = [item for item in library() if kind in (None, item.kind)]
+    rows = [(item.kind, item.name, item.about) for item in library()]
+    for entry in CATALOGUE:
+        how = f" ({entry.option})" if entry.option else ""
+        rows.append(("attacks", entry.name, entry.about + how))
+    rows = [row for row in rows if kind in (None, row[0])]
     if as_json:
-        emit_json([{"kind": i.kind, "name": i.name, "about": i.about} for i in items])
+        emit_json([{"kind": kind, "name": name, "about": about} for kind, name, about in rows])
         return
-    width = max((len(item.name) for item in items), default=0)
-    for index, item in enumerate(items):
-        if index == 0 or items[index - 1].kind != item.kind:
-            print(f"{'' if index == 0 else chr(10)}{item.kind}")
-        print(f"  {item.name:<{width}}  {item.about}".rstrip())
+    width = max((len(name) for _, name, _ in rows), default=0)
+    for index, (own, name, about) in enumerate(rows):
+        if index == 0 or rows[index - 1][0] != own:
+            print(f"{'' if index == 0 else chr(10)}{own}")
+        print(f"  {name:<{width}}  {about}".rstrip())
 
 
 def cp(
@@ -82,7 +90,7 @@ def cp(
 def library() -> list[Item]:
     """Every file that comes with the package, by kind and name."""
     found = [Item(kind, name, path) for kind, name, path in _files()]
-    return sorted(found, key=lambda item: (KINDS.index(item.kind), item.name))
+    return sorted(found, key=lambda item: (FILES.index(item.kind), item.name))
 
 
 def find(name: str) -> Item:

@@ -65,12 +65,14 @@ def make_tokenizer(folder: Path, texts: list[str]) -> PreTrainedTokenizerFast:
     return fast
 
 
-def make_model(folder: Path, *, seed: int = 0, vocabulary: int = 320) -> LlamaForCausalLM:
+def make_model(
+    folder: Path, *, seed: int = 0, vocabulary: int = 320, hidden: int = 32
+) -> LlamaForCausalLM:
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=vocabulary,
-        hidden_size=32,
-        intermediate_size=64,
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
         num_hidden_layers=1,
         num_attention_heads=4,
         max_position_embeddings=128,
