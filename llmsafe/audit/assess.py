@@ -30,7 +30,7 @@ from llmsafe.artifacts import (
     Utility,
     Verdict,
 )
-from llmsafe.audit.attacks import attacks
+from llmsafe.audit.attacks import game_attacks
 from llmsafe.audit.canaries import (
     CONFIDENCE,
     DEFAULT_DELTA,
@@ -120,8 +120,10 @@ def _play(
             f"{len(planted) + len(withheld)} of {len(manifest.canaries)} canaries have a score; "
             "a game that loses canaries after the coins fell proves nothing: audit again"
         )
-    name, attack = next(iter(attacks(table.has_base).items()))
-    inside, outside = scores_of(attack, planted), scores_of(attack, withheld)
+    played = game_attacks(table.has_base)
+    inside = {name: scores_of(attack, planted) for name, attack in played.items()}
+    outside = {name: scores_of(attack, withheld) for name, attack in played.items()}
+    name, attack = next(iter(played.items()))
     cut = sum(row.secret is None for row in (*planted, *withheld))
     if cut:
         missing.append(
@@ -130,16 +132,14 @@ def _play(
                 why=f"their secret lies beyond {table.max_tokens} tokens; raise --max-tokens",
             )
         )
-    game = summary(manifest, inside, outside, attack=name)
+    game = summary(manifest, inside[name], outside[name], attack=name)
     delta = privacy.delta if privacy else DEFAULT_DELTA
     # Two bounds that judge share the chance of error, so that their alarm keeps it.
     confidence = 1 - (1 - CONFIDENCE) / 2 if tables.repeats else CONFIDENCE
     bounds: list[Bound] = []
     if manifest.probability == 0.5:
         rng = np.random.default_rng(seed)
-        bounds += one_run_bounds(
-            inside, outside, attack=name, delta=delta, rng=rng, confidence=confidence
-        )
+        bounds += one_run_bounds(inside, outside, delta=delta, rng=rng, confidence=confidence)
     else:
         missing.append(
             Unmeasured(
@@ -245,7 +245,7 @@ def canary_outcomes(
 
     ``reveal`` writes the secrets themselves, which are invented; else their SHA-256.
     """
-    name, attack = next(iter(attacks(table.has_base).items()))
+    name, attack = next(iter(game_attacks(table.has_base).items()))
     planted, withheld = table.of("planted"), table.of("withheld")
     bits = canary_exposures(planted, withheld)
     known = {canary.canary_id: canary for canary in manifest.canaries}

@@ -107,12 +107,27 @@ TARGET_ONLY: Mapping[str, Attack] = {
 
 
 def attacks(has_base: bool) -> dict[str, Attack]:
-    """The attacks that can be run, the primary one first.
+    """The attacks that can be run, the primary one on notes and patients first.
 
     The primary attack is fixed here, before any score is seen: the difference to the base model,
-    or the loss where no base is known.
+    or the loss where no base is known. The canary game has its own: :func:`game_attacks`.
     """
     return {**NEEDS_BASE, **TARGET_ONLY} if has_base else dict(TARGET_ONLY)
+
+
+GAME = ("zlib", "loss", "base_difference")
+"""What the canary game is played with, the primary attack first.
+
+Canaries are alike: what a model has learned of their form it knows of the withheld ones, too, so
+that the base, which has not, calibrates little and adds its own spread. Fixed on development runs
+(docs/results/canary-power-demo-1000.md).
+"""
+
+
+def game_attacks(has_base: bool) -> dict[str, Attack]:
+    """Those of ``GAME`` that can be run, in its order."""
+    known = attacks(has_base)
+    return {name: known[name] for name in GAME if name in known}
 
 
 def pool(rows: Sequence[Row]) -> Row:

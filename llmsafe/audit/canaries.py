@@ -7,7 +7,7 @@ so whatever tells them apart is what the model learned from training on them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -22,7 +22,8 @@ from llmsafe.artifacts import (
     Membership,
     Rate,
 )
-from llmsafe.audit.membership import Scores, attacks, judge_attack, scores_of
+from llmsafe.audit.attacks import Scores, attacks, game_attacks
+from llmsafe.audit.membership import judge_attack, scores_of
 from llmsafe.audit.scores import Row
 from llmsafe.stats import (
     best_of,
@@ -39,7 +40,7 @@ ONE_RUN = "one-run (arXiv 2305.08846, Theorem 5.2)"
 ONE_RUN_GAUSSIAN = "one-run, f-DP (arXiv 2410.22235)"
 CURVE_POINTS = 200
 _BINS = 30
-_COINS = "independent fair coins, one unit per canary, number of guesses corrected for"
+_COINS = "independent fair coins, one unit per canary, attack and number of guesses corrected for"
 _ASSUMED: dict[Literal["dp", "gaussian"], str] = {
     "dp": _COINS,
     "gaussian": f"{_COINS}; a Gaussian trade-off curve",
@@ -49,52 +50,56 @@ _ASSUMED: dict[Literal["dp", "gaussian"], str] = {
 def canary_membership(
     planted: Sequence[Row], withheld: Sequence[Row], *, has_base: bool
 ) -> list[Membership]:
-    """Every attack on the canaries, the primary one first."""
+    """Every attack on the canaries, the game's first; the first of all is the primary one."""
+    order = {**game_attacks(has_base), **attacks(has_base)}
     return [
         judge_attack(
             name, "canaries", scores_of(attack, planted), scores_of(attack, withheld),
             primary=index == 0,
         )
-        for index, (name, attack) in enumerate(attacks(has_base).items())
+        for index, (name, attack) in enumerate(order.items())
     ]  # fmt: skip
 
 
 def one_run_bounds(
-    planted: Scores,
-    withheld: Scores,
+    planted: Mapping[str, Scores],
+    withheld: Mapping[str, Scores],
     *,
-    attack: str,
     delta: float,
     rng: np.random.Generator,
     confidence: float = CONFIDENCE,
 ) -> list[Bound]:
     """Lower bounds on ε from one training run: the highest and lowest scores are guessed.
 
-    Valid if each canary was planted by its own fair coin and is one privacy unit, planted once.
-    How many are guessed is chosen on the scores, from a grid that their number fixes, and paid for
-    (:func:`llmsafe.stats.one_run_sweep`); without that, pure noise shows ε > 0 in a fifth of all
-    audits. The first bound holds for any mechanism and is the one that judges. The second takes
-    the mechanism to have a Gaussian trade-off curve, as DP-SGD of many steps nearly has, and
-    proves more.
+    ``planted`` and ``withheld`` hold the scores by attack. Valid if each canary was planted by its
+    own fair coin and is one privacy unit, planted once. Which attack, and how many are guessed
+    (from a grid that the number of canaries fixes), is chosen on the scores and paid for: every
+    choice is tested at its share of the error probability. Without that, pure noise shows ε > 0 in
+    a fifth of all audits. The first bound holds for any mechanism and is the one that judges. The
+    second takes the mechanism to have a Gaussian trade-off curve, as DP-SGD of many steps nearly
+    has, and proves more.
     """
-    scores = np.concatenate([planted, withheld])
-    coins = np.repeat([True, False], [planted.size, withheld.size])
     ties = int(rng.integers(1 << 63))  # one order of equal scores for both
-    bounds: list[Bound] = []
+    each = 1 - (1 - confidence) / len(planted)
     families: tuple[tuple[str, Literal["dp", "gaussian"]], ...] = (
         (ONE_RUN, "dp"),
         (ONE_RUN_GAUSSIAN, "gaussian"),
     )
+    bounds: list[Bound] = []
     for method, family in families:
-        sweep = one_run_sweep(
-            scores,
-            coins,
-            delta,
-            confidence,
-            np.random.default_rng(ties),
-            family="gdp" if family == "gaussian" else "dp",
-        )
-        best = best_of(sweep)
+        sweeps = {
+            name: one_run_sweep(
+                np.concatenate([planted[name], withheld[name]]),
+                np.repeat([True, False], [planted[name].size, withheld[name].size]),
+                delta,
+                each,
+                np.random.default_rng(ties),
+                family="gdp" if family == "gaussian" else "dp",
+            )
+            for name in planted
+        }
+        attack = max(sweeps, key=lambda name: best_of(sweeps[name]).epsilon_lower)
+        best = best_of(sweeps[attack])
         bounds.append(
             Bound(
                 method=method,
@@ -102,13 +107,13 @@ def one_run_bounds(
                 attack=attack,
                 delta=delta,
                 confidence=confidence,
-                canaries=scores.size,
+                canaries=planted[attack].size + withheld[attack].size,
                 guesses=best.guesses,
                 correct=best.correct,
                 epsilon_lower=best.epsilon_lower,
                 ceiling=best.ceiling,
                 family=family,
-                choices=best.choices,
+                choices=sum(map(len, sweeps.values())),
                 curve=[
                     BoundPoint(
                         guesses=one.guesses,
@@ -116,7 +121,7 @@ def one_run_bounds(
                         epsilon_lower=one.epsilon_lower,
                         ceiling=one.ceiling,
                     )
-                    for one in sweep
+                    for one in sweeps[attack]
                 ],
             )
         )

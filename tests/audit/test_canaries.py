@@ -63,13 +63,17 @@ def manifest(count):
     )  # fmt: skip
 
 
+def bounds(planted, withheld, **how):
+    return one_run_bounds({"a": planted}, {"a": withheld}, **how)
+
+
 def test_bound_on_noise_is_rarely_above_zero():
     rng = np.random.default_rng(0)
     claimed = 0
     for _ in range(1000):
         coins = rng.random(200) < 0.5
         scores = rng.normal(size=200)
-        bound = one_run_bounds(scores[coins], scores[~coins], attack="a", delta=1e-5, rng=rng)[0]
+        bound = bounds(scores[coins], scores[~coins], delta=1e-5, rng=rng)[0]
         claimed += bound.epsilon_lower > 0
     assert claimed / 1000 <= 0.05
 
@@ -92,18 +96,15 @@ def test_choosing_the_guesses_on_the_scores_would_lie():
 
 def test_constant_scores_prove_nothing():
     rng = np.random.default_rng(0)
-    found = [
-        one_run_bounds(np.zeros(100), np.zeros(100), attack="a", delta=1e-5, rng=rng)
-        for _ in range(50)
-    ]
+    found = [bounds(np.zeros(100), np.zeros(100), delta=1e-5, rng=rng) for _ in range(50)]
     for index in (0, 1):
-        assert np.mean([bounds[index].epsilon_lower > 0 for bounds in found]) < 0.1
+        assert np.mean([one[index].epsilon_lower > 0 for one in found]) < 0.1
 
 
 def test_perfect_scores_reach_the_ceiling_and_swapped_ones_nothing():
     rng = np.random.default_rng(0)
     high, low = rng.normal(9, 1, 250), rng.normal(0, 1, 250)
-    bound = one_run_bounds(high, low, attack="a", delta=1e-5, rng=rng)[0]
+    bound = bounds(high, low, delta=1e-5, rng=rng)[0]
     assert (bound.canaries, bound.guesses, bound.correct) == (500, 250, 250)
     assert bound.epsilon_lower == bound.ceiling
     # Two numbers of guesses are tried, each at half of the 5 %.
@@ -111,15 +112,15 @@ def test_perfect_scores_reach_the_ceiling_and_swapped_ones_nothing():
     assert bound.choices == 2
     assert bound.ceiling == epsilon_one_run_ceiling(500, 250, 1e-5, 0.975)
     assert bound.ceiling < epsilon_one_run_ceiling(500, 250, 1e-5, 0.95)
-    assert [b.epsilon_lower for b in one_run_bounds(
-        low, high, attack="a", delta=1e-5, rng=rng
+    assert [b.epsilon_lower for b in bounds(
+        low, high, delta=1e-5, rng=rng
     )] == [0, 0]  # fmt: skip
 
 
 def test_the_gaussian_family_proves_more_and_says_what_it_assumes():
     rng = np.random.default_rng(0)
     inside, outside = rng.normal(2, 1, 500), rng.normal(0, 1, 500)
-    plain, gaussian = one_run_bounds(inside, outside, attack="a", delta=1e-5, rng=rng)
+    plain, gaussian = bounds(inside, outside, delta=1e-5, rng=rng)
     assert (plain.family, gaussian.family) == ("dp", "gaussian")
     assert 0 < plain.epsilon_lower < gaussian.epsilon_lower <= gaussian.ceiling
     assert "Gaussian" in gaussian.assumption
@@ -131,11 +132,27 @@ def test_the_grid_of_guesses_depends_on_the_number_of_canaries_alone():
     rng = np.random.default_rng(0)
     for shift in (0.0, 5.0):
         inside, outside = rng.normal(shift, 1, 600), rng.normal(0, 1, 400)
-        for bound in one_run_bounds(inside, outside, attack="a", delta=1e-5, rng=rng):
+        for bound in bounds(inside, outside, delta=1e-5, rng=rng):
             assert [point.guesses for point in bound.curve] == [31, 125, 500]
             best = max(bound.curve, key=lambda point: point.epsilon_lower)
             assert bound.epsilon_lower == best.epsilon_lower
             assert bound.ceiling == max(point.ceiling for point in bound.curve)
+
+
+def test_the_attack_is_chosen_and_paid_for():
+    """The best of three attacks, each at a third: right on noise, near the best one on a leak."""
+    rng = np.random.default_rng(5)
+    claimed = 0
+    for _ in range(500):
+        noise = [{n: rng.normal(size=100) for n in "abc"} for _ in range(2)]
+        claimed += one_run_bounds(*noise, delta=1e-5, rng=rng)[0].epsilon_lower > 0
+    assert claimed / 500 <= 0.05
+    inside = {"a": rng.normal(size=500), "b": rng.normal(4, 1, 500), "c": rng.normal(1, 1, 500)}
+    outside = {name: rng.normal(size=500) for name in "abc"}
+    bound, _ = one_run_bounds(inside, outside, delta=1e-5, rng=rng)
+    alone, _ = bounds(inside["b"], outside["b"], delta=1e-5, rng=rng)
+    assert (bound.attack, bound.choices) == ("b", 9)
+    assert 0.9 * alone.epsilon_lower < bound.epsilon_lower < alone.epsilon_lower
 
 
 def test_summary_counts_every_canary_once():

@@ -44,7 +44,9 @@ def call(*args: object):
 def test_ls_names_kinds_and_says_what_each_is(shelf):
     result = call("ls")
     assert result.exit_code == 0
-    assert result.stdout == (
+    files, _, attacks = result.stdout.partition("\nattacks\n")
+    assert "\n  recall           membership:" in attacks
+    assert files == (
         "recipes\n"
         "  dp_lora.py             Fine-tune with a guarantee.\n"
         "  silent.py\n"
@@ -69,6 +71,18 @@ def test_ls_of_one_kind_and_as_json(shelf):
     error = call("ls", "config").exception
     assert isinstance(error, InputError)
     assert "did you mean configs?" in str(error)
+
+
+def test_ls_knows_every_attack_that_an_audit_can_name():
+    from llmsafe.audit.attacks import attacks
+    from llmsafe.audit.catalogue import CATALOGUE
+    from llmsafe.audit.request import EXTRAS
+
+    known = {entry.name for entry in CATALOGUE}
+    assert {*attacks(True), *EXTRAS} <= known
+    assert len(known) == len(CATALOGUE)
+    options = {entry.option for entry in CATALOGUE}
+    assert {f"--also {name}" for name in EXTRAS} <= options
 
 
 @pytest.mark.parametrize("name", ["configs/default.yaml", "default.yaml", "default"])
