@@ -108,13 +108,15 @@ class Message:
         yield self._patient_id(block), block
 
     def _patient_id(self, block: list[Segment]) -> str | None:
-        """The medical record number in PID-3 or its first id; else what other field names one."""
+        """The medical record number in PID-3 or its first id; else what other field names one, or
+        name and birth date: notes of a patient must not count as nobody's."""
         for pid in (segment for segment in block if segment[0] == "PID"):
             ids = self.repeats(pid, 3)
             record = [parts for parts in ids if len(parts) > 4 and parts[4] == "MR"]
             others = (self.repeats(pid, number) for number in (2, 4, 18, 19))
             found = [*record, *ids, *(parts for one in others for parts in one)]
-            return next((parts[0].strip() for parts in found if parts[0].strip()), None)
+            name = self.first(pid, 5) and f"{self.field(pid, 5)} {self.field(pid, 7)}".strip()
+            return next((parts[0].strip() for parts in found if parts[0].strip()), name or None)
         return None
 
 

@@ -199,6 +199,7 @@ def test_notes_after_the_second_patient_belong_to_the_second(tmp_path: Path) -> 
         ("PID|1||55^^^X^PI", "55"),
         ("PID|1|44|", "44"),
         ("PID|1||\"\"|||||||||||||||99", "99"),
+        ("PID|1||||Doe^Jane||19600304", "Doe^Jane 19600304"),
         ("PID|1", None),
     ],
 )  # fmt: skip
