@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,21 +61,6 @@ def bad(record: Record, reason: str) -> Bad:
     if isinstance(raw, dict):
         raw = json.dumps(raw, default=str, ensure_ascii=False).encode(errors="surrogatepass")
     return Bad(record.where, reason, raw if len(raw) <= KEPT_BYTES else b"", len(raw))
-
-
-def checked_rows(records: Iterable[Record]) -> Iterator[tuple[str, Row]]:
-    """The rows of every record with the place of each, where none may be bad.
-
-    Raises:
-        InputError: the first bad record, by file and line.
-    """
-    for record in records:
-        try:
-            rows = list(record.rows())
-        except Unreadable as error:
-            raise InputError(f"{record.where}: {error}") from None
-        for row in rows:
-            yield record.where, row
 
 
 # --- a row and a note ---------------------------------------------------------------------------
