@@ -1,266 +1,247 @@
-"""How much of the gold PHI the scrubber finds, and how much else it touches.
+"""How much of the gold PHI the scrubber finds, and how much else it touches, beside Presidio.
 
-    python eval/scrub_recall.py GOLD.jsonl [--known-identifiers patients.csv] [--out table.md]
+    python eval/scrub_recall.py GOLD [--known-identifiers patients.csv] [--out table.md]
     python eval/scrub_recall.py --synthetic 200
 
-GOLD holds a JSON object per line: {"text", "spans": [{"start", "end", "category"}]} and, as far as
-present, note_id, patient_id and date. Recall does not ask for the right category: what counts is
-that the text is gone. Per gold category:
-
-    exact    a found span has the same borders
-    overlap  a found span overlaps it
-    tokens   share of its words and numbers wholly covered (titles and "of", "the" excepted)
-    chars    share of its letters and digits that are covered
-
-A gold DATE that is a bare year is left out of all of this and counted apart: HIPAA Safe Harbor
-lets years stay, and so does the scrubber. A note leaks if any such token of any gold span in it is
-left. A clean note has no gold span; it is touched if anything in it is found. Intervals are exact
-(Clopper-Pearson, 95 %).
+GOLD is jsonl with a column spans, a folder of BRAT (.txt and .ann) or of i2b2-2014 XML; see
+llmsafe/gold.py. With a column style, figures are also given for each style. Presidio stands for its
+default pattern recognisers over a blank spaCy pipeline: nothing is downloaded. Both see each note
+in turn; for speed, with a process for each core, in rounds that alternate, llmsafe finds and
+replaces while Presidio only finds. What is counted: eval/scrub_score.py. Intervals are 95 %: exact
+(Clopper-Pearson) for shares of notes; for spans, words and letters a note is one observation.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
+import csv
+import os
 import sys
-import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from llmsafe.notes import Note, PhiSpan
+from scrub_score import (
+    MEASURES,
+    Gold,
+    NoteScore,
+    clean_touched,
+    clean_words_touched,
+    in_scope,
+    leaking,
+    precision,
+    rate,
+    recall,
+    score_note,
+    unknown_types,
+)
+from scrub_systems import SYSTEMS, build, rates
+
+from llmsafe.gold import GoldNote, read_gold
+from llmsafe.notes import PhiSpan
 from llmsafe.scrub.identities import read_identities
-from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known import Identity
-from llmsafe.scrub.settings import Settings
+from llmsafe.stats import Interval
 
-_YEAR = re.compile(r"(?:18|19|20)\d\d")
-_TOKEN = re.compile(r"[^\W_]+")
-_TITLES = ("dr", "mr", "mrs", "ms", "prof", "md")
-_EMPTY = frozenset((*_TITLES, "of", "the", "in", "at", "and", "for", "on", "st"))
+Identities = dict[str, Identity]
 
 
 @dataclass
-class Count:
-    """Sums over the gold spans of one category."""
+class Measured:
+    """Scores of one system, note by note; notes it quarantined are not scored."""
 
-    spans: int = 0
-    exact: int = 0
-    overlap: int = 0
-    tokens: int = 0
-    tokens_found: int = 0
-    chars: int = 0
-    chars_found: int = 0
-
-    def add(self, other: Count) -> None:
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
-
-
-@dataclass
-class Score:
-    """Everything measured on one corpus."""
-
-    by_category: dict[str, Count] = field(default_factory=lambda: defaultdict(Count))
-    notes: int = 0
-    with_gold: int = 0
-    leaking: int = 0
-    clean: int = 0
-    clean_touched: int = 0
+    scores: list[NoteScore] = field(default_factory=list)
     quarantined: int = 0
-    years: int = 0
-    words: int = 0
-    words_touched: int = 0
-    words_touched_wrongly: int = 0
-    missed: list[tuple[str, str]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def total(self) -> Count:
-        total = Count()
-        for count in self.by_category.values():
-            total.add(count)
-        return total
+    missed: list[str] = field(default_factory=list)
+    speed: tuple[float, float, float] | None = None
 
 
-def score_note(text: str, gold: Sequence[PhiSpan], found: Sequence[PhiSpan], score: Score) -> None:
-    """Add one note to the score."""
-    covered, marked = _mask(text, found), _mask(text, gold)
-    borders = {(span.start, span.end) for span in found}
-    leak = False
-    for span in gold:
-        tokens = [
-            token
-            for token in _TOKEN.finditer(text, span.start, span.end)
-            if token[0].lower() not in _EMPTY
-        ]
-        found_tokens = [t for t in tokens if all(covered[t.start() : t.end()])]
-        chars = [i for i in range(span.start, span.end) if text[i].isalnum()]
-        score.by_category[span.category].add(
-            Count(
-                spans=1,
-                exact=(span.start, span.end) in borders,
-                overlap=any(covered[span.start : span.end]),
-                tokens=len(tokens),
-                tokens_found=len(found_tokens),
-                chars=len(chars),
-                chars_found=sum(covered[i] for i in chars),
-            )
-        )
-        if len(found_tokens) < len(tokens):
-            leak = True
-            around = text[max(0, span.start - 30) : span.end + 20].replace("\n", " / ")
-            score.missed.append((span.category, f"{text[span.start : span.end]!r} in {around!r}"))
-    score.notes += 1
-    score.with_gold += bool(gold)
-    score.leaking += leak
-    score.clean += not gold
-    score.clean_touched += not gold and bool(found)
-    for token in _TOKEN.finditer(text):
-        touched = any(covered[token.start() : token.end()])
-        score.words += 1
-        score.words_touched += touched
-        score.words_touched_wrongly += touched and not any(marked[token.start() : token.end()])
+def measure(
+    golds: Sequence[Gold], identities: Identities, systems: Sequence[str]
+) -> dict[str, Measured]:
+    """Every system on every note in turn, in this process."""
+    finders = {system: build(system) for system in systems}
+    measured = {system: Measured() for system in systems}
+    for gold in golds:
+        note = gold.note.note
+        for system, find in finders.items():
+            found, result = find(note, identities.get(note.patient_id or "")), measured[system]
+            if found is None:
+                result.quarantined += 1
+                continue
+            result.scores.append(score_note(gold, found))
+            result.missed += [_shown(note.text, span) for span in result.scores[-1].leaked]
+    return measured
 
 
-def _mask(text: str, spans: Iterable[PhiSpan]) -> list[bool]:
-    mask = [False] * len(text)
-    for span in spans:
-        mask[span.start : span.end] = [True] * (span.end - span.start)
-    return mask
+def _shown(text: str, span: PhiSpan) -> str:
+    around = text[max(0, span.start - 30) : span.end + 20].replace("\n", " / ")
+    return f"{span.category}: {text[span.start : span.end]!r} in {around!r}"
 
 
-def measure(rows: Iterable[dict[str, Any]], identities: dict[str, Identity]) -> Score:
-    """Detect in every gold note, in this process."""
-    from llmsafe.scrub.scrubber import build_scrubber
-
-    scrubber = build_scrubber(Settings("tag", Key(b"evaluation of detection only")))
-    score = Score()
-    for number, row in enumerate(rows):
-        note = Note(
-            note_id=str(row.get("note_id", number)),
-            text=row["text"],
-            patient_id=row.get("patient_id"),
-            date=row.get("date"),
-        )
-        began = time.perf_counter()
-        outcome = scrubber.scrub(note, identities.get(note.patient_id or ""))
-        score.seconds += time.perf_counter() - began
-        if outcome.note is None:
-            score.quarantined += 1
-            continue
-        gold = [PhiSpan(s["start"], s["end"], s["category"]) for s in row["spans"]]
-        years = [s for s in gold if _YEAR.fullmatch(row["text"][s.start : s.end])]
-        score.years += len(years)
-        score_note(row["text"], [s for s in gold if s not in years], outcome.spans, score)
-    return score
+# --- tables -------------------------------------------------------------------------------------
 
 
-def interval(hits: int, trials: int) -> str:
+def cell(interval: Interval | None) -> str:
     """``12.3 % [10.1, 14.9]``."""
-    from scipy.stats import beta
-
-    if not trials:
+    if interval is None:
         return "–"
-    low = beta.ppf(0.025, hits, trials - hits + 1) if hits else 0.0
-    high = beta.ppf(0.975, hits + 1, trials - hits) if hits < trials else 1.0
-    return f"{100 * hits / trials:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+    value, low, high = (100 * part for part in interval)
+    return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def table(score: Score, name: str) -> str:
-    """Markdown."""
-    lines = [
-        f"### {name}",
-        "",
-        "| category | gold | exact | overlap | tokens | chars |",
-        "|---|---:|---:|---:|---:|---:|",
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def overview(measured: dict[str, Measured], processes: int) -> str:
+    """One row a measure, one column a system."""
+    every = list(measured.values())
+    rows = [["notes with any leak", *(cell(leaking(m.scores)) for m in every)]]
+    for name, side in (("recall", recall), ("precision", precision)):
+        rows += [
+            [f"{name}, {what}", *(cell(rate(m.scores, side, what)) for m in every)]
+            for what in MEASURES
+        ]
+    rows += [
+        ["notes without PHI touched", *(cell(clean_touched(m.scores)) for m in every)],
+        ["words in them touched", *(cell(clean_words_touched(m.scores)) for m in every)],
+        ["notes quarantined", *(f"{m.quarantined:,}" for m in every)],
     ]
-    rows = sorted(score.by_category.items(), key=lambda item: -item[1].spans)
-    for category, count in [*rows, ("**all**", score.total())]:
-        shares = (
-            (count.exact, count.spans),
-            (count.overlap, count.spans),
-            (count.tokens_found, count.tokens),
-            (count.chars_found, count.chars),
-        )
-        cells = " | ".join(f"{100 * a / b:.1f} %" if b else "–" for a, b in shares)
-        lines.append(f"| {category} | {count.spans:,} | {cells} |")
-    rate = score.notes / score.seconds if score.seconds else 0.0
-    wrong = f"{100 * score.words_touched_wrongly / max(1, score.words):.2f} %"
-    lines += [
-        "",
-        f"- notes: {score.notes:,} ({score.with_gold:,} with PHI, {score.clean:,} clean); "
-        f"quarantined: {score.quarantined:,}; bare years in the gold, left out: {score.years:,}",
-        f"- notes with any leak: {interval(score.leaking, score.with_gold)}",
-        f"- clean notes touched: {interval(score.clean_touched, score.clean)}",
-        f"- words touched that are no gold PHI: {wrong} of all words; "
-        f"{interval(score.words_touched_wrongly, score.words_touched)} of those touched",
-        f"- rate: {rate:,.0f} notes/s in one process",
-        "",
+    if all(m.speed for m in every):
+        name = f"notes/s, {processes} process{'es' if processes > 1 else ''} (least, most)"
+        shown = ("{:,.0f} ({:,.0f}, {:,.0f})".format(*m.speed) for m in every if m.speed)
+        rows.append([name, *shown])
+    return markdown(["", *(SYSTEMS[system] for system in measured)], rows)
+
+
+def by_category(measured: Measured, system: str) -> str:
+    """One row a category, most frequent first."""
+    scores = measured.scores
+    spans = Counter[str]()
+    for score in scores:
+        spans.update({name: count.trials["spans"] for name, count in score.recall.items()})
+    found = {name for score in scores for name in score.precision}
+    rows = [
+        [
+            name,
+            f"{spans[name]:,}",
+            cell(leaking(scores, name)),
+            *(cell(rate(scores, recall, what, name)) for what in MEASURES),
+            cell(rate(scores, precision, "tokens", name)),
+        ]
+        for name in [*(n for n, _ in spans.most_common()), *sorted(found - spans.keys())]
     ]
-    return "\n".join(lines)
+    header = [SYSTEMS[system], "gold", "notes with a leak"]
+    return markdown([*header, *(f"recall, {what}" for what in MEASURES), "precision, tokens"], rows)
 
 
-def _read(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if line.strip():
-                yield json.loads(line)
+def by_style(measured: dict[str, Measured]) -> str:
+    """One row a style; nothing where the gold has no such column."""
+    rows: list[list[str]] = []
+    for style in sorted({score.style for m in measured.values() for score in m.scores} - {""}):
+        row = [style]
+        for m in measured.values():
+            scores = [score for score in m.scores if score.style == style]
+            row += [f"{len(scores):,}", cell(leaking(scores))]
+            row += [cell(rate(scores, recall, "tokens")), cell(clean_touched(scores))]
+        rows.append(row)
+    columns = ("notes", "with any leak", "recall, tokens", "notes without PHI touched")
+    header = ["style", *(f"{SYSTEMS[s]}: {c}" for s in measured for c in columns)]
+    return markdown(header, rows) if rows else ""
 
 
-def _synthetic(count: int, seed: int) -> tuple[list[dict[str, Any]], dict[str, Identity]]:
+def remarks(golds: Sequence[Gold]) -> str:
+    """What the gold holds and what of it is not counted."""
+    having = sum(bool(gold.note.spans) for gold in golds)
+    lines = [f"- notes: {len(golds):,} ({having:,} with PHI, {len(golds) - having:,} without)"]
+    left_out: Counter[str] = sum((gold.left_out for gold in golds), Counter())
+    for title, counts in (
+        ("not counted, for Safe Harbor lets them stay", left_out),
+        ("of a type that no table maps, counted under its name", unknown_types(golds)),
+    ):
+        if counts:
+            shown = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+            lines.append(f"- {title}: {shown}")
+    return "\n".join(lines) + "\n"
+
+
+def section(
+    title: str, golds: Sequence[Gold], identities: Identities, options: argparse.Namespace
+) -> str:
+    """Measure and write everything about one gold standard."""
+    measured = measure(golds, identities, options.systems)
+    if options.processes:
+        jobs = [(gold.note.note, identities.get(gold.note.note.patient_id or "")) for gold in golds]
+        jobs *= max(1, -(-options.at_least // len(jobs)))
+        speeds = rates(jobs, options.systems, options.processes, options.rounds)
+        for system, speed in speeds.items():
+            measured[system].speed = speed
+    for system, result in measured.items():
+        for what in result.missed[: options.show_missed]:
+            print(f"{system} missed {what}", file=sys.stderr)
+    tables = [by_category(result, system) for system, result in measured.items()]
+    parts = [f"### {title}\n", overview(measured, options.processes), remarks(golds), *tables]
+    return "\n".join(part for part in [*parts, by_style(measured)] if part)
+
+
+# --- gold ---------------------------------------------------------------------------------------
+
+
+def synthetic(count: int, seed: int) -> tuple[list[GoldNote], Identities]:
     """Gold notes of invented patients, and their identities as a table would give them."""
-    import csv
-    import tempfile
-
+    from llmsafe.corpus import write_corpus
     from llmsafe.synthetic import identity_table, patients
 
     people = list(patients(seed, count))
-    rows = [
-        {"note_id": n.note_id, "patient_id": n.patient_id, "date": n.date, "text": n.text}
-        | {"spans": n.extra["spans"]}
-        for person in people
-        for n in person.notes
-    ]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "identities.csv"
-        with path.open("w", newline="") as file:
-            table_rows = list(identity_table(people))
-            writer = csv.DictWriter(file, list(table_rows[0]))
+        table = Path(folder) / "identities.csv"
+        with table.open("w", newline="") as file:
+            rows = list(identity_table(people))
+            writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
-            writer.writerows(table_rows)
-        return rows, read_identities([path])[0]
+            writer.writerows(rows)
+        notes = Path(folder) / "notes"
+        write_corpus(notes, (note for person in people for note in person.notes))
+        return list(read_gold(notes)), read_identities([table])[0]
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("gold", type=Path, nargs="?")
     parser.add_argument("--known-identifiers", type=Path, nargs="*", default=[])
     parser.add_argument("--synthetic", type=int, metavar="PATIENTS")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--limit", type=int, help="first notes only")
+    parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parser.add_argument("--processes", type=int, default=cores, help="for speed; 0 leaves it out")
+    parser.add_argument("--rounds", type=int, default=3, help="of the measurement of speed")
+    parser.add_argument("--at-least", type=int, default=400, help="notes a round, repeated if few")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--show-missed", type=int, default=0, help="public gold only: prints text")
     options = parser.parse_args()
-    tables: list[str] = []
     if options.synthetic:
-        rows, identities = _synthetic(options.synthetic, options.seed)
-        jobs = [("known identifiers given", identities), ("no known identifiers", {})]
-        named = [(f"synthetic, {options.synthetic} patients, {name}", rows, i) for name, i in jobs]
+        notes, identities = synthetic(options.synthetic, options.seed)
+        name = f"synthetic, {options.synthetic} patients"
+        jobs = [(f"{name}, known identifiers given", identities), (f"{name}, none given", {})]
     elif options.gold:
+        notes = list(read_gold(options.gold))
         identities, _ = read_identities(options.known_identifiers)
-        suffix = "known identifiers given" if identities else "no known identifiers"
-        named = [(f"{options.gold.name}, {suffix}", list(_read(options.gold)), identities)]
+        known = "known identifiers given" if identities else "no known identifiers"
+        place = options.gold.resolve()
+        name = "/".join(place.parts[-2:]) if place.is_dir() else place.name
+        jobs = [(f"{name}, {known}", identities)]
     else:
-        parser.error("give a gold file or --synthetic PATIENTS")
-    for name, rows, identities in named:
-        score = measure(rows, identities)
-        tables.append(table(score, name))
-        for category, what in score.missed[: options.show_missed]:
-            print(f"missed {category}: {what}", file=sys.stderr)
-    text = "\n".join(tables)
+        parser.error("give a gold file or folder, or --synthetic PATIENTS")
+    golds = [in_scope(note) for note in notes[: options.limit]]
+    text = "\n".join(section(title, golds, known, options) for title, known in jobs)
     print(text)
     if options.out:
         options.out.write_text(text + "\n", encoding="utf-8")

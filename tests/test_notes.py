@@ -5,6 +5,7 @@ from __future__ import annotations
 from llmsafe.notes import (
     CATEGORIES,
     CATEGORY_MAP,
+    FOREIGN_TYPES,
     Note,
     Unit,
     group_units,
@@ -66,3 +67,13 @@ def test_every_category_is_mapped():
     assert len(CATEGORIES) == 20
     letters = {CATEGORY_MAP[c][0][0] for c in CATEGORIES}
     assert letters == set("ABCDEFGHIJKLMNOPR")  # Q, full-face photographs, is no text
+
+
+def test_types_of_others_lead_to_categories():
+    assert set(FOREIGN_TYPES.values()) - {None} <= set(CATEGORIES)
+    assert all(FOREIGN_TYPES[category] == category for category in CATEGORIES)
+    # The second half of an i2b2-2014 name is what its files write.
+    for category, (_, i2b2) in CATEGORY_MAP.items():
+        kind = i2b2.partition("-")[2]
+        if category not in ("LOCATION", "RESIDENT_ID") and kind:
+            assert FOREIGN_TYPES[kind] == category

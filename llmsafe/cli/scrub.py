@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def scrub(
-    input: Annotated[str, typer.Argument(help="Corpus: file, folder, FHIR export or hub id.")],
+    input: Annotated[
+        str, typer.Argument(help="Corpus: file, folder, FHIR export, HL7 v2, C-CDA or hub id.")
+    ],
     output: Annotated[Path, typer.Argument(help="Folder to write: corpus/ and vault/.")],
     method: Annotated[
         str, typer.Option(help="surrogate, random, instance, tag, mask, redact, hash or encrypt.")
@@ -32,7 +34,7 @@ def scrub(
         list[Path] | None,
         typer.Option(
             "--known-identifiers",
-            help="Identity table by patient_id: CSV, JSONL or FHIR Patient ndjson. Repeatable.",
+            help="Identities: CSV or JSONL by patient_id, FHIR ndjson, HL7 v2, C-CDA. Repeatable.",
         ),
     ] = None,
     key_file: Annotated[
@@ -66,9 +68,13 @@ def scrub(
     """Scrub protected health information from notes.
 
     Known identifiers of each patient come first, then recognisers for all eighteen HIPAA
-    identifiers. A note that a recogniser fails on goes to OUTPUT/vault/quarantine.jsonl and the
-    exit code is 3. Ids become pseudonyms, dates move by whole weeks per patient, columns that are
-    not kept by name are dropped.
+    identifiers. A note that a recogniser fails on, and a record that cannot be read, goes to
+    OUTPUT/vault/quarantine.jsonl and the exit code is 3. Ids become pseudonyms, dates move by whole
+    weeks per patient, columns that are not kept by name are dropped.
+
+    jsonl, parquet and csv keep their format. A folder of txt, FHIR ndjson, HL7 v2, C-CDA and a hub
+    id can only be read and become jsonl. FHIR, HL7 v2 and C-CDA name their patients themselves:
+    those known identifiers are always used.
 
     \b
     What each --method makes of "Dr. Lee saw Ann Okafor on Tuesday, 3/2/2021":
@@ -95,7 +101,8 @@ def scrub(
     Examples:
       llmsafe scrub notes.jsonl clean/ --known-identifiers patients.csv
       llmsafe scrub notes.jsonl clean/ --method random
-      llmsafe scrub fhir/ clean/ --known-identifiers fhir/Patient.ndjson --method instance
+      llmsafe scrub fhir/ clean/ --method instance
+      llmsafe scrub messages.hl7 clean/ --known-identifiers patients.csv
       llmsafe scrub notes.jsonl sealed/ --method encrypt --key-file key
       llmsafe scrub notes.csv clean/ --text-column report --patient-column mrn --day-first
       llmsafe scrub notes.parquet clean/ --dry-run --limit 500
@@ -104,15 +111,15 @@ def scrub(
     from llmsafe.corpus import Columns, open_corpus
     from llmsafe.errors import EvidenceError
     from llmsafe.files import CORPUS, VAULT, sha256_files
-    from llmsafe.scrub.identities import read_identities
+    from llmsafe.scrub.identities import identity_files, read_identities
     from llmsafe.scrub.pipeline import QUARANTINE, preview, scrub_corpus
     from llmsafe.scrub.replace import check_method
     from llmsafe.scrub.request import MANIFEST, Request
 
-    tables = tuple(known_identifiers or ())
     check_method(method)
     source = open_corpus(input)
-    identities, shared = read_identities(tables)
+    tables = (*identity_files(source), *(known_identifiers or ()))
+    identities, shared = read_identities(known_identifiers or (), source)
     request = Request(
         source=source,
         output=output,
@@ -182,9 +189,13 @@ def scrub(
 def _show(counts: dict[str, Any], request: Request) -> None:
     """A table of counts on stderr; no text, no id."""
     from llmsafe.cli.common import say
+    from llmsafe.corpus import written_format
 
     notes, characters = _many(counts["notes"], "note"), _many(counts["characters"], "character")
     say(f"{notes}, {characters}, by {request.method}")
+    written = written_format(request.source.format)
+    if written != request.source.format:
+        say(f"{request.source.format} can only be read: the corpus is written as {written}")
     advice = " (no patient column; name one with --patient-column)"
     say(f"unit: {counts['unit']}" + (advice if counts["unit"] == "note" else ""))
     if empty := counts["empty_notes"]:
@@ -193,7 +204,9 @@ def _show(counts: dict[str, Any], request: Request) -> None:
         say(f"  {category:14} {count:>10,}")
     if counts["dropped_columns"]:
         say("columns dropped: " + ", ".join(counts["dropped_columns"]))
-    if not request.identities:
+    if request.identities:
+        say(f"known identifiers of {_many(len(request.identities), 'patient')}")
+    else:
         say("no known identifiers given: --known-identifiers is the strongest layer")
 
 

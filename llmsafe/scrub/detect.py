@@ -23,32 +23,11 @@ from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegist
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
 from llmsafe.errors import InputError
-from llmsafe.notes import CATEGORIES, PhiSpan
+from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub import names, recognisers
 from llmsafe.scrub.normalise import normalise
 from llmsafe.scrub.resolve import resolve, trim
 
-# Presidio's entity names, for recognisers that users bring along; others become OTHER_ID.
-FOREIGN = {
-    "PERSON": "NAME",
-    "DATE_TIME": "DATE",
-    "EMAIL_ADDRESS": "EMAIL",
-    "PHONE_NUMBER": "PHONE",
-    "US_SSN": "SSN",
-    "IP_ADDRESS": "IP",
-    "MEDICAL_LICENSE": "LICENSE",
-    "US_DRIVER_LICENSE": "LICENSE",
-    "US_BANK_NUMBER": "ACCOUNT",
-    "CREDIT_CARD": "ACCOUNT",
-    "IBAN_CODE": "ACCOUNT",
-    "ORG": "ORGANIZATION",
-    "GPE": "LOCATION",
-    "LOC": "LOCATION",
-    "PATIENT": "NAME",
-    "STAFF": "NAME",
-    "HOSP": "ORGANIZATION",
-    "ID": "OTHER_ID",
-}
 MINIMUM_SCORE = 0.3
 
 
@@ -214,8 +193,8 @@ def _run(recogniser: EntityRecognizer, text: str, artifacts: NlpArtifacts) -> It
 
 
 def _span(result: RecognizerResult, name: str) -> PhiSpan:
-    entity = result.entity_type
-    category = entity if entity in CATEGORIES else FOREIGN.get(entity, "OTHER_ID")
+    # A user's own recogniser may find what has no category here; it is hidden all the same.
+    category = FOREIGN_TYPES.get(result.entity_type) or "OTHER_ID"
     return PhiSpan(result.start, result.end, category, float(result.score), name)
 
 

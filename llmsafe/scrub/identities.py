@@ -1,21 +1,32 @@
-"""Reading tables of known identifiers: CSV, JSONL, and FHIR Patient or Practitioner ndjson."""
+"""Reading known identifiers: CSV and JSONL tables, FHIR resources, HL7 v2 messages, C-CDA documents.
+
+A corpus of messages or documents, or a folder of a FHIR export, names its patients itself: that is
+always used, whether or not the user gives further tables.
+"""
 
 # ruff: noqa: E501 - a pattern is easier to read on one line
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from llmsafe.corpus import Corpus
+from llmsafe.corpus.ccda import ccda_notes
+from llmsafe.corpus.fhir import PEOPLE
+from llmsafe.corpus.files import plain_name
+from llmsafe.corpus.hl7v2 import hl7_messages
+from llmsafe.corpus.records import Record, Unreadable
+from llmsafe.corpus.tables import csv_rows, json_objects
 from llmsafe.errors import InputError
 from llmsafe.scrub.known import Identity
-
-_SHARED = None
+from llmsafe.scrub.people import SHARED, Facts, People
+from llmsafe.scrub.people_ccda import ccda_people
+from llmsafe.scrub.people_fhir import fhir_people
+from llmsafe.scrub.people_hl7v2 import hl7_people
 
 # A column belongs to the first kind whose pattern is found in its name.
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -51,105 +62,135 @@ def column_kind(name: str) -> str | None:
     return next((kind for kind, pattern in _COMPILED if pattern.search(plain)), None)
 
 
-def read_identities(paths: Iterable[Path]) -> tuple[dict[str, Identity], Identity | None]:
+def identity_files(corpus: Corpus) -> tuple[Path, ...]:
+    """The files in which a corpus itself names its patients: the messages, the documents, or the
+    Patient, RelatedPerson and Practitioner files that lie beside the notes of a FHIR export."""
+    match corpus.format:
+        case "hl7v2" | "ccda":
+            return corpus.files
+        case "fhir":
+            folder = Path(corpus.path)
+            beside = folder.glob("*") if folder.is_dir() else ()
+            people = (path for path in beside if path.name.startswith(PEOPLE))
+            found = [path for path in people if plain_name(path).suffix == ".ndjson"]
+            return tuple(sorted(found)) or corpus.files
+        case _:
+            return ()
+
+
+def read_identities(
+    paths: Iterable[Path], corpus: Corpus | None = None
+) -> tuple[dict[str, Identity], Identity | None]:
     """Identities by patient, and what belongs to everybody (FHIR practitioners), or ``None``.
 
-    A CSV or JSONL table needs a column ``patient_id``; several rows of a patient add up.
+    A CSV or JSONL table needs a column ``patient_id``; several rows of a patient add up. The
+    :func:`identity_files` of ``corpus`` are read first. A record of theirs that its notes cannot be
+    read from either is left to the quarantine.
 
     Raises:
         InputError: no such file, another format, a bad line, no ``patient_id``, no usable column.
     """
-    names: defaultdict[str | None, list[str]] = defaultdict(list)
-    own: defaultdict[str | None, list[str]] = defaultdict(list)
-    dates: defaultdict[str | None, list[str]] = defaultdict(list)
-    values: defaultdict[str | None, list[tuple[str, str]]] = defaultdict(list)
-    female: dict[str | None, bool] = {}
-    people: dict[str | None, None] = {}
+    gathered = _Gathered()
+    for path in identity_files(corpus) if corpus else ():
+        for patient, facts in _people(path, quarantine=path in corpus.files if corpus else False):
+            gathered.add(patient, facts)
     for path in paths:
-        usable = False
-        for patient, facts in _rows(path):
-            people.setdefault(patient)
-            for kind, value in facts:
-                if kind == "sex":
-                    female[patient] = value.lower().startswith(("f", "w"))
-                    continue
-                usable = usable or value != patient  # the id itself is in every table
-                if kind in ("name", "own name"):
-                    names[patient].append(value)
-                    if kind == "own name":
-                        own[patient].append(value)
-                elif kind == "date":
-                    dates[patient].append(value[:10])
-                else:
-                    values[patient].append((kind, value))
-        if not usable:
+        usable = [gathered.add(patient, facts) for patient, facts in _people(path)]
+        if not any(usable):
             raise InputError(
                 f"{path} names no identifier in a column that is understood; use names such as "
                 "first_name, last_name, dob, phone, mrn, ssn, address, zip, email"
             )
-    made = {
-        person: Identity(
-            person,
-            _once(names[person]),
-            _once(own[person]),
-            _once(dates[person]),
-            _once(values[person]),
-            female.get(person),
+    return gathered.identities()
+
+
+class _Gathered:
+    """What all the files say together."""
+
+    def __init__(self) -> None:
+        self._facts: defaultdict[str | None, dict[tuple[str, str], None]] = defaultdict(dict)
+
+    def add(self, patient: str | None, facts: Facts) -> bool:
+        """Whether the facts say more than the id itself, which is in every table."""
+        self._facts[patient].update(dict.fromkeys(facts))
+        return any(kind != "sex" and value != patient for kind, value in facts)
+
+    def identities(self) -> tuple[dict[str, Identity], Identity | None]:
+        made = {patient: _identity(patient, facts) for patient, facts in self._facts.items()}
+        shared = made.pop(SHARED, None)
+        return {cast("str", patient): one for patient, one in made.items()}, shared
+
+
+def _identity(patient: str | None, facts: Iterable[tuple[str, str]]) -> Identity:
+    names, own = dict[str, None](), dict[str, None]()
+    dates, values = dict[str, None](), list[tuple[str, str]]()
+    female: bool | None = None
+    for kind, value in facts:
+        match kind:
+            case "sex":
+                female = {"f": True, "w": True, "m": False}.get(value[:1].lower(), female)
+            case "name" | "own name":
+                names[value] = None
+                if kind == "own name":
+                    own[value] = None
+            case "date":
+                dates[value[:10]] = None
+            case _:
+                values.append((kind, value))
+    return Identity(patient, tuple(names), tuple(own), tuple(dates), tuple(values), female)
+
+
+def _people(path: Path, *, quarantine: bool = False) -> People:
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give a CSV, JSONL, FHIR, HL7 v2 or C-CDA file")
+    suffix = plain_name(path).suffix.lower()
+    if suffix not in _READERS:
+        raise InputError(
+            f"{path}: unknown format {suffix or '(no suffix)'!r}; give {', '.join(_READERS)}"
         )
-        for person in people
-    }
-    shared = made.pop(_SHARED, None)
-    return {cast("str", person): identity for person, identity in made.items()}, shared
+    records, people = _READERS[suffix]
+    for record in records(path):
+        try:
+            yield from list(people(record))
+        except Unreadable as error:
+            if not (quarantine and _notes_unreadable(record)):
+                raise InputError(f"{record.where}: {error}") from None
 
 
-def _once(items: list[Any]) -> tuple[Any, ...]:
-    return tuple(dict.fromkeys(items))
-
-
-_Facts = list[tuple[str, str]]
-
-
-def _rows(path: Path) -> Iterator[tuple[str | None, _Facts]]:
+def _notes_unreadable(record: Record) -> bool:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; give a CSV, JSONL or FHIR ndjson file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (byte {error.start}); convert it first") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    match path.suffix.lower():
-        case ".csv":
-            for number, row in enumerate(csv.DictReader(text.splitlines()), 2):
-                yield _table_row(row, f"{path.name}:{number}")
-        case ".jsonl" | ".ndjson":
-            for number, line in enumerate(text.splitlines(), 1):
-                if not line.strip():
-                    continue
-                where = f"{path.name}:{number}"
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError:
-                    raise InputError(f"{where}: no JSON; one object a line") from None
-                if not isinstance(row, dict):
-                    raise InputError(f"{where}: a JSON {type(row).__name__}, not an object")
-                row = cast("dict[str, Any]", row)
-                if "resourceType" in row:
-                    yield from _fhir(row)
-                else:
-                    yield _table_row(row, where)
-        case other:
-            raise InputError(
-                f"{path}: unknown format {other or '(no suffix)'!r}; give .csv, .jsonl or .ndjson"
-            )
+        list(record.rows())
+    except Unreadable:
+        return True
+    return False
 
 
-def _table_row(row: Mapping[str, Any], where: str) -> tuple[str, _Facts]:
+def _json_people(record: Record) -> People:
+    for row in record.rows():
+        yield from fhir_people(row) if "resourceType" in row else [_table_row(row)]
+
+
+def _csv_people(record: Record) -> People:
+    yield from map(_table_row, record.rows())
+
+
+_READERS: dict[str, tuple[Callable[[Path], Iterator[Record]], Callable[[Record], People]]] = {
+    ".csv": (csv_rows, _csv_people),
+    ".jsonl": (json_objects, _json_people),
+    ".ndjson": (json_objects, _json_people),
+    ".hl7": (hl7_messages, hl7_people),
+    ".xml": (ccda_notes, ccda_people),
+    ".ccda": (ccda_notes, ccda_people),
+    ".cda": (ccda_notes, ccda_people),
+}
+
+
+def _table_row(row: Mapping[str, Any]) -> tuple[str, Facts]:
     patient = row.get("patient_id")
     if patient is None or patient == "":
         present = ", ".join(sorted(str(key) for key in row))
-        raise InputError(f"{where}: no patient_id; columns present: {present}")
-    facts: _Facts = []
+        raise Unreadable(f"no patient_id; columns present: {present}")
+    facts: Facts = []
     full: list[str] = []
     for name, value in _flat(row):
         kind = "OTHER_ID" if name == "patient_id" else column_kind(name)
@@ -182,69 +223,3 @@ def _iso(value: str) -> str | None:
     """A US numeric date as ISO."""
     match = re.fullmatch(r"(\d{1,2})[-/](\d{1,2})[-/](\d{4})", value)
     return f"{match[3]}-{int(match[1]):02d}-{int(match[2]):02d}" if match else None
-
-
-# --- FHIR ---------------------------------------------------------------------------------------
-
-_IDENTIFIER = {
-    "MR": "MRN", "SS": "SSN", "DL": "LICENSE", "PPN": "OTHER_ID", "MB": "HEALTH_PLAN",
-    "MC": "HEALTH_PLAN", "AN": "ACCOUNT", "NPI": "LICENSE", "MD": "LICENSE",
-}  # fmt: skip
-
-
-def _fhir(resource: dict[str, Any]) -> Iterator[tuple[str | None, _Facts]]:
-    kind = resource["resourceType"]
-    if kind not in ("Patient", "Practitioner", "RelatedPerson"):
-        return
-    facts: _Facts = []
-    _person(resource, facts, "own name" if kind == "Patient" else "name")
-    for contact in _list(resource, "contact"):
-        _person(contact, facts, "name")
-    for extension in _list(resource, "extension"):
-        if "mothersMaidenName" in str(extension.get("url")):
-            facts.append(("name", str(extension.get("valueString", ""))))
-        if "valueAddress" in extension:
-            _address(extension["valueAddress"], facts)
-    facts.append(("sex", str(resource.get("gender", ""))))
-    facts = [(kind_, value) for kind_, value in facts if value]
-    if kind == "Patient":
-        person = str(resource.get("id", ""))
-        yield person, [*facts, ("OTHER_ID", person)]
-    elif kind == "RelatedPerson":
-        reference = str(cast("dict[str, Any]", resource.get("patient", {})).get("reference", ""))
-        yield reference.rsplit("/", 1)[-1], facts
-    else:
-        yield _SHARED, [fact for fact in facts if fact[0] != "LOCATION"]
-
-
-def _person(resource: dict[str, Any], facts: _Facts, kind: str) -> None:
-    for name in [*_list(resource, "name")]:
-        given = [str(g) for g in cast("list[Any]", name.get("given", []))]
-        facts.append((kind, " ".join([*given, str(name.get("family", ""))]).strip()))
-        if given and name.get("family"):
-            facts.append((kind, f"{given[0]} {name['family']}"))
-        facts.append((kind, str(name.get("text", ""))))
-    for telecom in _list(resource, "telecom"):
-        system = str(telecom.get("system"))
-        kinds = {"phone": "PHONE", "fax": "FAX", "email": "EMAIL", "url": "URL", "pager": "PHONE"}
-        facts.append((kinds.get(system, "OTHER_ID"), str(telecom.get("value", ""))))
-    for address in _list(resource, "address"):
-        _address(address, facts)
-    for identifier in _list(resource, "identifier"):
-        codes = _list(cast("dict[str, Any]", identifier.get("type", {})), "coding")
-        code = next((str(c.get("code")) for c in codes), "")
-        facts.append((_IDENTIFIER.get(code, "OTHER_ID"), str(identifier.get("value", ""))))
-    for key in ("birthDate", "deceasedDateTime"):
-        if resource.get(key):
-            facts.append(("date", str(resource[key])))
-
-
-def _address(address: Mapping[str, Any], facts: _Facts) -> None:
-    facts += [("LOCATION", str(line)) for line in cast("list[Any]", address.get("line", []))]
-    facts += [("LOCATION", str(address.get(key, ""))) for key in ("city", "postalCode", "text")]
-
-
-def _list(value: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """A list of objects, or a single one as a list."""
-    found = value.get(key, [])
-    return cast("list[dict[str, Any]]", found if isinstance(found, list) else [found])

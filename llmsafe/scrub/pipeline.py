@@ -11,18 +11,15 @@ import hashlib
 import json
 import os
 import shutil
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from llmsafe import __version__
 from llmsafe.artifacts import Lineage, LineageStep, ScrubManifest
-from llmsafe.corpus import note_to_row, open_corpus, write_corpus
+from llmsafe.corpus import Bad, open_corpus, write_corpus
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError
 from llmsafe.files import (
     CORPUS,
@@ -36,13 +33,11 @@ from llmsafe.files import (
 from llmsafe.notes import Note
 from llmsafe.scrub.keys import Key, given_key, load_key, make_key
 from llmsafe.scrub.request import MANIFEST, PROGRESS, Request, check_request, check_spans
-from llmsafe.scrub.settings import Outcome, Settings
-from llmsafe.scrub.tally import Progress, Tally, add_counts
-from llmsafe.scrub.workers import Job, scrub_notes
+from llmsafe.scrub.settings import Settings
+from llmsafe.scrub.shards import Report, Shard, record_row, shards
+from llmsafe.scrub.tally import Progress, Tally
 
 QUARANTINE, KEY = "quarantine.jsonl", "scrub.key"
-
-Report = Callable[[int], None]
 
 
 def _silent(done: int) -> None:
@@ -53,8 +48,9 @@ def scrub_corpus(request: Request, report: Report = _silent) -> ScrubManifest:
     """Scrub a corpus into ``request.output`` (``corpus/`` and ``vault/``).
 
     ``report`` is called with the number of notes done, some of them possibly in an earlier run.
-    Quarantined notes are in ``vault/quarantine.jsonl``, untouched, and nowhere else; the manifest
-    lists them, and it is for the caller to end with exit code 3.
+    Quarantined notes, and records of the input that are no notes, are in
+    ``vault/quarantine.jsonl``, untouched, and nowhere else; the manifest lists them, and it is for
+    the caller to end with exit code 3.
 
     Raises:
         InputError: the input, key, columns or recognisers are wrong, or the output exists.
@@ -94,9 +90,9 @@ def preview(request: Request, report: Report = _silent) -> Tally:
     check_request(request)
     key = given_key(request.key_file) or Key(os.urandom(32))
     settings = _settings(request, key, check_method(request.method))
-    notes = request.source.notes(request.columns, request.limit)
+    records = request.source.records(request.columns, request.limit)
     total = Tally()
-    for shard in _shards(notes, settings, request, report):
+    for shard in shards(records, settings, request, report):
         total += shard.tally(request.keep)
     return total
 
@@ -127,39 +123,38 @@ def _scrub_into(work: Path, request: Request, settings: Settings, report: Report
     make_folder(work / CORPUS, private=True)
     description = _describe(request, settings.key)
     progress = _progress(work, request, sha256_json(description))
-    notes = request.source.notes(request.columns, request.limit)
-    patients: set[str] = set()
+    records = request.source.records(request.columns, request.limit)
     seen, done = _Seen(), sum(progress.read)
-    for note in islice(notes, done):
-        patients.update([note.patient_id] if note.patient_id else [])
-        seen.add(note, request)
+    for record in islice(records, done):
+        seen.add(record, request)
     if done and seen.digest() != progress.input:
         raise _stale(request)
     report(done)
-    for shard in _shards(notes, settings, request, lambda more: report(done + more)):
-        for note in shard.notes:
-            patients.update([note.patient_id] if note.patient_id else [])
-            seen.add(note, request)
+    for shard in shards(records, settings, request, lambda more: report(done + more)):
+        for record in shard.records:
+            seen.add(record, request)
         _write_shard(work, len(progress.read), shard, request)
         progress = Progress(
             settings=progress.settings,
             input=seen.digest(),
-            read=[*progress.read, len(shard.notes)],
+            read=[*progress.read, len(shard.records)],
             tally=progress.tally + shard.tally(request.keep),
         )
         progress.save(vault / PROGRESS, private=True)
-    return _finish(work, request, description, progress, len(patients))
+    return _finish(work, request, description, progress, len(seen.patients))
 
 
 class _Seen:
-    """Running digest of the notes read, all their columns included."""
+    """Patients, and a running digest of the records read, all their columns included."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
+        self.patients: set[str] = set()
 
-    def add(self, note: Note, request: Request) -> None:
-        row = note_to_row(note, request.columns)
-        self._hash.update(json.dumps(row, default=str).encode() + b"\n")
+    def add(self, record: Note | Bad, request: Request) -> None:
+        self._hash.update(json.dumps(record_row(record, request), default=str).encode() + b"\n")
+        if isinstance(record, Note) and record.patient_id:
+            self.patients.add(record.patient_id)
 
     def digest(self) -> str:
         return "sha256:" + self._hash.hexdigest()
@@ -212,77 +207,29 @@ def _stale(request: Request) -> _Stale:
     )
 
 
-@dataclass(repr=False)
-class _Shard:
-    """Notes in their order, what became of each, and the seconds since the shard before."""
-
-    notes: list[Note] = field(default_factory=list[Note])
-    outcomes: list[Outcome] = field(default_factory=list[Outcome])
-    seconds: float = 0.0
-
-    def tally(self, keep: tuple[str, ...]) -> Tally:
-        good = [note for note, outcome in self.pairs() if outcome.note]
-        spans = [span for outcome in self.outcomes for span in outcome.spans]
-        dropped = {name for note in self.notes for name in note.extra if name not in keep}
-        return Tally(
-            notes=len(good),
-            empty=sum(not note.text.strip() for note in self.notes),
-            with_patient=sum(note.patient_id is not None for note in self.notes),
-            characters=sum(len(note.text) for note in good),
-            spans_by_category=add_counts(Counter(span.category for span in spans), {}),
-            spans_by_source=add_counts(Counter(span.source for span in spans), {}),
-            quarantined={note.note_id: o.reason for note, o in self.pairs() if o.note is None},
-            dropped_columns=sorted(dropped),
-            seconds=self.seconds,
-        )
-
-    def pairs(self) -> Iterator[tuple[Note, Outcome]]:
-        yield from zip(self.notes, self.outcomes, strict=True)
-
-
-def _shards(
-    notes: Iterator[Note], settings: Settings, request: Request, report: Report
-) -> Iterator[_Shard]:
-    """Scrub all notes with one pool of processes; yield them shard by shard."""
-    waiting: deque[Note] = deque()
-
-    def jobs() -> Iterator[Job]:
-        for note in notes:
-            waiting.append(note)
-            yield note, request.identities.get(note.patient_id) if note.patient_id else None
-
-    shard, began = _Shard(), time.monotonic()
-    for done, outcome in enumerate(scrub_notes(jobs(), settings, request.workers), 1):
-        shard.notes.append(waiting.popleft())
-        shard.outcomes.append(outcome)
-        report(done)
-        if len(shard.notes) == request.shard_notes:
-            shard.seconds = time.monotonic() - began
-            yield shard
-            shard, began = _Shard(), time.monotonic()
-    if shard.notes:
-        shard.seconds = time.monotonic() - began
-        yield shard
-
-
-def _write_shard(work: Path, number: int, shard: _Shard, request: Request) -> None:
+def _write_shard(work: Path, number: int, shard: Shard, request: Request) -> None:
     clean = [outcome.note for outcome in shard.outcomes if outcome.note]
     [made] = write_corpus(work / "shard", clean, request.source.format, columns=request.columns)
     os.replace(made, work / CORPUS / f"part-{number:05d}{made.suffix}")
-    bad = [note_to_row(note, request.columns) for note, o in shard.pairs() if o.note is None]
-    _write_lines(work / "pieces" / f"quarantine-{number:05d}", bad)
+    kept = [record_row(record, request) for record, _ in shard.quarantined()]
+    _write_lines(work / "pieces" / f"quarantine-{number:05d}", kept)
     if request.spans is not None:
         found = [
             {"note_id": note.note_id, "spans": [vars(span) for span in outcome.spans]}
-            for note, outcome in shard.pairs()
-            if outcome.note
+            for note, outcome in shard.scrubbed()
         ]
         _write_lines(work / "pieces" / f"spans-{number:05d}", found)
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_atomic(path, lines.encode(), private=True)
+    write_atomic(path, b"".join(map(_line, rows)), private=True)
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n"
+    except UnicodeEncodeError:  # bytes that are no text are escaped
+        return json.dumps(row, default=str).encode() + b"\n"
 
 
 # --- the end ------------------------------------------------------------------------------------

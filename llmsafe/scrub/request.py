@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from llmsafe.corpus import SHARD_NOTES, Columns, Corpus
+from llmsafe.corpus import SHARD_NOTES, Bad, Columns, Corpus
 from llmsafe.errors import InputError, SetupError
 from llmsafe.files import VAULT, check_output
+from llmsafe.notes import Note
 from llmsafe.scrub.known import Identity
 
 MANIFEST, PROGRESS = "scrub_manifest.json", "scrub_progress.json"
@@ -56,7 +57,7 @@ def check_request(request: Request) -> None:
 
     Raises:
         InputError: the output is finished, in the way, or holds an input; the language is
-            unknown; canaries are planted already; the first note lacks a column.
+            unknown; canaries are planted already; no note can be read; the first lacks a column.
     """
     _check_places(request)
     if request.lang not in ("en", "auto"):
@@ -69,13 +70,26 @@ def check_request(request: Request) -> None:
         raise InputError(
             f"{place} holds planted canaries, which scrubbing would change; scrub first, then plant"
         )
-    first = next(request.source.notes(request.columns, 1))
+    first = _first_note(request)
     for name in request.keep:
         if name not in first.extra:
             raise InputError(
                 f"the first note has no further column {name!r} to keep; further columns present: "
                 f"{', '.join(sorted(first.extra)) or 'none'}"
             )
+
+
+def _first_note(request: Request) -> Note:
+    """The first note that can be read. Bad records are for the quarantine, but where all are bad it
+    is the wrong corpus or the wrong column, and what is wrong with the first says which."""
+    wrong: Bad | None = None
+    for record in request.source.records(request.columns, request.limit):
+        if isinstance(record, Note):
+            return record
+        wrong = wrong or record
+    if wrong is not None:
+        raise InputError(f"{wrong.where}: {wrong.reason} (and no note could be read)")
+    raise InputError(f"{request.source.path} holds no note; give a corpus with at least one")
 
 
 def _check_places(request: Request) -> None:

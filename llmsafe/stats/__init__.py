@@ -24,7 +24,7 @@ from llmsafe.stats.fdp import (
     gdp_epsilon,
     mu_one_run,
 )
-from llmsafe.stats.intervals import Interval, binomial_interval, mean_interval
+from llmsafe.stats.intervals import Interval, binomial_interval, mean_interval, ratio_interval
 from llmsafe.stats.membership import (
     RocCurve,
     TprAtFpr,
@@ -91,6 +91,7 @@ __all__ = [
     "one_run_p_value",
     "one_run_search",
     "one_run_sweep",
+    "ratio_interval",
     "roc_curve",
     "samples_to_extract",
     "tpr_at_fpr",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -51,21 +52,66 @@ def mean_interval(
         )
     x = np.minimum(np.maximum(x, minimum), maximum)
     tail = (1 - check_confidence(confidence)) / 2
-    rng = np.random.default_rng(0) if rng is None else rng
-    rows = max(1, _BLOCK_CELLS // (x.size + 1))
     lows: list[FloatArray] = []
     highs: list[FloatArray] = []
-    for start in range(0, _INTEGRATION_DRAWS, rows):
-        draws = min(rows, _INTEGRATION_DRAWS - start)
-        weights = rng.standard_exponential((draws, x.size + 1))
-        weights /= weights.sum(axis=1, keepdims=True)
+    for weights in _weights(x.size, np.random.default_rng(0) if rng is None else rng):
         within = weights[:, :-1] @ x
         lows.append(within + weights[:, -1] * minimum)
         highs.append(within + weights[:, -1] * maximum)
-    value = float(x.mean())
+    return _ends(float(x.mean()), lows, highs, tail)
+
+
+def _weights(count: int, rng: np.random.Generator) -> Iterator[FloatArray]:
+    """Uniform draws from the simplex of ``count`` observations and one more, a block at a time."""
+    rows = max(1, _BLOCK_CELLS // (count + 1))
+    for start in range(0, _INTEGRATION_DRAWS, rows):
+        weights = rng.standard_exponential((min(rows, _INTEGRATION_DRAWS - start), count + 1))
+        yield weights / weights.sum(axis=1, keepdims=True)
+
+
+def _ends(value: float, lows: list[FloatArray], highs: list[FloatArray], tail: float) -> Interval:
     low = float(np.quantile(np.concatenate(lows), tail))
     high = float(np.quantile(np.concatenate(highs), 1 - tail))
     return Interval(value, min(low, value), max(high, value))
+
+
+def ratio_interval(
+    hits: ArrayLike,
+    trials: ArrayLike,
+    confidence: float = 0.95,
+    rng: np.random.Generator | None = None,
+) -> Interval:
+    """Interval for a rate whose trials come in clusters: sum of ``hits`` [n] over ``trials`` [n].
+
+    For the share of words found, say, where the words of one note stand or fall together. Clusters
+    are independent, trials inside them need not be; those without trials count for nothing. As
+    :func:`mean_interval`, whose result it is when every cluster has one trial, with one more
+    cluster at the near end, of the size of the cluster that a trial drawn at random lies in. In
+    simulations with sizes that vary tenfold and rates that depend on them the lower end held its
+    confidence and the upper stayed near it.
+
+    Raises:
+        InputError: no trials at all, or more hits than trials somewhere.
+    """
+    x, m = check_scores("hits", hits), check_scores("trials", trials)
+    if x.shape != m.shape or np.any(x < 0) or np.any(x > m):
+        raise InputError(
+            "hits must lie between 0 and trials in every cluster: give both per cluster"
+        )
+    x, m = x[m > 0], m[m > 0]
+    if not m.size:
+        raise InputError("trials are 0 in every cluster: a rate needs at least one")
+    order = np.lexsort((x, m))  # the result must not depend on the order of the clusters
+    x, m = x[order], m[order]
+    more = float(np.sum(m * m) / np.sum(m))
+    lows: list[FloatArray] = []
+    highs: list[FloatArray] = []
+    for weights in _weights(m.size, np.random.default_rng(0) if rng is None else rng):
+        within = weights[:, :-1] @ x
+        over = weights[:, :-1] @ m + weights[:, -1] * more
+        lows.append(within / over)
+        highs.append((within + weights[:, -1] * more) / over)
+    return _ends(float(np.sum(x) / np.sum(m)), lows, highs, (1 - check_confidence(confidence)) / 2)
 
 
 def binomial_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval:

@@ -45,7 +45,7 @@ def test_ls_names_kinds_and_says_what_each_is(shelf):
     result = call("ls")
     assert result.exit_code == 0
     files, _, attacks = result.stdout.partition("\nattacks\n")
-    assert "\n  recall           membership:" in attacks
+    assert "  recall                 membership:" in attacks
     assert files == (
         "recipes\n"
         "  dp_lora.py             Fine-tune with a guarantee.\n"

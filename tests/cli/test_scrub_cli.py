@@ -68,6 +68,23 @@ def test_quarantine_exits_with_three_after_writing(corpus: Path, tmp_path: Path)
     assert len((tmp_path / "out" / "corpus" / "part-00000.jsonl").read_text().splitlines()) == 5
 
 
+def test_messages_bring_their_identities_and_become_jsonl(tmp_path: Path) -> None:
+    good = "MSH|^~\\&|||||||MDM^T02|1|P|2.5\rPID|1||77||Quack^Zebulon\rOBX|1|TX|||Zebulon came.\r"
+    bad = good.replace("|1|P|", "|2|P|").replace("OBX|1|TX|||", "OBX|1|RP|||")
+    (tmp_path / "in.hl7").write_text(good + bad)
+    command = [str(tmp_path / "in.hl7"), str(tmp_path / "out"), "--workers", "1", "--method", "tag"]
+    result = CliRunner().invoke(APP, command)
+    assert isinstance(result.exception, EvidenceError)
+    assert str(result.exception).startswith("1 of 2 notes is quarantined")
+    lines = result.stderr.splitlines()
+    assert "hl7v2 can only be read: the corpus is written as jsonl" in lines
+    assert "known identifiers of 1 patient" in lines
+    assert "Zebulon" not in result.output + str(result.exception)
+    [part] = (tmp_path / "out" / "corpus").iterdir()
+    assert json.loads(part.read_text())["text"] == "[NAME-1] came."
+    assert "in.hl7:4" in (tmp_path / "out" / "vault" / "quarantine_reasons.json").read_text()
+
+
 def test_dry_run_counts_only(corpus: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(
         APP, [str(corpus), str(tmp_path / "out"), "--dry-run", "--limit", "2", "--json"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -215,26 +216,72 @@ def test_a_killed_run_resumes_to_the_same_bytes(
     assert again.model_copy(update=same) == whole.model_copy(update=same)
 
 
-def test_bad_input_leaves_nothing_behind(tmp_path: Path, rows: list[dict[str, object]]) -> None:
-    rows[7]["note_id"] = "MRN3"
-    source = open_corpus(write(tmp_path / "in.jsonl", rows))
-    with pytest.raises(InputError, match="repeated"):
-        scrub_corpus(Request(source, tmp_path / "out", shard_notes=2))
+def test_bad_input_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text("{no json\n" + '{"note_id": "1", "body": "x"}\n')
+    message = r"in.jsonl:1: no JSON .* \(and no note could be read\)"
+    with pytest.raises(InputError, match=message):
+        scrub_corpus(Request(open_corpus(path), tmp_path / "out"))
     assert {p.name for p in tmp_path.iterdir()} == {"in.jsonl"}
 
 
-def test_a_bad_note_keeps_finished_shards_and_once_repaired_resumes(
+@pytest.mark.parametrize("workers", [1, 3])
+def test_bad_records_are_quarantined_where_they_stand(
+    tmp_path: Path, rows: list[dict[str, object]], key_file: Path, workers: int
+) -> None:
+    lines = [json.dumps(row).encode() for row in rows]
+    broken = {
+        0: b"{no json",
+        7: json.dumps(rows[3]).encode(),
+        8: b'{"note_id": "x", "text": "Zebulon\xe9"}',
+        9: b'{"note_id": "y", "text": "' + b"Zebulon " * 200_000 + b'"}',
+        38: b"[]",
+        39: b'{"text": null}',
+    }
+    for place, line in broken.items():
+        lines[place] = line
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    request = Request(
+        open_corpus(path), tmp_path / "out", key_file=key_file, shard_notes=9, workers=workers,
+        spans=tmp_path / "spans.jsonl",
+    )  # fmt: skip
+    seen: list[int] = []
+    manifest = scrub_corpus(request, seen.append)
+    assert manifest.quarantined == [f"in.jsonl:{place + 1}" for place in broken]
+    assert manifest.notes == 40 - len(broken)
+    assert seen[-1] == 40
+    assert list(contents(tmp_path / "out")) == [f"part-{i:05d}.jsonl" for i in range(5)]
+    assert b"Zebulon" not in b"".join(contents(tmp_path / "out").values())
+    vault = tmp_path / "out" / "vault"
+    kept = [json.loads(line) for line in (vault / "quarantine.jsonl").read_bytes().splitlines()]
+    assert [row["record"] for row in kept] == manifest.quarantined
+    raw = [row["raw"] and row["raw"].encode(errors="surrogateescape") for row in kept]
+    expected = [line + b"\n" for line in broken.values()]
+    expected[3], expected[-1] = None, expected[-1].strip()  # too large; the last line
+    assert raw == expected
+    reasons = json.loads((vault / "quarantine_reasons.json").read_text())
+    assert list(reasons) == manifest.quarantined
+    assert reasons["in.jsonl:9"] == "not UTF-8 (byte 33); convert the file to UTF-8 first"
+    assert "Zebulon" not in json.dumps(reasons) + (vault / "scrub_manifest.json").read_text()
+    assert len((tmp_path / "spans.jsonl").read_text().splitlines()) == manifest.notes
+    found = preview(replace(request, output=tmp_path / "none", spans=None))
+    assert list(found.quarantined) == manifest.quarantined
+
+
+def test_a_damaged_file_keeps_finished_shards_and_once_repaired_resumes(
     tmp_path: Path, rows: list[dict[str, object]], key_file: Path
 ) -> None:
     rows += [{**rows[0], "note_id": f"X{i}"} for i in range(60)]
     good = open_corpus(write(tmp_path / "good.jsonl", rows))
     request = Request(good, tmp_path / "whole", key_file=key_file, shard_notes=5, method="tag")
     whole = scrub_corpus(request)
-    path = write(tmp_path / "in.jsonl", rows[:90])
-    with path.open("a") as file:
-        file.write("{no json\n")
-    broken = replace(request, source=open_corpus(path), output=tmp_path / "out")
-    with pytest.raises(InputError, match=r"in.jsonl:91: no JSON.*; finished shards are kept in "):
+    path = write(tmp_path / "in" / "a.jsonl", rows[:90])
+    rest = "".join(json.dumps(row) + "\n" for row in rows[90:])
+    packed = path.with_name("b.jsonl.gz")
+    packed.write_bytes(gzip.compress(rest.encode())[:-20])
+    broken = replace(request, source=open_corpus(tmp_path / "in"), output=tmp_path / "out")
+    with pytest.raises(InputError, match=r"b.jsonl.gz: damaged .*; finished shards are kept in "):
         scrub_corpus(broken)
     work = tmp_path / ".out.scrub"
     kept = contents(work)
@@ -254,11 +301,12 @@ def test_a_bad_note_keeps_finished_shards_and_once_repaired_resumes(
     with pytest.raises(InputError, match="which is replaced"):
         scrub_corpus(replace(again, key_file=work / "vault" / "scrub_progress.json"))
     # A changed note among those done is not the same run; a repaired one after them is.
-    write(path, [{**rows[0], "text": "Another."}, *rows[1:]])
+    write(path, [{**rows[0], "text": "Another."}, *rows[1:90]])
     with pytest.raises(EvidenceError, match="input, key or settings differ"):
         scrub_corpus(again)
     assert contents(work) | kept == contents(work)
-    write(path, rows)
+    write(path, rows[:90])
+    packed.write_bytes(gzip.compress(rest.encode()))
     seen: list[int] = []
     manifest = scrub_corpus(again, seen.append)
     assert seen[0] >= 5 * len(kept)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from llmsafe.errors import InputError
-from llmsafe.stats import binomial_interval, mean_interval
+from llmsafe.stats import binomial_interval, mean_interval, ratio_interval
 
 
 @given(st.integers(1, 40), st.data(), st.sampled_from([0.5, 0.9, 0.95, 0.999]))
@@ -57,10 +57,51 @@ def test_mean_interval_scales_and_does_not_depend_on_order():
     assert wider.low < found.low < found.value < found.high < wider.high
 
 
+def test_ratio_interval_of_single_trials_is_the_interval_of_their_mean():
+    values = [1.0] * 47 + [0.0] * 3
+    assert ratio_interval(values, [1.0] * 50) == pytest.approx(mean_interval(values, 0, 1))
+    # Whole clusters agree: as many observations as clusters, however many trials they hold.
+    scaled = ratio_interval([40 * value for value in values], [40.0] * 50)
+    assert scaled == pytest.approx(mean_interval(values, 0, 1))
+
+
+def test_ratio_interval_ignores_order_and_clusters_without_trials():
+    hits, trials = [3, 0, 5, 9], [4, 2, 5, 12]
+    found = ratio_interval(hits, trials)
+    assert found.value == 17 / 23
+    assert ratio_interval([9, 0, 3, 5, 0], [12, 0, 4, 5, 2]) == found
+    assert 0 < ratio_interval([4, 4], [4, 4]).low < 1 == ratio_interval([4, 4], [4, 4]).high
+
+
+@pytest.mark.parametrize("clusters", [15, 100])
+def test_ratio_interval_covers_where_trials_are_not_independent(clusters):
+    """Half of the words of one note in five are missed together; long notes are missed more."""
+    rng = np.random.default_rng(7)
+
+    def draw(count):
+        sizes = 1 + rng.geometric(0.15, count) * (1 + 4 * (rng.random(count) < 0.1))
+        missed = rng.random(count) < np.where(sizes > 8, 0.3, 0.1)
+        return rng.binomial(sizes, np.where(missed, 0.5, 1.0)), sizes
+
+    hits, trials = draw(400_000)
+    truth = hits.sum() / trials.sum()
+    outside = naive = 0
+    for _ in range(200):
+        hits, trials = draw(clusters)
+        found, exact = ratio_interval(hits, trials), binomial_interval(hits.sum(), trials.sum())
+        outside += not found.low <= truth <= found.high
+        naive += not exact.low <= truth <= exact.high
+    assert outside <= 14  # 5 % of 200 is 10; more than 14 has a chance of 8 % even then
+    assert naive > 20  # pretending that words are independent does not hold
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: binomial_interval(0, 0), "trials 0 must be at least 1"),
+        (lambda: ratio_interval([0], [0]), "trials are 0 in every cluster"),
+        (lambda: ratio_interval([2], [1]), "hits must lie between 0 and trials"),
+        (lambda: ratio_interval([1, 1], [1]), "hits must lie between 0 and trials"),
     ],
 )
 def test_bad_input_names_the_value_and_the_rule(call, words):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 import stat
@@ -57,7 +56,7 @@ def test_digest_follows_content_and_nothing_else(tmp_path: Path):
 
 
 def test_shards_are_cut_and_joined(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("llmsafe.corpus.SHARD_NOTES", 2)
+    monkeypatch.setattr("llmsafe.corpus.source.SHARD_NOTES", 2)
     assert len(write_corpus(tmp_path, NOTES)) == 2
     assert list(open_corpus(tmp_path).notes()) == NOTES
 
@@ -70,24 +69,6 @@ def test_text_folder(tmp_path: Path):
         ("a", "first", None),
         ("b", "second", None),
     ]
-
-
-def test_fhir_bulk_export(tmp_path: Path):
-    def document(name, patient, text, kind="text/plain; charset=utf-8"):
-        data = base64.b64encode(text.encode()).decode()
-        return {
-            "resourceType": "DocumentReference",
-            "id": name,
-            "date": "2020-05-06T10:00:00Z",
-            "subject": {"reference": f"Patient/{patient}"},
-            "content": [{"attachment": {"contentType": kind, "data": data}}],
-        }
-
-    lines = [document("d1", "p1", "Cough."), document("d2", "p2", "x", "application/pdf")]
-    (tmp_path / "DocumentReference.000.ndjson").write_text("\n".join(map(json.dumps, lines)))
-    (tmp_path / "Patient.000.ndjson").write_text(json.dumps({"resourceType": "Patient"}))
-    [note] = open_corpus(tmp_path).notes()
-    assert note == Note("d1", "Cough.", "p1", "2020-05-06")
 
 
 def test_hub_id_is_recognised_and_not_read():
@@ -123,7 +104,8 @@ def line(**row) -> str:
         ("a.csv", f"note_id,text\nn,{SENTINEL},more,cells\n", {}, "more cells"),
         ("a.csv", f'note_id,text\nn,"{SENTINEL}', {}, "bad CSV"),
         ("a.parquet", SENTINEL, {}, "no readable parquet"),
-        ("a.txt", b"\xff\xfe\x00", {}, "not UTF-8"),
+        ("a.txt", SENTINEL.encode() + b"\xff", {}, "not UTF-8"),
+        ("a.txt", b"\xff\xfe\x00", {}, "not UTF-16"),
         ("a.ndjson", json.dumps({"resourceType": "Patient"}), {}, "holds no note"),
         ("a.jsonl.gz", SENTINEL, {}, "not gzip|Not a gzipped"),
         ("a.docx", SENTINEL, {}, "known formats"),
