@@ -25,6 +25,7 @@ from llmsafe.artifacts import (
 from llmsafe.audit.candidates import Question, candidate_extraction, question_among
 from llmsafe.audit.generated import Drawn, draw_texts, found_in_training, read_texts
 from llmsafe.audit.gold import labelled
+from llmsafe.audit.loading import locate
 from llmsafe.audit.phi import Detect, generated_leakage, manifest_leakage, phi_leakage
 from llmsafe.audit.population import Population
 from llmsafe.audit.request import Request
@@ -35,6 +36,8 @@ from llmsafe.errors import InputError
 from llmsafe.files import VAULT
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from llmsafe.audit.target import Target
 
 SAMPLED, SEARCHED, ASKED = 50, 16, 100
@@ -62,6 +65,21 @@ class Probes:
     def lacks(self, what: str, why: str) -> None:
         """Note what could not be measured."""
         self.unmeasured.append(Unmeasured(what=what, why=why))
+
+
+def check_files(request: Request, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Read what the request names, so that a bad file is found before the first minute of work.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if request.generations is not None:
+        read_texts(request.generations, tokenizer)
+    if request.gold is not None:
+        for _ in labelled(request.gold, request.spans):
+            pass
+    for run in (*request.shadows, *request.repeats):
+        locate(run)
 
 
 def probe(
@@ -209,7 +227,7 @@ def _phi(
     model, base = (drawn.words, drawn.base_words) if drawn is not None else (None, None)
     if request.gold is not None:
         return phi_leakage(
-            labelled(request.gold, request.spans, request.columns),
+            labelled(request.gold, request.spans),
             model=model,
             base=base,
             detect=detect,

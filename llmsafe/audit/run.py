@@ -15,7 +15,7 @@ from llmsafe.audit.evidence import read_evidence
 from llmsafe.audit.loading import locate
 from llmsafe.audit.phi import Detect
 from llmsafe.audit.population import find_canaries, gather
-from llmsafe.audit.probes import probe
+from llmsafe.audit.probes import check_files, probe
 from llmsafe.audit.ranks import ALONE, Ranks
 from llmsafe.audit.request import DEFAULT, EXTRAS, Request
 from llmsafe.audit.scores import Progress, silence
@@ -51,6 +51,7 @@ def run_audit(
     """
     start = time.monotonic()
     limit = target.max_tokens(request.max_tokens)
+    check_files(request, target.tokenizer)
     population = gather(target, request, rng=random.Random(request.seed))
     if "recall" in request.also:
         population = population.with_prefix(random.Random(f"prefix {request.seed}"))

@@ -168,7 +168,7 @@ def audit(
         canaries=canaries,
         members=members,
         non_members=non_members,
-        columns=Columns(text_column, id_column, patient_column) if members or gold else None,
+        columns=Columns(text_column, id_column, patient_column) if members else None,
         policy=rules,
         also=frozenset(EXTRAS if "all" in names else names),
         shadows=tuple(shadow or ()),

@@ -175,6 +175,7 @@ def test_texts_of_another_program_are_read(target, tmp_path, world):
     path.write_text('{"text": "good"}\n{"words": "secret words"}\n')
     with pytest.raises(InputError, match="line 2") as caught:
         run_audit(target, tmp_path / "t.parquet", request)
+    assert not (tmp_path / "t.parquet").exists()  # found before anything is scored
     assert "secret words" not in str(caught.value)
 
 
@@ -197,7 +198,7 @@ def test_gold_says_what_was_missed_and_what_the_model_emits(target, tmp_path, wo
     assert (number.in_corpus, number.missed_by_scrubber) == (1, 1)
     assert (number.emitted_by_model, number.emitted_by_base) == (1, 1)
     bad = dataclasses.replace(request, spans=None, gold=str(world.corpus))
-    with pytest.raises(InputError, match="no column `spans`"):
+    with pytest.raises(InputError, match="no column 'spans'"):
         run_audit(target, tmp_path / "t.parquet", bad)
     found.write_text(json.dumps({"note_id": "another", "spans": []}) + "\n")
     with pytest.raises(InputError, match="does not know every note"):
