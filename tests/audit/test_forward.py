@@ -1,6 +1,9 @@
 """The forward pass against a naive twin on every kind of head; samplers; tokens of a secret."""
 
 import math
+import platform
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -253,6 +256,31 @@ def test_weights_that_are_not_finite_are_refused():
         Scorer(model, pad=0)(batch_of(5))
 
 
+FAULTS = """
+import resource, torch
+from llmsafe.audit.forward import _keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        block = [torch.ones(2 << 20) for _ in range(5)]  # 8 MiB each
+        del block
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print(faults())
+_keep_freed_memory()
+print(faults(), faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_a_batch_finds_the_memory_that_the_one_before_it_freed():
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    before, _, after = map(int, done.stdout.split())
+    assert after <= before / 20
+
+
 # --- statistics of one place --------------------------------------------------------------------
 
 
@@ -339,6 +367,17 @@ def test_ties_at_the_edge_of_top_k_are_all_let_in():
 def test_a_sampler_that_draws_nothing_is_refused(bad):
     with pytest.raises(InputError, match="sampler"):
         Sampler(**bad)
+
+
+def test_ties_below_the_edge_and_beyond_what_was_looked_at():
+    rows = [[5.0, 4.0, 4.0, 2.0, 2.0, 2.0, 2.0], [5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0]]
+    logits = torch.tensor([*rows, [2.0] * 7])
+    for sampler in (Sampler(top_k=2), Sampler(top_k=4), Sampler(0.7, 4, 0.9), Sampler(top_k=6)):
+        expected = warped(logits, sampler).exp()
+        for token in range(7):
+            labels = torch.full((3,), token)
+            chances = sampled_logp(logits.clone(), labels, sampler).double().exp()
+            torch.testing.assert_close(chances, expected[:, token], atol=1e-6, rtol=0)
 
 
 # --- tokens of a text ---------------------------------------------------------------------------
