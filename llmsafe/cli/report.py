@@ -36,9 +36,9 @@ def report(
     from llmsafe.report import tables
     from llmsafe.report.html import write_html
 
-    file = _audit_file(path)
+    file = audit_file(path)
     target = _target(out, file)
-    audits = [(each, Audit.load(_audit_file(each))) for each in (path, *(compare or []))]
+    audits = [(each, Audit.load(audit_file(each))) for each in (path, *(compare or []))]
     names = [audit.model.name for _, audit in audits]
     # Two runs of one name are told apart by their paths.
     unique = len(set(names)) == len(names)
@@ -55,7 +55,13 @@ def report(
     finish([target], as_json=as_json or not terminal)
 
 
-def _audit_file(path: Path) -> Path:
+def audit_file(path: Path) -> Path:
+    """The audit.json of a run, a release folder or the folder of an audit.
+
+    Raises:
+        InputError: no such place.
+        EvidenceError: it holds no audit.
+    """
     from llmsafe.errors import EvidenceError, InputError
     from llmsafe.files import RELEASE
 

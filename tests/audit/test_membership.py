@@ -1,7 +1,6 @@
 """From scores to figures: patients out of notes, intervals, curves, what is set aside."""
 
 import importlib.util
-import json
 import random
 import sys
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsafe.artifacts import Membership
 from llmsafe.audit.attacks import attacks, base_difference, ez, loss
 from llmsafe.audit.forward import STATS, Text, TokenStats
 from llmsafe.audit.membership import (
@@ -24,6 +22,7 @@ from llmsafe.audit.membership import (
     scores_of,
     thin,
 )
+from llmsafe.audit.run import run_audit
 from llmsafe.audit.scores import Row
 from llmsafe.errors import InputError
 from llmsafe.stats import auc, roc_curve
@@ -164,48 +163,30 @@ def study(monkeypatch, tmp_path):
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
 
-    def run(*words):
-        folders = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")]
-        monkeypatch.setattr(sys, "argv", ["membership_attacks.py", *words, *folders])
+    def run(place):
+        words = ["membership_attacks.py", str(place), "--name", "here", "--out", str(tmp_path)]
+        monkeypatch.setattr(sys, "argv", words)
         program.main()
-        name = words[words.index("--name") + 1]
-        record = json.loads((tmp_path / "out" / f"membership-{name}.json").read_text())
-        page = (tmp_path / "out" / f"membership-{name}.md").read_text()
-        return [Membership.model_validate(m) for m in record["membership"]], page
+        return (tmp_path / "membership-here.md").read_text()
 
     return run
 
 
-def test_the_study_compares_all_attacks_on_the_same_notes(study, world, tmp_path):
-    variants = ("lowercase", "recall", "neighbourhood")
-    found, page = study(
-        "--model", str(world.run), "--name", "all", "--prefix", "2", "--variants", *variants
-    )  # fmt: skip
-    names = {*attacks(True), *variants}
-    for level, members, others in (("patients", 12, 10), ("notes", 24, 20)):
-        rows = [m for m in found if m.population == level]
-        assert {m.attack for m in rows} == names
-        # The two patients of the prefix are judged by no attack.
-        assert {(m.members, m.non_members) for m in rows} == {(members, others)}
+def test_the_study_lists_every_attack_the_best_at_one_percent_first(study, world, target, tmp_path):
+    audit = run_audit(target, tmp_path / "s.parquet")
+    audit.save(tmp_path / "audit.json")
+    page = study(tmp_path)
+    for level, title in (("patients", "## Patients"), ("canaries", "## Canaries")):
+        part = page.split(title)[1].split("\n## ")[0]
+        lines = [line for line in part.splitlines() if line.startswith("| ")][1:]
+        assert len(lines) == sum(m.population == level for m in audit.membership) == 7
+        best = [float(line.split("|")[6].strip(" (").split()[0]) for line in lines]
+        assert best == sorted(best, reverse=True)
+        assert sum("(primary)" in line for line in lines) == 1
     assert "Blind baseline" in page
     assert not any(note.text[:20] in page for note in (*world.members, *world.non_members))
 
-    scores = tmp_path / "work" / "all" / "scores.parquet"
-    again, _ = study("--scores", str(scores), "--name", "table")
-    assert [m for m in found if m.attack not in variants] == again
 
-
-def test_the_study_lists_the_best_at_one_percent_first(study, world):
-    _, page = study("--model", str(world.run), "--name", "plain")
-    lines = [line for line in page.split("## Notes")[1].splitlines() if line.startswith("| ")][1:]
-    best = [float(line.split("|")[6].strip(" (").split()[0]) for line in lines]
-    assert best == sorted(best, reverse=True)
-    assert sum("(primary)" in line for line in lines) == 1
-
-
-def test_the_study_says_what_a_table_cannot_give(study, tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        study("--scores", "s.parquet", "--name", "x", "--variants", "lowercase")
-    assert "need the model" in capsys.readouterr().err
-    with pytest.raises(SystemExit, match="cannot read scores"):
-        study("--scores", str(tmp_path / "absent.parquet"), "--name", "x")
+def test_the_study_needs_an_audit(study, tmp_path):
+    with pytest.raises(SystemExit, match=r"holds no audit\.json"):
+        study(tmp_path)
