@@ -240,10 +240,10 @@ def render(args: argparse.Namespace, rows: Sequence[Row]) -> str:
         *([args.about, ""] if args.about else []),
         f"{args.canaries} canaries of one kind a run, each planted by a fair coin: about "
         f"{args.canaries / 2 / (population + args.canaries / 2):.0%} of the units trained on. The "
-        "primary "
-        "attack on whole canaries, intervals at 95 %. ε bound: one run, half of the canaries "
-        "guessed; beside it the most that this design could have shown. Cost: held-out perplexity "
-        "over that of the same run without canaries. Noise and draws are new in every run, so a "
+        "primary attack on whole canaries, intervals at 95 %. ε bound: one run, attack and number "
+        "of guesses chosen on the scores and corrected for; beside it the most that this design "
+        "could have shown. Cost: held-out perplexity over that of the same run without canaries. "
+        "Noise and draws are new in every run, so a "
         "private run's perplexity differs from another's a little without any canary.",
         "",
         "| kind | ε | seed | AUC | TPR at 1 % FPR | ε bound | could show | exposure above chance, "

@@ -160,7 +160,8 @@ class Extraction(Record):
 
     ``sampler`` and ``probability``: how often n samples must hold a secret for it to count.
     ``chance`` is the share that a guesser without any model has right. ``boilerplate`` counts what
-    was emitted but is nobody's own; it is not among the extracted.
+    was emitted but is nobody's own; it is not among the extracted. ``source`` ``file`` was drawn by
+    another program, whose word it is.
     """
 
     method: str
@@ -175,6 +176,7 @@ class Extraction(Record):
     probability: float | None = None
     chance: float | None = None
     boilerplate: int | None = None
+    source: Literal["model", "file"] = "model"
     curve: list[ExtractionPoint] = []
 
 
@@ -365,14 +367,18 @@ class ShadowRuns(Artifact):
 class Measured(Artifact):
     """``vault/measured.json``: what an audit found out that its score tables do not hold.
 
-    With the tables named here it is all that the figures are computed from. ``probed`` are the
-    extraction figures that asked the model more than the tables know.
+    With the tables named here it is all that the figures are computed from. ``tables`` has their
+    digests, the main one first, ``manifest`` the digest of the canary manifest, ``repeats`` those
+    of the weights of repeated runs. ``probed`` are the extraction figures that asked the model
+    more than the tables know.
     """
 
     model: AuditedModel
     unit: Literal["patient", "note"]
     seed: int
-    tables: list[str]
+    tables: dict[str, str] = Field(min_length=1)
+    manifest: str | None
+    repeats: list[str] = []
     scoring: Scoring
     blind_auc: Rate | None
     sampled: SampledExposure | None = None

@@ -69,8 +69,7 @@ def assess(
     """The audit: figures and verdict. ``canaries`` is the manifest that the tables were scored by.
 
     Raises:
-        EvidenceError: canaries without a score, shadows that give the split away, repeated runs
-            that cannot be compared.
+        EvidenceError: canaries without a score.
     """
     table, missing = tables.scores, list(measured.unmeasured)
     planted, withheld = table.of("planted"), table.of("withheld")
@@ -86,7 +85,7 @@ def assess(
         model=measured.model,
         privacy=privacy,
         canaries=game,
-        membership=_membership(tables, measured),
+        membership=_membership(tables, measured, missing),
         bounds=bounds,
         exposure=_exposure(planted, withheld, measured),
         extraction=[*_verbatim(table), *measured.probed],
@@ -150,15 +149,23 @@ def _play(
         )
     if tables.repeats:
         own = [*planted, *withheld]
-        bounds.append(
-            repeated_runs_bound(
-                own, tables.repeats, name=name, attack=attack, delta=delta, confidence=confidence
+        try:
+            bounds.append(
+                repeated_runs_bound(
+                    own,
+                    tables.repeats,
+                    name=name,
+                    attack=attack,
+                    delta=delta,
+                    confidence=confidence,
+                )
             )
-        )
+        except EvidenceError as error:
+            missing.append(Unmeasured(what="ε lower bound from repeated runs", why=str(error)))
     return game, bounds
 
 
-def _membership(tables: Tables, measured: Measured) -> list[Membership]:
+def _membership(tables: Tables, measured: Measured, missing: list[Unmeasured]) -> list[Membership]:
     """Canaries first, then patients and notes; of each the primary attack first."""
     table, patients = tables.scores, measured.unit == "patient"
     planted, withheld = table.of("planted"), table.of("withheld")
@@ -179,9 +186,12 @@ def _membership(tables: Tables, measured: Measured) -> list[Membership]:
             people += judge_rows(name, score, members, non_members, patients=patients)
     if tables.shadows and members and non_members:
         rng = random.Random(measured.seed)
-        people += shadow_membership(
-            members, non_members, tables.shadows, patients=patients, rng=rng
-        )
+        try:
+            people += shadow_membership(
+                members, non_members, tables.shadows, patients=patients, rng=rng
+            )
+        except EvidenceError as error:
+            missing.append(Unmeasured(what="attacks by shadow models", why=str(error)))
     people.sort(key=lambda result: result.population != "patients")
     return [*games, *people]
 

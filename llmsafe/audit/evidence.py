@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ class Evidence:
     """The train step of the lineage, the split and the canaries; every part may be absent.
 
     ``canaries`` is the manifest in the vault; ``canaries_digest`` is what training recorded
-    (``"none"`` when it planted none).
+    (``"none"`` when it planted none). ``audited`` are the digests that the last audit left.
     """
 
     vault: Path | None = None
     train: LineageStep | None = None
     split: Split | None = None
     canaries: Path | None = None
+    audited: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def canaries_digest(self) -> str | None:
@@ -113,7 +115,9 @@ def read_evidence(place: Place) -> tuple[PrivacyStatement | None, Evidence, list
         _check_outputs(place, train)
     split = place.vault / "split.json"
     canaries = place.vault / "canaries.json"
+    audit = next((step for step in reversed(steps) if step.step == "audit"), None)
     evidence = Evidence(
+        audited=audit.outputs if audit else {},
         vault=place.vault,
         train=train,
         split=Split.load(split) if split.is_file() else None,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmsafe.artifacts import Extraction, Generated
-from llmsafe.audit.extraction import describe_sampler
+from llmsafe.audit.extraction import RUN_TOKENS, describe_sampler
 from llmsafe.audit.forward import DEFAULT_SAMPLER
 from llmsafe.audit.generation import Generation, gain_over_base, generate_both, prompt_tokens
 from llmsafe.audit.overlap import build_index, regurgitation
@@ -89,7 +89,8 @@ def read_texts(path: Path, tokenizer: PreTrainedTokenizerBase) -> Drawn:
     """
     words: dict[str, list[str]] = {"model": [], "base": []}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: other line separators may stand inside a JSON string.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--generations {path}: {type(error).__name__}; give UTF-8 JSON") from None
     for number, line in enumerate(lines, start=1):
@@ -131,32 +132,40 @@ def found_in_training(
     """Generated texts with a passage of somebody's training notes, near verbatim and verbatim.
 
     ``trained`` are unit and text of every note that training saw, of which it read the first
-    ``max_tokens``. If the texts are ranked, the first of the ranking are judged by themselves, too:
-    an attacker would look at those.
+    ``max_tokens``. A text too short to hold a passage is not tried. What the base draws excuses a
+    passage as boilerplate, unless another program says that the base drew it. If the texts are
+    ranked, the first of the ranking are judged by themselves, too: an attacker looks at those.
     """
     if not trained:
         return []
     rows = _encode(tokenizer, [text for _, text in trained])
     units = [unit for unit, _ in trained]
     index = build_index((u, ids[:max_tokens]) for u, ids in zip(units, rows, strict=True))
+    ours, theirs = _long(drawn.ours), None if drawn.theirs is None else _long(drawn.theirs)
+    excused = drawn.about.source == "model"
     found = [
-        regurgitation(index, drawn.ours, drawn.theirs, near=True),
-        regurgitation(index, drawn.ours, drawn.theirs, near=False),
+        regurgitation(index, ours, theirs, near=True, excused=excused),
+        regurgitation(index, ours, theirs, near=False, excused=excused),
     ]
     if drawn.ranked is not None:
         what = f"the {RANKED_SHARE:.0%} of generated texts that gained most over the base"
-        found.append(regurgitation(index, drawn.ranked, drawn.theirs, near=True, what=what))
-    return [one for one in found if one is not None]
+        found.append(regurgitation(index, _long(drawn.ranked), theirs, near=True, what=what))
+    source = {"source": drawn.about.source}
+    return [one.model_copy(update=source) for one in found if one is not None]
+
+
+def _long(texts: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+    return [ids for ids in texts if len(ids) >= RUN_TOKENS]
 
 
 def _read_line(line: str) -> tuple[str | None, str]:
     try:
         row: Any = json.loads(line)
-    except ValueError:
+        text, by = row["text"], row.get("by", "model")
+        (text + by).encode()  # strings, and without half of a surrogate pair
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None, ""
-    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-        return None, ""
-    return row["text"], row.get("by", "model")
+    return text, by
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:

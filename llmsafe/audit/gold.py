@@ -18,8 +18,8 @@ def labelled(gold: str, spans: Path | None) -> Iterator[Labelled]:
     """The notes of ``gold`` (a corpus with a column ``spans``, i2b2 XML, BRAT) with their spans.
 
     Types that are no personal data here (a country, a profession) are left out; one that nobody
-    knows keeps its name. ``spans`` is the file that ``llmsafe scrub --spans`` wrote from the same
-    notes.
+    knows counts as ``OTHER_ID``: its name may be anything, and is not published. ``spans`` is the
+    file that ``llmsafe scrub --spans`` wrote from the same notes.
 
     Raises:
         InputError: gold that cannot be read, or notes that the scrubber's file does not know.
@@ -32,7 +32,7 @@ def labelled(gold: str, spans: Path | None) -> Iterator[Labelled]:
                 f"--spans {spans} does not know every note of --gold; write it by "
                 "`llmsafe scrub --spans` from the very same notes"
             )
-        named = ((span, FOREIGN_TYPES.get(span.category, span.category)) for span in item.spans)
+        named = ((span, FOREIGN_TYPES.get(span.category, "OTHER_ID")) for span in item.spans)
         own = [replace(span, category=category) for span, category in named if category]
         yield Labelled(item.note.text, own, seen)
 

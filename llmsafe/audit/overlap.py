@@ -300,18 +300,20 @@ def regurgitation(
     base_generated: Sequence[Sequence[int]] | None,
     *,
     near: bool = True,
+    excused: bool = True,
     what: str = "generated texts",
     others: int = BOILERPLATE_UNITS,
 ) -> Extraction | None:
     """Generated texts with a passage of 50 tokens from the corpus that is somebody's own.
 
-    ``near`` allows 5 edits. The base's texts are counted by the same rule, but for their own
-    passages, which would excuse themselves. ``None`` without a text.
+    ``near`` allows 5 edits. What the base generated, too, is boilerplate if ``excused``. The base's
+    texts are counted by the same rule, but for their own passages, which would excuse themselves.
+    ``None`` without a text.
     """
     if not generated:
         return None
     emitted = None
-    if base_generated and any(len(text) for text in base_generated):
+    if excused and base_generated and any(len(text) for text in base_generated):
         emitted = build_index((str(i), text) for i, text in enumerate(base_generated))
     found = [overlap(index, text, base=emitted, others=others) for text in generated]
     extracted = sum(o.near if near else o.verbatim for o in found)

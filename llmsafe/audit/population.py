@@ -17,7 +17,7 @@ from llmsafe.audit.forward import Role, Text
 from llmsafe.audit.membership import hold_back
 from llmsafe.audit.request import DEFAULT, Request
 from llmsafe.audit.target import Target
-from llmsafe.audit.verdict import CANARIES_UNPROVEN
+from llmsafe.audit.verdict import CANARIES_UNPROVEN, MEMBERS_UNPROVEN
 from llmsafe.canary import load_manifest
 from llmsafe.corpus import Columns, open_corpus
 from llmsafe.errors import EvidenceError, InputError
@@ -208,6 +208,7 @@ def _from_files(
         patients = patients or kind == "patient"
         sides[role] = _without(units, avoid)
     named: dict[Role, list[str]] = {r: [u.unit_id for u in units] for r, units in sides.items()}
+    _prove_members(evidence, named, missing)
     both = set(named["member"]) & set(named["non_member"]) if patients else set[str]()
     if both:
         why = "they have notes among members and among non-members; left out on both sides"
@@ -225,6 +226,31 @@ def _from_files(
             "give two separate sets"
         )
     return _Notes("patient" if patients else "note", texts, _trained(sides["member"], cap))
+
+
+def _prove_members(
+    evidence: Evidence, named: Mapping[Role, Sequence[str]], missing: list[Unmeasured]
+) -> None:
+    """Hold the units of files given by hand against the split, if the run left one.
+
+    Raises:
+        EvidenceError: members that training held out, or outsiders that it trained on.
+    """
+    why = "no split says whom these weights were trained on"
+    if evidence.split is not None and evidence.names_weights:
+        trained, held_out = set(evidence.split.members), set(evidence.split.held_out)
+        wrong = len(held_out & set(named["member"])), len(trained & set(named["non_member"]))
+        if any(wrong):
+            raise EvidenceError(
+                f"split.json holds out {wrong[0]} of the --members and trained on {wrong[1]} of "
+                "the --non-members; give the right files, or none: the run brings its own"
+            )
+        unknown = [unit for unit in named["member"] if unit not in trained]
+        if not unknown:
+            return
+        why = f"{len(unknown)} of {len(named['member'])} --members are not in split.json"
+    why += "; figures of notes that a model never saw are low whatever it leaks"
+    missing.append(Unmeasured(what=MEMBERS_UNPROVEN, why=why))
 
 
 def _from_split(

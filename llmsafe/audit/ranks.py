@@ -88,12 +88,12 @@ def join_ranks(device: str = "auto") -> Ranks:
 
 
 @contextmanager
-def clean_end(ranks: Ranks) -> Generator[None, None, None]:
-    """Turn a launcher's SIGTERM into an exit that removes unfinished files on its way.
+def clean_end() -> Generator[None, None, None]:
+    """Turn SIGTERM into an exit that removes unfinished files on its way.
 
-    A launcher sends it to the rest as soon as one process has failed.
+    A launcher sends it to the rest as soon as one process has failed, a scheduler when time is up.
     """
-    if ranks.size == 1 or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmsafe.artifacts import Bound, PrivacyStatement, Unmeasured
+from llmsafe.artifacts import Bound, CanaryManifest, PrivacyStatement, Unmeasured
 from llmsafe.audit.attacks import Attack
 from llmsafe.audit.membership import scores_of
 from llmsafe.audit.population import canary_texts, find_canaries
@@ -26,22 +26,41 @@ if TYPE_CHECKING:
 METHOD = "Clopper-Pearson over repeated runs (arXiv 2006.07709)"
 
 
+class Repeat(NamedTuple):
+    """The table of the canary that a repeated run is judged by, its file, and the run's weights."""
+
+    name: str
+    table: ScoreTable
+    weights_digest: str
+
+
 def score_repeats(
-    target: Target, runs: Sequence[str], path: Path, *, max_tokens: int, **limits: Any
-) -> list[tuple[str, ScoreTable]]:
+    target: Target,
+    canaries: CanaryManifest | None,
+    runs: Sequence[str],
+    path: Path,
+    *,
+    max_tokens: int,
+    **limits: Any,
+) -> list[Repeat]:
     """Score the judged canary of every further run, each into a table beside ``path``.
 
-    Returns the file names with the tables. ``limits`` go to :func:`score_texts`. The runs are
+    ``limits`` go to :func:`score_texts`. The runs are
     opened one after the other, so one model more than the target is in memory.
 
     Raises:
         InputError: a run that cannot be opened.
-        EvidenceError: a run given twice, of another claim, base or corpus format than the target,
-            or whose canaries are not proven to be its own.
+        EvidenceError: a run given twice, of another claim, base or kind of canary than the target,
+            or whose canaries are not proven to be its own; a target without canaries or claim.
     """
     from llmsafe.audit.target import open_target
 
-    found: list[tuple[str, ScoreTable]] = []
+    found: list[Repeat] = []
+    if runs and (canaries is None or target.privacy is None):
+        raise EvidenceError(
+            f"--repeat compares like runs by their canaries and promises, and {target.name} lacks "
+            "one of the two"
+        )
     digests = {target.weights_digest}
     for number, place in enumerate(runs):
         run = open_target(place, device=str(target.device))
@@ -58,10 +77,16 @@ def score_repeats(
                 "(no manifest in its vault, or no lineage that names it); give whole run folders"
             )
         _check_same_promise(target, run)
+        ours, theirs = ((m.kind, m.lang, m.probability) for m in (canaries, manifest) if m)
+        if ours != theirs:
+            raise EvidenceError(
+                f"repeated run {run.name} has canaries {theirs}, {target.name} {ours}; they are "
+                "judged together, so they must come from one distribution"
+            )
         judged = min(canary_texts(manifest), key=lambda text: text.text_id)
         file = path.with_name(f"{path.stem}.repeat-{number}.parquet")
         table = score_texts(run, [judged], file, max_tokens=max_tokens, **limits)
-        found.append((file.name, table))
+        found.append(Repeat(file.name, table, run.weights_digest))
     return found
 
 

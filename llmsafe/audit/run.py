@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from llmsafe.artifacts import Audit, Measured, Policy, Unmeasured
+from llmsafe.artifacts import Audit, CanaryManifest, Measured, Policy, Unmeasured
 from llmsafe.audit.assess import assess, canary_outcomes
 from llmsafe.audit.blind import blind_auc
 from llmsafe.audit.evidence import read_evidence
@@ -21,7 +21,9 @@ from llmsafe.audit.request import DEFAULT, EXTRAS, Request
 from llmsafe.audit.scores import Progress, silence
 from llmsafe.audit.tables import read_tables, score_tables
 from llmsafe.audit.target import Target
+from llmsafe.audit.verdict import CUT_SHORT
 from llmsafe.errors import EvidenceError
+from llmsafe.files import sha256_file, sha256_json
 
 MEASURED = "measured.json"
 OUTCOMES = "canary_outcomes.json"
@@ -56,6 +58,10 @@ def run_audit(
     if "recall" in request.also:
         population = population.with_prefix(random.Random(f"prefix {request.seed}"))
     missing = [*target.unmeasured, *population.unmeasured]
+    trained = target.evidence.max_tokens
+    if trained is not None and limit < trained:
+        why = f"{limit} tokens were scored, {trained} trained on; leave --max-tokens out"
+        missing.append(Unmeasured(what=CUT_SHORT, why=why))
     tables, seconds = score_tables(
         target,
         population,
@@ -76,7 +82,9 @@ def run_audit(
         model=target.described(),
         unit=population.unit,
         seed=request.seed,
-        tables=list(tables.names),
+        tables={name: sha256_file(scores.with_name(name)) for name in tables.names},
+        manifest=_digest(population.canaries),
+        repeats=list(tables.repeated),
         scoring=tables.scoring(seconds),
         blind_auc=blind,
         sampled=probes.sampled,
@@ -113,20 +121,31 @@ def run_again(
         EvidenceError: no tables of an audit, or they are of other weights or other canaries.
     """
     place = locate(model)
-    privacy, evidence, _ = read_evidence(place)
-    measured = Measured.load(folder / MEASURED)
+    privacy, evidence, lacking = read_evidence(place)
+    path = folder / MEASURED
+    measured = Measured.load(path)
+    recorded = evidence.audited.get("measured")
+    if recorded not in (None, sha256_file(path)):
+        raise EvidenceError(f"{path} is not the file that lineage.json names; audit again")
     if measured.model.weights_digest != place.digest():
-        raise EvidenceError(
-            f"{folder / MEASURED} is of other weights than {place.name} holds now; audit again"
-        )
+        raise EvidenceError(f"{path} is of other weights than {place.name} holds now; audit again")
     tables = read_tables(folder, measured)
-    known = {row.text_id for row in tables.scores.of("planted", "withheld")}
-    manifest = find_canaries(place.name, evidence, canaries, []) if known else None
-    if known != {canary.canary_id for canary in (manifest.canaries if manifest else ())}:
+    manifest = None
+    if measured.manifest is not None:
+        manifest = find_canaries(place.name, evidence, canaries, lacking)
+    if measured.manifest != _digest(manifest):
         raise EvidenceError(
             f"the scores in {folder} are of other canaries; name those of that audit by --canaries"
         )
+    # What has come to lack since then counts as well.
+    missing = [*measured.unmeasured, *(one for one in lacking if one not in measured.unmeasured)]
+    measured = measured.model_copy(update={"unmeasured": missing})
     return assess(tables, measured, privacy=privacy, canaries=manifest, policy=policy)
+
+
+def _digest(manifest: CanaryManifest | None) -> str | None:
+    """Of all that a manifest says, coins and probability included."""
+    return None if manifest is None else sha256_json(manifest.model_dump(mode="json"))
 
 
 def _not_asked(request: Request) -> list[Unmeasured]:

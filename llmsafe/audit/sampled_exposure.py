@@ -98,7 +98,7 @@ def sampled_exposure(
         mean_high=_mean([one.high for one in found]),
         null_mean_bits=exposure_null_mean(samples),
         excess_bits=as_rate(excess),
-        base_mean_bits=_mean_exposure(bases, sizes),
+        base_mean_bits=_mean_exposure(bases, sizes[: len(bases)]),
         withheld_mean_bits=_mean_exposure(outside, sizes[len(planted) :]),
         extrapolated=_extrapolate(beyond[:MOST_EXTRAPOLATED]),
     )
@@ -145,7 +145,7 @@ def _losses(model: PreTrainedModel, speller: Speller, question: _Question) -> Sc
 def _exposures(losses: Sequence[Scores], sizes: Sequence[int]) -> list[Interval]:
     return [
         exposure_by_sampling(float(one[0]), one[1:], space=size)
-        for one, size in zip(losses, sizes, strict=False)
+        for one, size in zip(losses, sizes, strict=True)
     ]
 
 

@@ -121,7 +121,7 @@ def score_texts(
     encoded = [item for item in encoded if item.scored > 0]
     metadata = {"schema_version": _VERSION, "max_tokens": str(max_tokens)}
     metadata |= {f"sampler.{name}": str(value) for name, value in asdict(sampler).items()}
-    with clean_end(ranks):
+    with clean_end():
         scoring = _Scoring(target, sampler)
         budget = batch_tokens or scoring.batch_tokens
         batches = plan_batches([len(item.ids) for item in encoded], budget)

@@ -23,6 +23,7 @@ from llmsafe.audit.scores import Progress, ScoreTable, read_scores, score_texts,
 from llmsafe.audit.shadow import Shadow, score_shadows
 from llmsafe.audit.variants import score_variant, variant_of
 from llmsafe.errors import EvidenceError, InputError
+from llmsafe.files import sha256_file
 
 if TYPE_CHECKING:
     from llmsafe.audit.target import Target
@@ -32,13 +33,17 @@ SHADOWS = "shadows.json"
 
 @dataclass(frozen=True, repr=False)
 class Tables:
-    """What an audit's figures are computed from; ``names`` are the files, the main one first."""
+    """What an audit's figures are computed from; ``names`` are the files, the main one first.
+
+    ``repeated`` are the digests of the weights of the repeated runs.
+    """
 
     scores: ScoreTable
     variants: Mapping[VariantName, ScoreTable]
     shadows: tuple[Shadow, ...]
     repeats: tuple[ScoreTable, ...]
     names: tuple[str, ...]
+    repeated: tuple[str, ...] = ()
 
     def scoring(self, seconds: float) -> Scoring:
         """Texts, tokens, and the forward passes that each text took, by table."""
@@ -116,9 +121,18 @@ def score_tables(
         names += files
         if ranks.leader:
             _describe(shadows, files).save(path.with_name(SHADOWS), private=True)
-    repeats = score_repeats(target, request.repeats, path, max_tokens=max_tokens, **limits)
-    names += [table_name for table_name, _ in repeats]
-    tables = Tables(scores, variants, tuple(shadows), tuple(t for _, t in repeats), tuple(names))
+    repeats = score_repeats(
+        target, population.canaries, request.repeats, path, max_tokens=max_tokens, **limits
+    )
+    names += [repeat.name for repeat in repeats]
+    tables = Tables(
+        scores,
+        variants,
+        tuple(shadows),
+        tuple(repeat.table for repeat in repeats),
+        tuple(names),
+        tuple(repeat.weights_digest for repeat in repeats),
+    )
     return tables, time.monotonic() - begun
 
 
@@ -126,9 +140,15 @@ def read_tables(folder: Path, measured: Measured) -> Tables:
     """The tables that an earlier audit wrote into ``folder``.
 
     Raises:
-        EvidenceError: one of them is missing or damaged.
+        EvidenceError: one of them is missing, damaged or another one.
     """
     main, *others = measured.tables
+    for name, digest in measured.tables.items():
+        path = folder / name
+        if not path.is_file() or sha256_file(path) != digest:
+            raise EvidenceError(
+                f"{path} is missing, or not the table that this audit wrote; audit again"
+            )
     variants: dict[VariantName, ScoreTable] = {}
     repeats: list[ScoreTable] = []
     shadows: list[Shadow] = []
@@ -142,10 +162,17 @@ def read_tables(folder: Path, measured: Measured) -> Tables:
                 raise EvidenceError(f"{folder / SHADOWS} does not name {name}; audit again")
             run = known[name]
             shadows.append(Shadow(frozenset(run.members), table, run.name, run.weights_digest))
-        else:
+        elif part.startswith("repeat-"):
             repeats.append(table)
+        else:
+            raise EvidenceError(f"{folder / name} is no table of an audit; audit again")
     return Tables(
-        read_scores(folder / main), variants, tuple(shadows), tuple(repeats), (main, *others)
+        read_scores(folder / main),
+        variants,
+        tuple(shadows),
+        tuple(repeats),
+        (main, *others),
+        tuple(measured.repeats),
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmsafe.cli.columns import IdColumn, PatientColumn, TextColumn
+from llmsafe.errors import InputError
 
 if TYPE_CHECKING:
     from llmsafe.artifacts import Audit
@@ -151,7 +152,6 @@ def audit(
     from llmsafe.audit.verdict import load_policy
     from llmsafe.cli.audit_files import SCORES
     from llmsafe.corpus import Columns
-    from llmsafe.errors import InputError
 
     _quiet()
     # Whatever can be wrong is found before the first minute of work.
@@ -159,11 +159,8 @@ def audit(
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise InputError(f"--dtype {dtype!r} is unknown; choose auto, float32, bfloat16 or float16")
     names = set(also or ())
-    if from_scores and (names or generate or generations or shadow or repeat or reveal):
-        raise InputError(
-            "--from-scores measures nothing new; leave out --also, --generate, --generations, "
-            "--shadow, --repeat and --reveal"
-        )
+    if from_scores:
+        _refuse_measuring(locals())
     request = Request(
         canaries=canaries,
         members=members,
@@ -182,10 +179,12 @@ def audit(
         batch_tokens=batch_tokens,
         seed=seed,
     )
+    ranks = join_ranks(device)
     if from_scores:
+        if not ranks.leader:
+            return
         result, written = _assess_again(model, request, out, force=force)
     else:
-        ranks = join_ranks(device)
         target = open_target(model, base=base, device=device, dtype=dtype)
         if not ranks.leader:
             run_audit(target, Path(SCORES), request, ranks=ranks)  # writes where the leader says
@@ -196,6 +195,17 @@ def audit(
         _reveal(written)
     if code := _EXIT[result.verdict.status]:
         raise typer.Exit(code)
+
+
+def _refuse_measuring(options: dict[str, Any]) -> None:
+    """Raises InputError for an option that would measure something: nothing is."""
+    names = "base gold spans members non_members also generate generations shadow repeat reveal"
+    wrong = [name for name in (*names.split(), "max_tokens", "batch_tokens") if options[name]]
+    usual = {"limit": 2000, "seed": 0, "device": "auto", "dtype": "auto"}
+    wrong += [name for name, value in usual.items() if options[name] != value]
+    if wrong:
+        shown = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
+        raise InputError(f"--from-scores measures nothing, so it takes no {shown}; leave it out")
 
 
 def _audit(
@@ -210,6 +220,7 @@ def _audit(
 ) -> tuple[Audit, list[Path]]:
     """Measure into a private folder; the files take their places when all is there."""
     from llmsafe.audit.loading import locate
+    from llmsafe.audit.ranks import clean_end
     from llmsafe.audit.run import run_audit
     from llmsafe.cli.audit_files import AUDIT, PAGE, SCORES, audit_files, earlier_audit, take_up
     from llmsafe.cli.common import progress
@@ -217,7 +228,7 @@ def _audit(
 
     place = locate(model)
     looking = request.generate or request.generations or request.gold
-    with audit_files(place, out, force=force) as stage:
+    with clean_end(), audit_files(place, out, force=force) as stage:
         result = run_audit(
             target,
             stage / SCORES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -9,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmsafe.errors import InputError
-from llmsafe.files import VAULT, make_folder, staged_folder
+from llmsafe.errors import InputError, SetupError
+from llmsafe.files import LOCK, VAULT, locked_folder, make_folder, sha256_file, staged_folder
 
 if TYPE_CHECKING:
     from llmsafe.artifacts import Audit
@@ -34,12 +35,21 @@ def audit_files(place: Place, out: Path | None, *, force: bool) -> Generator[Pat
     if out is None and place.vault is not None:
         release, vault = place.weights, place.vault
         check_absent(release / AUDIT, force=force)
-        stage = Path(tempfile.mkdtemp(prefix=".audit.", dir=make_folder(vault, private=True)))
-        try:
-            yield stage
-            _move(stage, release, vault)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
+        for folder in (release, vault):
+            if not os.access(folder, os.W_OK):
+                raise SetupError(f"{folder} cannot be written; give --out, or the right to write")
+        with locked_folder(vault):
+            for left in vault.glob(".audit.*"):  # of an audit that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            stage = Path(tempfile.mkdtemp(prefix=".audit.", dir=vault))
+            try:
+                yield stage
+                _move(stage, release, vault)
+            except OSError as error:
+                raise SetupError(f"cannot write {vault}: {error.strerror}") from error
+            finally:
+                shutil.rmtree(stage, ignore_errors=True)
+                (vault / LOCK).unlink(missing_ok=True)  # nothing stays of a refused audit
         return
     folder = out_folder(place, out)
     # The whole folder is replaced, so it must be one that an audit made: never a run or a home.
@@ -75,7 +85,7 @@ def take_up(result: Audit, release: Path, vault: Path) -> None:
     """Name the audit in the lineage of the run, in place of an earlier one, and in its card."""
     from llmsafe import __version__
     from llmsafe.artifacts import Lineage, LineageStep
-    from llmsafe.files import sha256_file
+    from llmsafe.audit.run import MEASURED
     from llmsafe.report.card import write_card
 
     path = vault / "lineage.json"
@@ -84,7 +94,11 @@ def take_up(result: Audit, release: Path, vault: Path) -> None:
             step="audit",
             version=__version__,
             inputs={"adapter": result.model.weights_digest},
-            outputs={"audit": sha256_file(release / AUDIT), "page": sha256_file(release / PAGE)},
+            outputs={
+                "audit": sha256_file(release / AUDIT),
+                "page": sha256_file(release / PAGE),
+                "measured": sha256_file(vault / MEASURED),
+            },
         )
         steps = [one for one in Lineage.load(path).steps if one.step != "audit"]
         Lineage(steps=[*steps, step]).save(path, private=True)
@@ -93,8 +107,10 @@ def take_up(result: Audit, release: Path, vault: Path) -> None:
 
 
 def _move(stage: Path, release: Path, vault: Path) -> None:
-    for pattern in _OURS:  # a table of an earlier audit is none of this one's
-        for old in vault.glob(pattern):
+    """New files first; then what an earlier audit left and this one has not written."""
+    names = {path.name for path in stage.iterdir()}
+    for name in sorted(names):
+        (stage / name).replace((release if name in PUBLISHED else vault) / name)
+    for old in (path for pattern in _OURS for path in vault.glob(pattern)):
+        if old.name not in names:
             old.unlink()
-    for path in sorted(stage.iterdir()):
-        path.replace((release if path.name in PUBLISHED else vault) / path.name)

@@ -15,6 +15,8 @@ from typing import Annotated
 import typer
 
 PRIVATE, CONTROL = "private", "control"
+TEXTS = 300
+"""Texts that each audit draws from the model, and from its base."""
 
 
 def demo(
@@ -69,9 +71,13 @@ def demo(
     command = f"llmsafe synth {notes} --patients {patients} --short --max-notes 1 --seed {seed}"
     with _step(log, "1/6  Invent patients, with every identifier marked", command):
         synth(notes, patients=patients, seed=seed, short=True, max_notes=1)
-    command = f"llmsafe scrub {notes} {scrubbed} --known-identifiers {notes}/identities.csv"
+    found = out / "found.jsonl"
+    command = (
+        f"llmsafe scrub {notes} {scrubbed} --known-identifiers {notes}/identities.csv "
+        f"--spans {found}"
+    )
     with _step(log, "2/6  Scrub: put surrogates for what identifies them", command):
-        scrub(str(notes), scrubbed, known_identifiers=[notes / "identities.csv"])
+        scrub(str(notes), scrubbed, known_identifiers=[notes / "identities.csv"], spans=found)
     command = f"llmsafe canary {scrubbed} {corpus} --count {canaries} --seed {seed}"
     with _step(log, "3/6  Plant canaries: invented secrets, each in or out by a coin", command):
         canary(str(scrubbed), corpus, count=canaries, seed=seed)
@@ -93,11 +99,18 @@ def demo(
     say("\n".join(f"     {name}: {_claim(out / name)}" for name in runs))
     say(f"     {time.monotonic() - begun:.0f} s")
 
-    commands = [f"llmsafe audit --model {out / name} --policy release" for name in runs]
-    with _step(log, "5/6  Attack both: canaries, membership, extraction", *commands):
+    more = f"--generate {TEXTS} --gold {notes} --spans {found}"
+    commands = [f"llmsafe audit --model {out / name} --policy release {more}" for name in runs]
+    with _step(log, "5/6  Attack both: canaries, membership, extraction, free texts", *commands):
         for name in runs:
             with suppress(typer.Exit):  # the control is meant to fail the policy
-                audit(model=str(out / name), policy="release")
+                audit(
+                    model=str(out / name),
+                    policy="release",
+                    generate=TEXTS,
+                    gold=str(notes),
+                    spans=found,
+                )
     command = f"llmsafe report {out / PRIVATE} --compare {out / CONTROL}"
     with _step(log, "6/6  Report: both side by side", command):
         loaded = {name: Audit.load(out / name / RELEASE / "audit.json") for name in runs}

@@ -9,6 +9,7 @@ import pytest
 
 from llmsafe.artifacts import Audit, CanaryManifest, Lineage, Policy
 from llmsafe.audit.assess import utility
+from llmsafe.audit.evidence import Evidence
 from llmsafe.audit.population import alike_units, gather
 from llmsafe.audit.request import Request
 from llmsafe.audit.run import run_again, run_audit
@@ -87,7 +88,10 @@ def test_an_adapter_that_does_nothing_is_named(world, tiny, tmp_path):
     run = tiny.write_run(world, tmp_path / "idle", tiny.lora(world.base), epsilon=2.0)
     audit = run_audit(open_target(run), tmp_path / "s.parquet")
     assert any("adapter changes nothing" in u.why for u in audit.unmeasured)
-    assert primary(audit, "canaries").auc.value == 0.5
+    [gain] = [
+        m for m in audit.membership if m.attack == "base_difference" and m.population == "canaries"
+    ]
+    assert gain.auc.value == 0.5
 
 
 def test_a_claim_that_the_leak_refutes_is_flagged(world, tiny, tmp_path):
@@ -272,7 +276,7 @@ def test_a_plain_model_with_files_measures_what_it_can(world, tmp_path):
     )
     audit = run_audit(open_target(merged), tmp_path / "s.parquet", request)
     assert not read_scores(tmp_path / "s.parquet").has_base
-    assert primary(audit, "canaries").attack == "loss"
+    assert primary(audit, "canaries").attack == "zlib"
     assert primary(audit, "patients").auc.value > 0.9
     assert audit.extraction[0].base_extracted is None
     assert audit.utility.perplexity_base is None
@@ -309,14 +313,20 @@ def test_canaries_are_never_members(world, target, tmp_path):
     assert {t.text_id for t in found.of("member")} == {n.note_id for n in world.members}
 
 
-def test_a_text_on_both_sides_is_left_out_and_said(world, target, tmp_path):
+@pytest.fixture
+def bare(target):
+    """The same model, of whose training nothing is known."""
+    return dataclasses.replace(target, evidence=Evidence())
+
+
+def test_a_text_on_both_sides_is_left_out_and_said(world, bare, tmp_path):
     copy = dataclasses.replace(world.members[0], note_id="copy", patient_id="other")
     write_corpus(tmp_path / "in", world.members)
     write_corpus(tmp_path / "out", [*world.non_members, copy])
 
     def look(inside, outside):
         request = Request(members=str(inside), non_members=str(outside))
-        return gather(target, request, rng=random.Random(0))
+        return gather(bare, request, rng=random.Random(0))
 
     found = look(tmp_path / "in", tmp_path / "out")
     assert world.members[0].text not in [t.text for t in found.of("member", "non_member")]
@@ -332,12 +342,12 @@ def test_a_text_on_both_sides_is_left_out_and_said(world, target, tmp_path):
         look(tmp_path / "in", tmp_path / "in")
 
 
-def test_a_patient_on_both_sides_is_left_out_and_said(world, target, tmp_path):
+def test_a_patient_on_both_sides_is_left_out_and_said(world, bare, tmp_path):
     moved = dataclasses.replace(world.non_members[0], patient_id=world.members[0].patient_id)
     write_corpus(tmp_path / "in", world.members)
     write_corpus(tmp_path / "out", [*world.non_members[2:], moved])
     request = Request(members=str(tmp_path / "in"), non_members=str(tmp_path / "out"))
-    found = gather(target, request, rng=random.Random(0))
+    found = gather(bare, request, rng=random.Random(0))
     units = {t.unit_id for t in found.of("member", "non_member")}
     assert world.members[0].patient_id not in units
     assert any(u.what == "membership of 1 patients" for u in found.unmeasured)

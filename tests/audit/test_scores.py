@@ -20,7 +20,7 @@ import torch
 
 from llmsafe.audit import scores as module
 from llmsafe.audit.forward import ROLES, Sampler, Scorer, Text, encode, sampled_logp, score_batch
-from llmsafe.audit.ranks import Ranks, clean_end
+from llmsafe.audit.ranks import clean_end
 from llmsafe.audit.scores import read_scores, score_texts
 from llmsafe.errors import EvidenceError, InputError, SetupError
 
@@ -248,7 +248,7 @@ def test_a_table_of_another_version_says_so(world, target, tmp_path):
 def test_sigterm_from_the_launcher_removes_what_is_unfinished(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     part = tmp_path / "vault" / "part"
-    with pytest.raises(SystemExit) as left, clean_end(Ranks(0, 2)), module._writer(part, {}):
+    with pytest.raises(SystemExit) as left, clean_end(), module._writer(part, {}):
         assert len(list(part.parent.iterdir())) == 1
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)

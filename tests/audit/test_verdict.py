@@ -18,7 +18,14 @@ from llmsafe.artifacts import (
     Unmeasured,
     Verdict,
 )
-from llmsafe.audit.verdict import CANARIES_UNPROVEN, extraction_excess, judge, load_policy
+from llmsafe.audit.verdict import (
+    CANARIES_UNPROVEN,
+    CUT_SHORT,
+    MEMBERS_UNPROVEN,
+    extraction_excess,
+    judge,
+    load_policy,
+)
 from llmsafe.errors import InputError
 
 
@@ -339,3 +346,49 @@ def test_bad_policies_are_one_line(tmp_path, text, match):
 def test_unknown_policy_names_the_shipped_ones():
     with pytest.raises(InputError, match="release, strict"):
         load_policy("lenient")
+
+
+# --- what may fail a model but clear none --------------------------------------------------------
+
+
+def extracted(method, low, value, high, what="secrets", base=0):
+    found = extraction(low, value, high, base=base)
+    return found.model_copy(update={"method": method, "what": what})
+
+
+@pytest.mark.parametrize("method", ["candidates", "generated"])
+def test_searches_and_free_texts_may_fail_a_model_but_their_width_is_no_doubt(method):
+    policy = {"max_extraction_excess": 0.02}
+    secrets, few = extraction(0, 0, 0.01), extracted(method, 0, 0, 0.09, "few")
+    assert status(policy, extraction=[secrets, few]) == "pass"
+    assert status(policy, extraction=[few]) == "inconclusive"
+    assert status(policy, extraction=[secrets, extracted(method, 0.1, 0.2, 0.3)]) == "fail"
+
+
+def test_what_the_base_draws_is_not_taken_off_generated_texts():
+    found = extracted("generated", 0.15, 0.2, 0.25, base=100)
+    assert extraction_excess(found).value == pytest.approx(0.2)
+    greedy = extracted("greedy", 0.15, 0.2, 0.25, base=100)
+    assert extraction_excess(greedy).value == pytest.approx(-0.8)  # the same passages
+    assert status({"max_extraction_excess": 0.02}, extraction=[found]) == "fail"
+
+
+@pytest.mark.parametrize("what", [MEMBERS_UNPROVEN, CUT_SHORT])
+def test_members_that_nothing_ties_to_the_model_never_pass(what):
+    policy = {"max_membership_auc": 0.7, "require": ["membership"]}
+    people, doubt = membership(0.45, 0.55, "notes"), [Unmeasured(what=what, why="no split")]
+    assert status(policy, membership=[people]) == "pass"
+    assert status(policy, membership=[people], unmeasured=doubt) == "inconclusive"
+    leaky = membership(0.85, 0.95, "notes")
+    assert status(policy, membership=[leaky], unmeasured=doubt) == "fail"
+    passages = extracted("greedy", 0, 0, 0.01, "training notes with 50 tokens")
+    asked = {"max_extraction_excess": 0.02}
+    assert status(asked, extraction=[passages]) == "pass"
+    assert status(asked, extraction=[passages], unmeasured=doubt) == "inconclusive"
+
+
+def test_a_weak_second_bound_takes_no_pass_away_and_any_bound_fails():
+    policy = {"max_epsilon_lower": 2}
+    assert status(policy, bounds=[bound(0.5), bound(0.0, ceiling=0.5)]) == "pass"
+    assert status(policy, bounds=[bound(0.0, ceiling=0.5)]) == "inconclusive"
+    assert status(policy, bounds=[bound(0.5), bound(2.5)]) == "fail"

@@ -209,6 +209,7 @@ def test_lineage_and_card_take_the_audit_up(llmsafe, run):
         assert last.outputs == {
             "audit": sha256_file(run / "release" / "audit.json"),
             "page": sha256_file(run / "release" / "audit.html"),
+            "measured": sha256_file(run / "vault" / "measured.json"),
         }
         assert stat.S_IMODE((run / "vault" / "lineage.json").stat().st_mode) == 0o600
     card = run / "release" / "README.md"
@@ -292,3 +293,107 @@ def test_help_is_light_and_has_examples():
     assert done.returncode == 0, done.stderr
     assert "llmsafe audit --model runs/dp_lora" in done.stdout
     assert "--policy" in done.stdout
+
+
+# --- the same scores, judged again --------------------------------------------------------------
+
+
+def test_scores_are_judged_again_by_another_policy_without_a_model(llmsafe, run, monkeypatch):
+    assert llmsafe("audit", "--model", run)[0] == 0
+    first = Audit.load(run / "release" / "audit.json")
+    monkeypatch.setattr("llmsafe.audit.target.load_causal", None)
+    again = ("audit", "--model", run, "--from-scores")
+    assert llmsafe(*again)[0] == 2  # an audit is there
+    code, _, err = llmsafe(*again, "--policy", "strict", "--force")
+    assert code == 1, err
+    second = Audit.load(run / "release" / "audit.json")
+    assert second.membership == first.membership
+    assert second.verdict.status == "fail"
+    step = Lineage.load(run / "vault" / "lineage.json").steps[-1]
+    assert step.outputs["audit"] == sha256_file(run / "release" / "audit.json")
+
+
+def test_changed_scores_or_claims_are_not_judged(llmsafe, run):
+    assert llmsafe("audit", "--model", run, "--also", "lowercase")[0] == 0
+    again = ("audit", "--model", run, "--from-scores", "--force")
+    vault = run / "vault"
+    kept = {path.name: path.read_bytes() for path in vault.iterdir() if path.is_file()}
+    for name in ("scores.parquet", "scores.lowercase.parquet", "measured.json"):
+        (vault / name).write_bytes(kept[name] + b" ")
+        code, _, err = llmsafe(*again)
+        assert code == 3, name
+        assert "audit again" in err
+        (vault / name).write_bytes(kept[name])
+    (vault / "lineage.json").unlink()  # what ties canaries and claim to the weights
+    code, _, err = llmsafe(*again, "--policy", "release")
+    assert "the canaries are not known to be this model's" in err
+    assert code != 0
+
+
+def test_judging_again_takes_no_option_that_would_measure(llmsafe, run):
+    for option in (("--seed", "3"), ("--generate", "5"), ("--gold", "g"), ("--limit", "9")):
+        code, _, err = llmsafe("audit", "--model", run, "--from-scores", *option)
+        assert code == 2
+        assert option[0] in err
+
+
+def test_tables_of_an_earlier_audit_do_not_stay(llmsafe, run):
+    assert llmsafe("audit", "--model", run, "--also", "lowercase")[0] == 0
+    assert (run / "vault" / "scores.lowercase.parquet").exists()
+    (run / "vault" / ".audit.killed").mkdir()
+    assert llmsafe("audit", "--model", run, "--force")[0] == 0
+    names = {path.name for path in (run / "vault").iterdir()}
+    assert not any(name.startswith(".audit") or "lowercase" in name for name in names)
+    assert {"scores.parquet", "measured.json", "canary_outcomes.json"} <= names
+
+
+def test_revealed_secrets_are_the_canaries_and_go_to_stderr(llmsafe, run, world):
+    code, out, err = llmsafe("audit", "--model", run, "--reveal")
+    assert code == 0
+    secrets = {c.text[c.secret_start : c.secret_end] for c in world.manifest.canaries if c.planted}
+    shown = [line.split()[-1] for line in err.splitlines() if line.startswith("  canary-")]
+    assert shown
+    assert set(shown) <= secrets
+    assert not any(secret in out for secret in secrets)
+
+
+def test_members_of_another_model_are_never_a_pass(llmsafe, run, world, tmp_path):
+    """Notes that it never saw look private whatever it leaks; its own, on the wrong side, fail."""
+    import dataclasses
+
+    fresh = [dataclasses.replace(n, text=n.text[::-1]) for n in world.members]
+    others = [dataclasses.replace(n, text=n.text[::-1]) for n in world.non_members]
+    for name, notes in (("in", fresh), ("out", others)):
+        moved = [dataclasses.replace(n, note_id="x" + n.note_id, patient_id="x" + n.patient_id)
+                 for n in notes]  # fmt: skip
+        write_corpus(tmp_path / name, moved)
+    given = ("--members", tmp_path / "in", "--non-members", tmp_path / "out")
+    policy = tmp_path / "p.yaml"
+    policy.write_text(yaml.safe_dump({"name": "p", "max_membership_auc": 0.999}))
+    code, _, err = llmsafe("audit", "--model", run, *given, "--policy", policy)
+    assert code == 3
+    assert "not known to be the notes that this model was trained on" in err
+    write_corpus(tmp_path / "real", world.members)
+    swapped = ("--members", tmp_path / "out", "--non-members", tmp_path / "real")
+    code, _, err = llmsafe("audit", "--model", run, *swapped, "--force")
+    assert code == 3
+    assert "trained on 8 of the --non-members" in err
+
+
+def test_a_stop_leaves_no_scores_behind(run, tmp_path):
+    import os
+    import signal
+    import time
+
+    command = [sys.executable, "-m", "llmsafe", "audit", "--model", str(run), "--out", "there"]
+    root = Path(__file__).resolve().parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+    until = time.monotonic() + 120
+    while not list(tmp_path.glob(".there.*")) and time.monotonic() < until:
+        assert running.poll() is None, running.communicate()[1]
+        time.sleep(0.02)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(60) != 0
+    assert not list(tmp_path.glob(".there*"))
+    assert not (tmp_path / "there").exists()

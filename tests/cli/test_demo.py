@@ -32,6 +32,12 @@ def test_the_whole_job_in_small(tmp_path: Path):
     assert not PrivacyStatement.load(out / "control" / "release" / "privacy.json").private
     assert control.canaries is not None
     assert control.canaries.count == 20
+    assert control.generated is not None
+    assert control.generated.texts == control.generated.base_texts == 300
+    found = {leak.category: leak for leak in control.phi}
+    assert found["NAME"].in_corpus is not None
+    assert found["NAME"].in_corpus >= 60
+    assert found["NAME"].emitted_by_model is not None
     assert "Claimed" in done.stdout
     assert done.stdout.strip().splitlines()[-1].startswith("wrote")
     assert "<script" not in (out / "report.html").read_text()

@@ -72,8 +72,8 @@ def test_messages_bring_their_identities_and_become_jsonl(tmp_path: Path) -> Non
     good = "MSH|^~\\&|||||||MDM^T02|1|P|2.5\rPID|1||77||Quack^Zebulon\rOBX|1|TX|||Zebulon came.\r"
     bad = good.replace("|1|P|", "|2|P|").replace("OBX|1|TX|||", "OBX|1|RP|||")
     (tmp_path / "in.hl7").write_text(good + bad)
-    command = [str(tmp_path / "in.hl7"), str(tmp_path / "out"), "--workers", "1", "--method", "tag"]
-    result = CliRunner().invoke(APP, command)
+    command = [str(tmp_path / "in.hl7"), str(tmp_path / "out"), "--workers", "1"]
+    result = CliRunner().invoke(APP, [*command, "--method", "instance"])
     assert isinstance(result.exception, EvidenceError)
     assert str(result.exception).startswith("1 of 2 notes is quarantined")
     lines = result.stderr.splitlines()
