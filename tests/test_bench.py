@@ -213,3 +213,93 @@ def test_the_script_end_to_end(tmp_path):
     assert str(tmp_path) not in text
     assert "--shape tiny" in text
     assert text.count("\n| llmsafe |") == 2
+
+
+# --- the audit's scoring ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def audit_jobs(bench: Any, tmp_path_factory: Any) -> Any:
+    import bench_audit as script
+
+    folder = tmp_path_factory.mktemp("adapter")
+    script.adapted("llmsafe:base-en", folder)
+
+    def job(name: str) -> Any:
+        return script.Job(name, folder, "llmsafe:base-en", "cpu", 1, 160)
+
+    return job
+
+
+PASSES = {"each_metric": (14, 15), "shared_passes": (2, 2), "shared_tensors": (2, 2)}
+
+
+@pytest.mark.parametrize("case", ["notes", "canaries"])
+def test_all_ways_to_score_give_the_same_figures(bench, audit_jobs, case):
+    import bench_audit as script
+
+    texts = script.make_texts(script.load_tokenizer("llmsafe:base-en"), case, 3, 160, seed=2)
+    found = {name: script.Contestant(audit_jobs(name)).take(texts) for name in script.RUNS}
+    ours = found.pop("llmsafe")
+    tokens = ours["tokens"] - 8 * 16
+    assert ours["rows"] - 8 == 2 * len(texts)
+    assert ("secret_loss" in ours["scores"]) == (case == "canaries")
+    for name, theirs in found.items():
+        assert theirs["scores"].keys() == ours["scores"].keys()
+        for metric, values in theirs["scores"].items():
+            assert script.distance(values, ours["scores"][metric]) < 1e-3, (name, metric)
+        passes = PASSES[name][case == "canaries"]
+        assert theirs["rows"] == passes * len(texts)
+        assert theirs["tokens"] <= passes / 2 * tokens  # what is more is padding
+
+
+def test_other_figures_stop_the_benchmark(bench):
+    import bench_audit as script
+
+    class Fake:
+        def __init__(self, **scores: list[float]) -> None:
+            self.scores = scores
+
+        def ask(self, method: str, texts: Any) -> Any:
+            return {"scores": self.scores}
+
+    ours = Fake(loss=[1.0, 2.0], sampled=[-float("inf"), 0.0])
+    near = Fake(loss=[1.0, 2.001], sampled=[-float("inf"), 0.0])
+    found = script.agree({"llmsafe": ours, "shared_passes": near}, [], "cpu")
+    assert found == {"shared_passes": pytest.approx(0.001)}
+    for other in (
+        Fake(loss=[1.0, 2.5], sampled=[-float("inf"), 0.0]),
+        Fake(loss=[1.0, float("nan")], sampled=[-float("inf"), 0.0]),
+        Fake(loss=[1.0, 2.0], sampled=[-1.0, 0.0]),
+        Fake(loss=[1.0, 2.0]),
+    ):
+        with pytest.raises(SystemExit):
+            script.agree({"llmsafe": ours, "shared_passes": other}, [], "cpu")
+
+
+def test_the_audit_script_end_to_end(tmp_path):
+    out, figures = tmp_path / "page.md", tmp_path / "figures.json"
+    command = [sys.executable, "scripts/bench_audit.py", "--notes", "3", "--repeats", "1"]
+    command += ["--cases", "canaries", "--device", "cpu", "--context", "64"]
+    command += ["--out", str(out), "--json", str(figures)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(figures.read_text())
+    (case,) = result["cases"]
+    names = ["each_metric", "shared_passes", "shared_tensors", "llmsafe"]
+    assert [found["variant"] for found in case["variants"]] == names
+    assert [found["passes_per_note"] for found in case["variants"]] == [15, 2, 2, 2]
+    for found in case["variants"]:
+        rate = found["notes_per_second"]["median"]
+        assert rate * found["seconds"]["median"] == pytest.approx(case["notes"])
+        assert found["computed_to_real"] >= 1
+    one = {"median": 1, "low": 1, "high": 1}
+    assert case["variants"][-1]["llmsafe_is_faster"] == one
+    stages = case["stages"]
+    assert stages["seconds"].keys() == {"body", "head", "statistics", "rest"}
+    assert min(stages["seconds"].values()) > 0
+    assert 0 < stages["flops"] < stages["flops_of_a_square"]
+    text = out.read_text()
+    assert str(tmp_path) not in text
+    assert "--notes 3" in text
+    assert text.count("\n| llmsafe |") == 1

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -45,6 +46,7 @@ Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], ob
 
 _VERSION = "2"  # 2: what a sampler draws; which sampler
 _ROWS_PER_GROUP = 512
+_TURN = 1.0  # seconds
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,12 +134,12 @@ def score_texts(
             shown = progress if ranks.leader else silence
             with _writer(part, metadata) as parquet, shown("texts", total) as advance:
                 waiting: list[dict[str, Any]] = []
-                for batch in mine:
-                    items = [encoded[index] for index in batch]
-                    waiting += scoring.records(items, budget)
+                left = iter([[encoded[index] for index in batch] for batch in mine])
+                while found := scoring.turn(left, budget):
+                    waiting += found
                     if len(waiting) >= _ROWS_PER_GROUP:
                         _flush(parquet, waiting)
-                    advance(len(items))
+                    advance(len(found))
                 _flush(parquet, waiting)
             if ranks.size > 1:
                 _join(path, ranks, metadata, len(encoded))
@@ -163,13 +165,25 @@ class _Scoring:
         both = (self._ours, self._theirs or self._ours)
         return min(scorer.batch_tokens for scorer in both)
 
-    def records(self, items: Sequence[Encoded], budget: int) -> list[dict[str, Any]]:
-        theirs: Sequence[TokenStats | None] = [None] * len(items)
+    def turn(self, batches: Iterator[list[Encoded]], budget: int) -> list[dict[str, Any]]:
+        """Records of as many of the batches as the target scores in ``_TURN`` seconds.
+
+        Putting an adapter off and on again takes as long as a small batch: not once for each.
+        """
+        taken: list[list[Encoded]] = []
+        ours: list[TokenStats] = []
+        theirs: list[TokenStats] = []
+        began = time.monotonic()
         try:
-            ours = self._ours(items)
-            if self._theirs is not None:
+            for batch in batches:
+                taken.append(batch)
+                ours += self._ours(batch)
+                if time.monotonic() - began > _TURN:
+                    break
+            if self._theirs is not None and taken:
                 with self._target.base():
-                    theirs = self._theirs(items)
+                    for batch in taken:
+                        theirs += self._theirs(batch)
         except RuntimeError as error:  # out of memory: one class on a GPU, another on a CPU
             if "memory" not in str(error):
                 raise
@@ -177,7 +191,9 @@ class _Scoring:
                 f"a batch of {budget} tokens does not fit the device; use --batch-tokens "
                 f"{max(1, budget // 2)}"
             ) from error
-        return [_record(*row) for row in zip(items, ours, theirs, strict=True)]
+        items = [item for batch in taken for item in batch]
+        pairs = zip(items, ours, theirs or [None] * len(items), strict=True)
+        return [_record(*row) for row in pairs]
 
 
 # --- several processes --------------------------------------------------------------------------

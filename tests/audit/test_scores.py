@@ -118,6 +118,25 @@ def test_a_batch_of_one_equals_a_batch_of_many(world, target, tmp_path, budget):
         same(rows[text.text_id].target, alone)
 
 
+@pytest.mark.parametrize(("seconds", "turns"), [(1e9, 1), (0.0, None)])
+def test_the_adapter_goes_off_once_a_turn(world, target, tmp_path, monkeypatch, seconds, turns):
+    texts, calls, off = texts_of(world), [], []
+    score, base = Scorer.__call__, type(target).base
+    monkeypatch.setattr(module, "_TURN", seconds)
+    monkeypatch.setattr(Scorer, "__call__", lambda s, batch: calls.append(1) or score(s, batch))
+    monkeypatch.setattr(type(target), "base", lambda t: off.append(1) or base(t))
+    path = tmp_path / "s.parquet"
+    table = score_texts(target, texts, path, max_tokens=64, batch_tokens=128)
+    assert len(calls) >= 6
+    assert len(off) - 1 == (turns or len(calls) / 2)  # one more to make the scorer
+    monkeypatch.undo()
+    usual = score_texts(target, texts, path, max_tokens=64, batch_tokens=128)
+    for a, b in zip(table.rows, usual.rows, strict=True):
+        assert a.text_id == b.text_id
+        same(a.target, b.target, 0)
+        same(a.base, b.base, 0)
+
+
 # --- the file -----------------------------------------------------------------------------------
 
 
