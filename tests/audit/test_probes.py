@@ -163,7 +163,8 @@ def test_texts_of_another_program_are_read(target, tmp_path, world):
     write_corpus(tmp_path / "out", world.non_members)
     near = notes[1].text.replace("item2x3", "item2x8")
     rows = [{"text": notes[0].text, "prompt": "left alone"}, {"text": near}]
-    rows += [{"text": "nothing of the kind", "by": "model"}, {"text": "plain", "by": "base"}]
+    rows += [{"text": "nothing of the kind", "by": "model"}]
+    rows += [{"text": notes[0].text, "by": "base"}]  # excuses nothing: it is only said to be so
     path.write_text("\n".join(json.dumps(row) for row in rows))
     request = Request(
         members=str(tmp_path / "in"), non_members=str(tmp_path / "out"), generations=path,
@@ -173,7 +174,9 @@ def test_texts_of_another_program_are_read(target, tmp_path, world):
     near_verbatim, verbatim = [e for e in audit.extraction if e.method == "generated"]
     assert (near_verbatim.extracted, near_verbatim.tried) == (2, 2)
     assert verbatim.extracted == 1
-    assert near_verbatim.base_extracted == 0
+    assert near_verbatim.base_extracted == 2  # one of one, as of two
+    assert near_verbatim.boilerplate == 0
+    assert {one.source for one in (near_verbatim, verbatim)} == {"file"}
     assert audit.generated.source == "file"
     path.write_text('{"text": "good"}\n{"words": "secret words"}\n')
     with pytest.raises(InputError, match="line 2") as caught:
