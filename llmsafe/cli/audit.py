@@ -311,7 +311,7 @@ def _detector() -> Detect:
         EvidenceError: a recogniser fails; its answer is then not known.
     """
     from llmsafe.errors import EvidenceError
-    from llmsafe.scrub.detect import DetectionError, Detector, build_engine
+    from llmsafe.scrub.detect.detector import DetectionError, Detector, build_engine
 
     detector = Detector(build_engine())
 

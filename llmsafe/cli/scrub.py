@@ -111,9 +111,9 @@ def scrub(
     from llmsafe.corpus import Columns, open_corpus
     from llmsafe.errors import EvidenceError
     from llmsafe.files import CORPUS, VAULT, sha256_files
-    from llmsafe.scrub.identities import identity_files, read_identities
+    from llmsafe.scrub.known.identities import identity_files, read_identities
     from llmsafe.scrub.pipeline import QUARANTINE, preview, scrub_corpus
-    from llmsafe.scrub.replace import check_method
+    from llmsafe.scrub.replace.methods import check_method
     from llmsafe.scrub.request import MANIFEST, Request
 
     check_method(method)

@@ -59,7 +59,7 @@ def scrub_corpus(request: Request, report: Report = _silent) -> ScrubManifest:
 
     Finished shards are kept whatever is raised; an error that follows them says where.
     """
-    from llmsafe.scrub.replace import check_method
+    from llmsafe.scrub.replace.methods import check_method
 
     check_request(request)
     check_spans(request)
@@ -85,7 +85,7 @@ def scrub_corpus(request: Request, report: Report = _silent) -> ScrubManifest:
 
 def preview(request: Request, report: Report = _silent) -> Tally:
     """Counts over the first notes; nothing is written."""
-    from llmsafe.scrub.replace import check_method
+    from llmsafe.scrub.replace.methods import check_method
 
     check_request(request)
     key = given_key(request.key_file) or Key(os.urandom(32))

@@ -11,7 +11,7 @@ from llmsafe.corpus import SHARD_NOTES, Bad, Columns, Corpus
 from llmsafe.errors import InputError, SetupError
 from llmsafe.files import VAULT, check_output
 from llmsafe.notes import Note
-from llmsafe.scrub.known import Identity
+from llmsafe.scrub.known.matcher import Identity
 
 MANIFEST, PROGRESS = "scrub_manifest.json", "scrub_progress.json"
 

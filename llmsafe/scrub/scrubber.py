@@ -10,17 +10,17 @@ from functools import lru_cache
 from typing import Any
 
 from llmsafe.notes import Note, PhiSpan
-from llmsafe.scrub.detect import DetectionError, Detector, build_engine, load_recognisers
+from llmsafe.scrub.detect.detector import DetectionError, Detector, build_engine, load_recognisers
+from llmsafe.scrub.detect.normalise import mostly_cjk, normalise
+from llmsafe.scrub.detect.recognisers import Finder
+from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.known import Identity, KnownMatcher, build_matcher
-from llmsafe.scrub.normalise import mostly_cjk, normalise
-from llmsafe.scrub.person import Person, date_offset, mention_words, roles
-from llmsafe.scrub.recognisers import Finder
-from llmsafe.scrub.replace import TAG, Edited, move_spans, replace
-from llmsafe.scrub.resolve import KNOWN, resolve, subtract
+from llmsafe.scrub.known.matcher import Identity, KnownMatcher, build_matcher
+from llmsafe.scrub.replace.methods import TAG, Edited, move_spans, replace
+from llmsafe.scrub.replace.person import Person, date_offset, mention_words, roles
+from llmsafe.scrub.replace.shift import ASSUMED, Shift, read_date, shift_date
+from llmsafe.scrub.replace.tokens import LIKE_A_TOKEN, opens
 from llmsafe.scrub.settings import Outcome, Settings
-from llmsafe.scrub.shift import ASSUMED, Shift, read_date, shift_date
-from llmsafe.scrub.tokens import LIKE_A_TOKEN, opens
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from llmsafe.notes import Note, PhiSpan
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.known import Identity
-from llmsafe.scrub.replace import Method
+from llmsafe.scrub.known.matcher import Identity
+from llmsafe.scrub.replace.methods import Method
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from llmsafe.cli.scrub import scrub
 from llmsafe.errors import EvidenceError, InputError, SetupError
 from llmsafe.notes import Note
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.known import Identity
-from llmsafe.scrub.replace import METHODS
+from llmsafe.scrub.known.matcher import Identity
+from llmsafe.scrub.replace.methods import METHODS
 from llmsafe.scrub.scrubber import build_scrubber
 from llmsafe.scrub.settings import Settings
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsafe.scrub.known import Identity, build_matcher, edit_distance_one
-from llmsafe.scrub.normalise import normalise
+from llmsafe.scrub.detect.normalise import normalise
+from llmsafe.scrub.known.matcher import Identity, build_matcher, edit_distance_one
 
 IDENTITY = Identity(
     "p1",

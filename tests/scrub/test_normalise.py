@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsafe.scrub.normalise import mostly_cjk, normalise
+from llmsafe.scrub.detect.normalise import mostly_cjk, normalise
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))

@@ -18,7 +18,7 @@ import pytest
 from llmsafe.artifacts import Lineage, LineageStep, ScrubManifest
 from llmsafe.corpus import Columns, open_corpus
 from llmsafe.errors import EvidenceError, InputError, SetupError
-from llmsafe.scrub.known import Identity
+from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.pipeline import preview, scrub_corpus
 from llmsafe.scrub.request import Request
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsafe.notes import CATEGORIES, PhiSpan
-from llmsafe.scrub.resolve import resolve, subtract, trim
+from llmsafe.scrub.detect.resolve import resolve, subtract, trim
 
 
 @st.composite

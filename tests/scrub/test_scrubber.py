@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
 
 from llmsafe.notes import CATEGORIES, Note, PhiSpan
-from llmsafe.scrub.detect import DetectionError, Detector, build_engine, load_recognisers
+from llmsafe.scrub.detect.detector import DetectionError, Detector, build_engine, load_recognisers
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.known import Identity
-from llmsafe.scrub.replace import METHODS
+from llmsafe.scrub.known.matcher import Identity
+from llmsafe.scrub.replace.methods import METHODS
+from llmsafe.scrub.replace.tokens import key_id, seal
 from llmsafe.scrub.reveal import Revealed, reveal_note
 from llmsafe.scrub.scrubber import Scrubber, build_scrubber
 from llmsafe.scrub.settings import Settings
-from llmsafe.scrub.tokens import key_id, seal
 
 KEY = Key(b"k" * 32)
 SENTINEL = "Zebulon Quackenbush"

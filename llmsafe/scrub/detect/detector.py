@@ -1,0 +1,189 @@
+"""Detection: every recogniser of a Presidio registry over the normalised note, failing closed.
+
+Presidio's own ``AnalyzerEngine.analyze`` is not called, because some recognisers hide a failure
+behind a log line and an empty answer (a regex that times out, a transformer that raises). Here
+anything that Presidio logs as a warning while it looks at a note is a failure of that note, and
+so is a recogniser that raises or takes too long.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import signal
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
+from presidio_analyzer.nlp_engine import NlpArtifacts
+
+from llmsafe.errors import InputError
+from llmsafe.notes import FOREIGN_TYPES, PhiSpan
+from llmsafe.scrub.detect import recognisers
+from llmsafe.scrub.detect.en import names
+from llmsafe.scrub.detect.engine import TaggerRecogniser, TaggingEngine
+from llmsafe.scrub.detect.normalise import normalise
+from llmsafe.scrub.detect.resolve import resolve, trim
+from llmsafe.scrub.detect.tagger import english_tagger
+
+MINIMUM_SCORE = 0.3
+
+
+class DetectionError(Exception):
+    """A recogniser failed on a note. ``reason`` names recogniser and kind of failure, no text."""
+
+    def __init__(self, recogniser: str, kind: str) -> None:
+        self.reason = f"{recogniser}: {kind}"
+        super().__init__(self.reason)
+
+
+def build_engine(extra: Sequence[EntityRecognizer] = ()) -> AnalyzerEngine:
+    """A Presidio engine for English with our recognisers and tagger, and the user's recognisers.
+
+    Of Presidio's own recognisers none is registered: ours cover the same formats, and the e-mail
+    and URL ones would fetch the public suffix list over the network.
+    """
+    tagger = english_tagger()
+    registry = RecognizerRegistry(
+        recognizers=[*recognisers.english(), TaggerRecogniser(tagger, "en"), *extra],
+        supported_languages=["en"],
+    )
+    return AnalyzerEngine(
+        registry=registry, nlp_engine=TaggingEngine(tagger, "en"), supported_languages=["en"]
+    )
+
+
+def load_recognisers(places: Sequence[str]) -> list[EntityRecognizer]:
+    """Recognisers named ``module:attribute``: an instance, a class or a function making one.
+
+    Raises:
+        InputError: there is no such thing, or it makes no Presidio recogniser.
+    """
+    made: list[EntityRecognizer] = []
+    for place in places:
+        module, _, attribute = place.partition(":")
+        try:
+            thing = getattr(importlib.import_module(module), attribute)
+            recogniser = thing if isinstance(thing, EntityRecognizer) else thing()
+        except Exception as error:
+            raise InputError(
+                f"cannot make recogniser {place!r} ({type(error).__name__}); give module:name of a "
+                "presidio EntityRecognizer, its class or a function that returns one"
+            ) from None
+        if not isinstance(recogniser, EntityRecognizer):
+            raise InputError(f"{place!r} makes a {type(recogniser).__name__}, no EntityRecognizer")
+        made.append(recogniser)
+    return made
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Runs every recogniser of ``engine`` on a note; ``seconds`` is the limit for one note."""
+
+    engine: AnalyzerEngine
+    seconds: float = 20.0
+
+    def detect(self, text: str, known: Sequence[EntityRecognizer] = ()) -> list[PhiSpan]:
+        """Disjoint spans of ``text``, in order. ``known`` are recognisers for this note alone.
+
+        Raises:
+            DetectionError: a recogniser raised, gave an impossible answer, hid a failure, or the
+                note took too long.
+        """
+        if not text.strip():
+            return []
+        view = normalise(text)
+        found: list[PhiSpan] = []
+        registered = self.engine.registry.get_recognizers(
+            language="en", all_fields=True, ad_hoc_recognizers=list(known)
+        )
+        with _limit(self.seconds), _tripwire() as tripwire:
+            artifacts = self._artifacts(view.text)
+            for recogniser in registered:
+                found.extend(_run(recogniser, view.text, artifacts))
+                if tripwire.tripped:
+                    raise DetectionError(recogniser.name, "hidden failure")
+            found.extend(names.echoes(view.text, found))
+        mapped = [_map(view.span(s.start, s.end), s) for s in found]
+        trimmed = (trim(text, span) for span in mapped)
+        return resolve(span for span in trimmed if span)
+
+    def _artifacts(self, text: str) -> NlpArtifacts:
+        try:
+            return self.engine.nlp_engine.process_text(text, "en")
+        except DetectionError:
+            raise
+        except Exception as error:
+            raise DetectionError("NLP engine", type(error).__name__) from None
+
+
+def _map(place: tuple[int, int], span: PhiSpan) -> PhiSpan:
+    return PhiSpan(*place, span.category, span.score, span.source)
+
+
+def _run(recogniser: EntityRecognizer, text: str, artifacts: NlpArtifacts) -> Iterator[PhiSpan]:
+    try:
+        results = recogniser.analyze(text, recogniser.supported_entities, artifacts)
+        spans = [_span(result, recogniser.name) for result in results or ()]
+    except DetectionError:
+        raise
+    except Exception as error:
+        # The message of the error may quote the note, so only its class is kept.
+        raise DetectionError(recogniser.name, type(error).__name__) from None
+    for span in spans:
+        if not 0 <= span.start <= span.end <= len(text):
+            raise DetectionError(recogniser.name, "offsets outside the note")
+        if span.start < span.end and span.score >= MINIMUM_SCORE:
+            yield span
+
+
+def _span(result: RecognizerResult, name: str) -> PhiSpan:
+    # A user's own recogniser may find what has no category here; it is hidden all the same.
+    category = FOREIGN_TYPES.get(result.entity_type) or "OTHER_ID"
+    return PhiSpan(result.start, result.end, category, float(result.score), name)
+
+
+class _Tripwire(logging.Handler):
+    """Remembers that something was logged, and keeps none of it."""
+
+    tripped = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.tripped = True
+
+
+@contextmanager
+def _tripwire() -> Generator[_Tripwire]:
+    logger, wire = logging.getLogger("presidio-analyzer"), _Tripwire(logging.WARNING)
+    handlers, propagate = logger.handlers, logger.propagate
+    # The line itself may hold note text: it goes to the wire and nowhere else.
+    logger.handlers, logger.propagate = [wire], False
+    try:
+        yield wire
+    finally:
+        logger.handlers, logger.propagate = handlers, propagate
+
+
+@contextmanager
+def _limit(seconds: float) -> Generator[None]:
+    """Raise DetectionError when the block takes longer; only a main thread can be interrupted.
+
+    A C function that never returns to Python is beyond this: the pool kills its process.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def expire(number: int, frame: FrameType | None) -> None:
+        raise DetectionError("time limit", f"{seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
