@@ -31,6 +31,7 @@ from llmsafe.files import (
     write_atomic,
 )
 from llmsafe.notes import Note
+from llmsafe.scrub.detect.captures import residual
 from llmsafe.scrub.keys import Key, given_key, load_key, make_key
 from llmsafe.scrub.request import MANIFEST, PROGRESS, Request, check_request, check_spans
 from llmsafe.scrub.settings import Settings
@@ -257,6 +258,7 @@ def _finish(
         characters=tally.characters,
         spans_by_category=tally.spans_by_category,
         spans_by_source=tally.spans_by_source,
+        residual=residual(tally.captures),
         quarantined=list(tally.quarantined),
         seconds=round(tally.seconds, 3),
     )

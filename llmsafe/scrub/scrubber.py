@@ -54,7 +54,8 @@ class Scrubber:
         ]
         key, settings = self.settings.key, self.settings
         sealed, forged = find_tokens(note, key)
-        found = self.detector.detect(note.text, known)
+        detection = self.detector.examine(note.text, known)
+        found = detection.spans
         # Nothing in what an earlier scrub wrote is PHI, unless the tables say so.
         tags = [tag.span() for tag in TAG.finditer(note.text)]
         known_spans = [span for span in found if span.source.startswith(KNOWN)]
@@ -64,7 +65,8 @@ class Scrubber:
         person = make_person(note, identity, spans, settings)
         note_id = note.note_id if sealed else "n-" + key.token(16, "note", note.note_id)
         edited = replace(note.text, spans, settings.method, key, person, note_id)
-        return Outcome(rewrite(note, edited, settings, person, note_id), tuple(spans))
+        written = rewrite(note, edited, settings, person, note_id)
+        return Outcome(written, tuple(spans), captures=detection.captures)
 
 
 def find_tokens(note: Note, key: Key) -> tuple[list[tuple[int, int]], list[PhiSpan]]:

@@ -14,7 +14,7 @@ import signal
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
@@ -23,10 +23,12 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from llmsafe.errors import InputError
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
+from llmsafe.scrub.detect.captures import captures
 from llmsafe.scrub.detect.en import names
-from llmsafe.scrub.detect.engine import TaggerRecogniser, TaggingEngine
+from llmsafe.scrub.detect.engine import TAGGER, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import normalise
-from llmsafe.scrub.detect.resolve import resolve, trim
+from llmsafe.scrub.detect.recognisers import INDEPENDENT
+from llmsafe.scrub.detect.resolve import KNOWN, resolve, trim
 from llmsafe.scrub.detect.tagger import english_tagger
 
 MINIMUM_SCORE = 0.3
@@ -79,6 +81,14 @@ def load_recognisers(places: Sequence[str]) -> list[EntityRecognizer]:
     return made
 
 
+@dataclass(frozen=True, repr=False)
+class Detection:
+    """Disjoint spans of a text, in order, and which layer saw how many of them."""
+
+    spans: list[PhiSpan]
+    captures: dict[str, int] = field(default_factory=dict[str, int])
+
+
 @dataclass(frozen=True)
 class Detector:
     """Runs every recogniser of ``engine`` on a note; ``seconds`` is the limit for one note."""
@@ -87,14 +97,18 @@ class Detector:
     seconds: float = 20.0
 
     def detect(self, text: str, known: Sequence[EntityRecognizer] = ()) -> list[PhiSpan]:
-        """Disjoint spans of ``text``, in order. ``known`` are recognisers for this note alone.
+        """The spans of :meth:`examine`."""
+        return self.examine(text, known).spans
+
+    def examine(self, text: str, known: Sequence[EntityRecognizer] = ()) -> Detection:
+        """What is found in ``text``. ``known`` are recognisers for this note alone.
 
         Raises:
             DetectionError: a recogniser raised, gave an impossible answer, hid a failure, or the
                 note took too long.
         """
         if not text.strip():
-            return []
+            return Detection([])
         view = normalise(text)
         found: list[PhiSpan] = []
         registered = self.engine.registry.get_recognizers(
@@ -108,8 +122,15 @@ class Detector:
                     raise DetectionError(recogniser.name, "hidden failure")
             found.extend(names.echoes(view.text, found))
         mapped = [_map(view.span(s.start, s.end), s) for s in found]
-        trimmed = (trim(text, span) for span in mapped)
-        return resolve(span for span in trimmed if span)
+        spans = resolve(span for span in (trim(text, span) for span in mapped) if span)
+        return Detection(
+            spans,
+            captures(
+                [span for span in spans if not span.source.startswith(KNOWN)],
+                [span for span in mapped if span.source in INDEPENDENT],
+                [span for span in mapped if span.source == TAGGER],
+            ),
+        )
 
     def _artifacts(self, text: str) -> NlpArtifacts:
         try:

@@ -37,6 +37,8 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
 
 DOUBTFUL = frozenset(("listed names", "reversed names", "unknown names", "cities", "institutions"))
 TRACE = 0.05
+INDEPENDENT = frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL)
+"""Rules that do not ask the tagger."""
 
 
 class Finder(EntityRecognizer):
