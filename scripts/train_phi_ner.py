@@ -1,11 +1,11 @@
-"""Train the embedded English PHI tagger: `llmsafe/assets/phi-ner-en`.
+"""Train an embedded PHI tagger: `llmsafe/assets/phi-ner-en` or `phi-ner-zh`.
 
-    python scripts/train_phi_ner.py --prose DATA --check FOREIGN.jsonl ... --out OUT
+    python scripts/train_phi_ner.py --lang en --prose DATA --check FOREIGN.jsonl ... --out OUT
 
-Notes come from the hand-written templates in scripts/phi_ner/templates, filled anew each time
-(scripts/phi_ner/values.py) and written in many ways (noise.py); from the synthetic patients; and
-from public prose without patients (CC BY), in which nothing is PHI. What tells the checkpoints
-apart is only foreign text, given by --check: notes that nobody filled in.
+Notes come from the hand-written templates of scripts/phi_ner, filled anew each time and written in
+many ways; in English also from the synthetic patients and from public prose without patients
+(CC BY), in which nothing is PHI. What tells the checkpoints apart is only foreign text, given by
+--check: notes that nobody filled in.
 
 A token that is a name is often made unknown (its own row and its name lists are left out), for most
 names of the world are in no list. Takes about 15 minutes on one core.
@@ -31,9 +31,9 @@ from safetensors.numpy import save_file
 from torch import nn
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts" / "phi_ner"))
+sys.path.insert(0, str(ROOT / "scripts"))
 
-import data  # noqa: E402
+from phi_ner import ENGLISH, LANGUAGES, Language, dressed, notes, read_templates  # noqa: E402
 
 from llmsafe.gold import read_gold  # noqa: E402
 from llmsafe.notes import CATEGORIES, FOREIGN_TYPES  # noqa: E402
@@ -55,9 +55,30 @@ LISTS = (
 )
 NAME_LISTS = ("first", "last", "places")
 EDGE = 0.12
-TAGS = [name for name in CATEGORIES if name != "RESIDENT_ID"]
+KINDS = {
+    "en": {
+        "first": "first nick",
+        "last": "last",
+        "eponyms": "eponym",
+        "places": "city county place street",
+        "organisations": "employer hospital clinic facility church school agency pharmacy",
+        "products": "drug device",
+    },
+    "zh": {
+        "words": "clinical disease",
+        "first": "given nick minority foreign trad_given",
+        "last": "surname trad_last pinyin_last",
+        "everyday": "full",
+        "places": "city district road village estate place province",
+        "organisations": "company hospital school home office",
+        "products": "drug herb formula",
+    },
+}
+"""Which lists of words take which files: by name, or by what is before the first underscore."""
 Span = tuple[int, int, str]
 Note = tuple[str, list[Span]]
+Tagged = tuple[list[Token], list[int]]
+"""Tokens and the number of the tag of each."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +90,11 @@ class Size:
 
 
 class Model(nn.Module):
-    """The twin of `llmsafe.scrub.tagger.Tagger` that can be trained."""
+    """The twin of `llmsafe.scrub.detect.tagger.Tagger` that can be trained."""
 
-    def __init__(self, size: Size, lists: int) -> None:
+    def __init__(self, size: Size, lists: int, tags: Sequence[str]) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.tags = size, tags
         self.table = nn.EmbeddingBag(size.hashed_rows + lists, size.embedding, mode="sum")
         nn.init.normal_(self.table.weight, std=0.3)
         self.project = nn.Linear(size.embedding, size.width, bias=False)
@@ -81,7 +102,7 @@ class Model(nn.Module):
         nn.init.normal_(self.place.weight, std=0.1)
         self.convs = nn.ModuleList(nn.Linear(3 * size.width, size.width) for _ in size.dilations)
         self.norms = nn.ModuleList(nn.LayerNorm(size.width, eps=1e-5) for _ in size.dilations)
-        self.out = nn.Linear(size.width, 1 + len(TAGS))
+        self.out = nn.Linear(size.width, 1 + len(tags))
 
     def forward(
         self,
@@ -129,7 +150,7 @@ class Batcher:
         return found
 
     def batch(
-        self, notes: Sequence[tuple[list[Token], list[int]]], hide: float
+        self, notes: Sequence[Tagged], hide: float
     ) -> tuple[list[torch.Tensor], torch.Tensor]:
         longest = max(len(tokens) for tokens, _ in notes)
         index = np.zeros((len(notes), longest), np.int64)
@@ -161,20 +182,25 @@ class Batcher:
         return [torch.from_numpy(t) for t in tensors], torch.from_numpy(labels)
 
 
-def tagged(note: Note) -> tuple[list[Token], list[int]]:
+def tags_of(language: Language) -> list[str]:
+    """The categories that notes of a language have."""
+    return [name for name in CATEGORIES if name in language.categories]
+
+
+def tagged(note: Note, tags: Sequence[str]) -> Tagged:
     """Tokens of the normalised view and the tag of each: 0, or 1 + the number of its category."""
     text, spans = note
     view = normalise(text)
     tokens = tokenise(view.text)
-    tags = [0] * len(tokens)
+    numbers = [0] * len(tokens)
     at = 0
     for number, token in enumerate(tokens):
         start, _ = view.span(token.start, token.end)
         while at < len(spans) and spans[at][1] <= start:
             at += 1
         if at < len(spans) and spans[at][0] <= start:
-            tags[number] = 1 + TAGS.index(spans[at][2])
-    return tokens, tags
+            numbers[number] = 1 + tags.index(spans[at][2])
+    return tokens, numbers
 
 
 def synthetic_notes(seed: int) -> Iterator[Note]:
@@ -191,19 +217,12 @@ def synthetic_notes(seed: int) -> Iterator[Note]:
             cut = [(a, b) for a, b, _ in spans if (a < start < b) or (a < end < b)]
             if cut:
                 continue
-            pieces, at = [], 0
-            for a, b, category in inside:
-                pieces += [
-                    (text[start + at : start + a], None),
-                    (text[start + a : start + b], category),
-                ]
-                at = b
-            pieces.append((text[start + at : end], None))
-            yield data.labelled(data.dress([p for p in pieces if p[0]], "plain", rng))
+            yield dressed(text[start:end], inside, ENGLISH, rng)
 
 
 NAMED = re.compile(
-    r"\b(?:Dr|Mr|Mrs|Ms|Prof|et al|University|Hospital|Institute|Foundation|Copyright|Inc)\b|@|www|https?:"
+    r"\b(?:Dr|Mr|Mrs|Ms|Prof|et al|University|Hospital|Institute|Foundation|Copyright|Inc)\b"
+    r"|@|www|https?:"
 )
 
 
@@ -228,16 +247,19 @@ def prose_notes(folder: Path, seed: int) -> Iterator[Note]:
                 passage,
             )
             if not NAMED.search(passage) and not months:
-                yield data.labelled(data.dress([(passage[:600], None)], "plain", rng))
+                yield dressed(passage[:600], [], ENGLISH, rng)
 
 
-def mixed(args: argparse.Namespace, lexicon: data.Lexicon) -> Iterator[Note]:
+def mixed(args: argparse.Namespace, language: Language) -> Iterator[Note]:
     """Templates above all."""
     rng = random.Random(args.seed)
-    templates = data.read_templates(args.templates)
-    streams = [data.notes(templates, lexicon, rng), synthetic_notes(args.seed + 77_000)]
-    weights = [0.75, 0.12]
-    if args.prose:
+    templates = read_templates(args.templates, language)
+    streams = [notes(templates, language, language.read_lexicon(args.lexicon), rng)]
+    weights = [0.75]
+    if language is ENGLISH:
+        streams.append(synthetic_notes(args.seed + 77_000))
+        weights.append(0.12)
+    if args.prose and language is ENGLISH:
         streams.append(prose_notes(args.prose, args.seed))
         weights.append(0.13)
     while True:
@@ -249,49 +271,26 @@ def mixed(args: argparse.Namespace, lexicon: data.Lexicon) -> Iterator[Note]:
 # --- the words it knows ---------------------------------------------------------------------------
 
 
-def word_lists(folder: Path) -> dict[str, tuple[int, ...]]:
+def word_lists(folder: Path, lang: str) -> dict[str, tuple[int, ...]]:
     """Lower-case word -> numbers of the lists that hold it."""
-    lexicon, found = english(), {name: set[str]() for name in LISTS}
-    for name in ("words", "first", "last", "everyday", "capitals", "eponyms"):
-        found[name] |= set(getattr(lexicon, name))
-    for path in folder.glob("*.txt"):
-        kind = path.stem.split("_")[0]
-        target = {
-            "first": "first",
-            "nick": "first",
-            "last": "last",
-            "city": "places",
-            "county": "places",
-            "place": "places",
-            "street": "places",
-            "drug": "products",
-            "device": "products",
-            "eponym": "eponyms",
-        }.get(
-            kind,
-            "organisations"
-            if kind
-            in (
-                "employer",
-                "hospital",
-                "clinic",
-                "facility",
-                "church",
-                "school",
-                "agency",
-                "pharmacy",
-            )
-            else None,
-        )
-        if target is None:
+    found = {name: set[str]() for name in LISTS}
+    if lang == "en":
+        for name in ("words", "first", "last", "everyday", "capitals", "eponyms"):
+            found[name] |= set(getattr(english(), name))
+    lists_of = {kind: name for name, kinds in KINDS[lang].items() for kind in kinds.split()}
+    for path in sorted(folder.glob("*.txt")):
+        name = lists_of.get(path.stem, lists_of.get(path.stem.split("_")[0]))
+        if name is None:
             continue
         for line in path.read_text(encoding="utf-8").splitlines():
-            text = line.rpartition(", ")[0] if kind == "city" and ", " in line else line
-            found[target] |= {w for w in re.findall(r"[^\W\d_]{2,}", normalise(text).text.lower())}
+            text = line.rpartition(", ")[0] if path.stem == "city_us" else line
+            shortest = 2 if lang == "en" else 1
+            words = re.findall(r"[^\W\d_]+", normalise(text).text.lower())
+            found[name] |= {word for word in words if len(word) >= shortest}
     lists: dict[str, list[int]] = {}
     for number, name in enumerate(LISTS):
         for word in found[name]:
-            if name in ("places", "organisations") and word in found["words"]:
+            if lang == "en" and name in ("places", "organisations") and word in found["words"]:
                 continue  # "center", "street": ordinary words say nothing here
             lists.setdefault(word, []).append(number)
     return {word: tuple(numbers) for word, numbers in lists.items()}
@@ -303,20 +302,20 @@ def word_lists(folder: Path) -> dict[str, tuple[int, ...]]:
 @dataclass(frozen=True)
 class Checked:
     name: str
-    notes: list[tuple[list[Token], list[int]]]
+    notes: list[Tagged]
 
 
-def foreign(path: Path) -> Checked:
+def foreign(path: Path, tags: Sequence[str]) -> Checked:
     """Gold notes that the tagger is judged on."""
-    notes: list[tuple[list[Token], list[int]]] = []
+    notes: list[Tagged] = []
     for gold in read_gold(path):
         text, spans = gold.note.text, []
         for span in sorted(gold.spans, key=lambda s: s.start):
             category = FOREIGN_TYPES.get(span.category, span.category)
             ages = [int(n) for n in re.findall(r"\d+", text[span.start : span.end])]
-            if category in TAGS and not (category == "AGE" and ages and max(ages) < 90):
+            if category in tags and not (category == "AGE" and ages and max(ages) < 90):
                 spans.append((span.start, span.end, category))
-        notes.append(tagged((text, spans)))
+        notes.append(tagged((text, spans), tags))
     return Checked(path.parent.name + "/" + path.stem, notes)
 
 
@@ -369,13 +368,13 @@ def main() -> None:
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     size = Size()
-    lists = word_lists(args.lexicon)
-    features = Features(size.hashed_rows, lists)
-    lexicon = data.read_lexicon(args.lexicon)
+    language = LANGUAGES[args.lang]
+    tags = tags_of(language)
+    features = Features(size.hashed_rows, word_lists(args.lexicon, args.lang))
     batcher = Batcher(features, range(len(LISTS)), np.random.default_rng(args.seed))
-    model = Model(size, len(LISTS))
-    checks = [foreign(path) for path in args.check]
-    stream = mixed(args, lexicon)
+    model = Model(size, len(LISTS), tags)
+    checks = [foreign(path, tags) for path in args.check]
+    stream = mixed(args, language)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.01)
     begun, best, batches = time.monotonic(), -1.0, []
     thresholds = (0.1, 0.2, 0.3, 0.5)
@@ -384,7 +383,7 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         if not batches:
-            batches = sorted_batches(stream, args.notes)
+            batches = sorted_batches(stream, args.notes, tags)
         tensors, labels = batcher.batch(batches.pop(), args.hide)
         logits = model(*tensors, args.dropout)
         loss = F.cross_entropy(
@@ -407,7 +406,9 @@ def main() -> None:
                 )
                 print(f"  {check.name:32s} {shown}", flush=True)
                 scores.append(max(f for *_, f in rows))
-            if np.mean(scores) > best:
+            if not scores:
+                save(model, features, args.out, args.threshold)
+            elif np.mean(scores) > best:
                 best = float(np.mean(scores))
                 save(model, features, args.out, args.threshold)
                 print(f"  kept: mean F1 on foreign text {best:.4f}", flush=True)
@@ -416,18 +417,18 @@ def main() -> None:
 
 
 def sorted_batches(
-    stream: Iterator[Note], size: int, count: int = 8
-) -> list[list[tuple[list[Token], list[int]]]]:
+    stream: Iterator[Note], size: int, tags: Sequence[str], count: int = 8
+) -> list[list[Tagged]]:
     """Batches of notes of similar length, so that little is computed on padding."""
-    notes = [tagged(next(stream)) for _ in range(size * count)]
-    notes = sorted(((tokens[:400], tags[:400]) for tokens, tags in notes), key=lambda n: len(n[0]))
-    batches = [notes[start : start + size] for start in range(0, len(notes), size)]
-    random.Random(len(notes[0][0])).shuffle(batches)
+    made = [tagged(next(stream), tags) for _ in range(size * count)]
+    made = sorted(((tokens[:400], tag[:400]) for tokens, tag in made), key=lambda n: len(n[0]))
+    batches = [made[start : start + size] for start in range(0, len(made), size)]
+    random.Random(len(made[0][0])).shuffle(batches)
     return batches
 
 
 def save(model: Model, features: Features, out: Path, threshold: float) -> None:
-    """What `llmsafe.scrub.tagger.load_tagger` reads; the table in half precision."""
+    """What `llmsafe.scrub.detect.tagger.load_tagger` reads; the table in half precision."""
     out.mkdir(parents=True, exist_ok=True)
     state = {key: value.detach().numpy() for key, value in model.state_dict().items()}
     half = lambda array: np.ascontiguousarray(array, dtype=np.float16)  # noqa: E731
@@ -452,7 +453,7 @@ def save(model: Model, features: Features, out: Path, threshold: float) -> None:
         "hashed_rows": model.size.hashed_rows,
         "dilations": model.size.dilations,
         "lists": LISTS,
-        "categories": TAGS,
+        "categories": list(model.tags),
         "threshold": threshold,
         "edge": EDGE,
     }
@@ -471,11 +472,12 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--templates", type=Path, default=ROOT / "scripts/phi_ner/templates")
-    parser.add_argument("--lexicon", type=Path, default=ROOT / "scripts/phi_ner/lexicon")
+    parser.add_argument("--lang", choices=sorted(LANGUAGES), default="en")
+    parser.add_argument("--templates", type=Path, help="default: those of the language")
+    parser.add_argument("--lexicon", type=Path, help="default: that of the language")
     parser.add_argument("--prose", type=Path, help="folder of public prose; see pretrain_data.py")
     parser.add_argument("--check", type=Path, nargs="*", default=[], help="foreign gold")
-    parser.add_argument("--out", type=Path, default=ROOT / "llmsafe/assets/phi-ner-en")
+    parser.add_argument("--out", type=Path, help="default: llmsafe/assets/phi-ner-LANG")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--notes", type=int, default=48, help="a step")
     parser.add_argument("--rate", type=float, default=2e-3)
@@ -485,7 +487,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threshold", type=float, default=0.4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.templates = args.templates or LANGUAGES[args.lang].templates
+    args.lexicon = args.lexicon or LANGUAGES[args.lang].lexicon
+    args.out = args.out or ROOT / "llmsafe" / "assets" / f"phi-ner-{args.lang}"
+    return args
 
 
 if __name__ == "__main__":

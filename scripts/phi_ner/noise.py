@@ -1,7 +1,7 @@
 """What happens to a note on its way: capitals, lost punctuation, scanners, lost columns.
 
-A note is a list of pieces ``(text, category or None)``; every function keeps the pieces, so that the
-labels stay where they are.
+A note is a list of pieces ``(text, category or None)``; every function keeps the pieces, so
+that the labels stay where they are.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ Piece = tuple[str, str | None]
 
 # What a scanner reads for what was printed.
 CONFUSED = {
-    "0": "O", "O": "0", "o": "0", "1": "lI", "l": "1I", "I": "l1", "i": "1l", "5": "S", "S": "5", "s": "5",
-    "8": "B", "B": "8", "2": "Z", "6": "b", "9": "g", "g": "q9", "e": "c", "c": "e", "a": "o", "h": "b",
-    "n": "ri", "t": "f", "E": "F", "G": "C6", "D": "O", "u": "v", "v": "y",
+    "0": "O", "O": "0", "o": "0", "1": "lI", "l": "1I", "I": "l1", "i": "1l", "5": "S", "S": "5",
+    "s": "5", "8": "B", "B": "8", "2": "Z", "6": "b", "9": "g", "g": "q9", "e": "c", "c": "e",
+    "a": "o", "h": "b", "n": "ri", "t": "f", "E": "F", "G": "C6", "D": "O", "u": "v", "v": "y",
 }  # fmt: skip
 DIGITS = {"0": "O", "1": "lI", "5": "S", "8": "B", "2": "Z", "6": "b"}
 RUNS = (
