@@ -9,10 +9,12 @@ from .en import ENGLISH
 from .noise import Piece
 from .notes import Note, Span, dressed, fill, labelled, notes
 from .templates import Template, read_templates
+from .zh import CHINESE
 
-LANGUAGES: Mapping[str, Language] = {"en": ENGLISH}
+LANGUAGES: Mapping[str, Language] = {"en": ENGLISH, "zh": CHINESE}
 
 __all__ = [
+    "CHINESE",
     "ENGLISH",
     "LANGUAGES",
     "Language",
