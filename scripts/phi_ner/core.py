@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from .noise import Piece
+from .swap import Swap
 
 DIGITS = "0123456789"
 YEARS = (*range(1995, 2026), *range(2015, 2026))  # late years twice
@@ -124,7 +125,8 @@ class Slots(dict[str, Slot]):
 class Language:
     """Everything that makes notes of one language.
 
-    ``vary`` gives the text for a literal of a category; ``dress`` writes a note in its style.
+    ``vary`` gives the text for a literal of a category; ``dress`` writes a note in its style;
+    ``swap`` makes what renews the words outside PHI.
     """
 
     folder: Path
@@ -133,6 +135,7 @@ class Language:
     read_lexicon: Callable[[Path], Lexicon]
     vary: Callable[[Context, str, str], str]
     dress: Callable[[list[Piece], str, random.Random], list[Piece]]
+    swap: Callable[[Lexicon], Swap]
 
     @property
     def categories(self) -> frozenset[str]:

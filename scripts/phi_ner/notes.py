@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from .core import Context, Language, Lexicon
 from .noise import Piece
+from .swap import Swap
 from .templates import MARK, Template
 
 Span = tuple[int, int, str]
@@ -15,9 +16,13 @@ Note = tuple[str, list[Span]]
 
 
 def fill(
-    template: Template, language: Language, lexicon: Lexicon, rng: random.Random
+    template: Template,
+    language: Language,
+    lexicon: Lexicon,
+    rng: random.Random,
+    swap: Swap | None = None,
 ) -> list[Piece]:
-    """One note of a template."""
+    """One note of a template; ``swap`` renews what is no PHI."""
     context = Context.start(rng, lexicon, template.style, language.date_forms)
     pieces: list[Piece] = []
     at = 0
@@ -31,6 +36,7 @@ def fill(
             pieces.append((language.vary(context, mark["text"], category), category))
         at = mark.end()
     pieces.append((template.text[at:], None))
+    pieces = swap(pieces, rng) if swap else pieces
     return language.dress([piece for piece in pieces if piece[0]], template.style, rng)
 
 
@@ -61,12 +67,13 @@ def notes(
     templates: Sequence[Template], language: Language, lexicon: Lexicon, rng: random.Random
 ) -> Iterator[Note]:
     """Notes without end; every template comes once before any comes again."""
+    swap = language.swap(lexicon)
     while True:
         order = list(templates)
         rng.shuffle(order)
         for template in order:
-            pieces = fill(template, language, lexicon, rng)
+            pieces = fill(template, language, lexicon, rng, swap)
             if rng.random() < 0.15:  # notes that were pasted together
                 joint = rng.choice(("\n", "\n\n", " ", "\n---\n"))
-                pieces += [(joint, None), *fill(rng.choice(order), language, lexicon, rng)]
+                pieces += [(joint, None), *fill(rng.choice(order), language, lexicon, rng, swap)]
             yield labelled(pieces)

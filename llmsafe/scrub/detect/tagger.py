@@ -34,7 +34,9 @@ FloatArray = NDArray[np.floating]
 Rows = tuple[tuple[int, float], ...]
 """What a token is made of: rows of the table and their weights."""
 
-_TOKEN = re.compile(r"[^\W_]+|\n|\t|[ ]{3,}|[^\w\s]|_")
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+_TOKEN = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+|\n|\t|[ ]{{3,}}|[^\w\s]|_")
+_CHARACTER = re.compile(rf"[{_HAN}]")
 # Words that were glued together: DrQuayle, subramanian64m, 14march.
 _SEAM = re.compile(r"(?<=[a-z]{2})(?=[A-Z])|(?<=[A-Za-z]{4})(?=\d{2})|(?<=\d)(?=[A-Za-z]{4})")
 _MISREAD = str.maketrans("015836", "olsbeb")
@@ -50,12 +52,17 @@ _GAP = re.compile(r"[\s'’.,&/^-]{0,3}")
 
 @dataclass(frozen=True)
 class Token:
-    """Half-open ``start`` and ``end`` in the text; ``place`` is a row of the context table."""
+    """Half-open ``start`` and ``end`` in the text; ``place`` is a row of the context table.
+
+    ``key`` is what its features are made of: the token, or a Chinese character between its
+    neighbours, for words have no borders there.
+    """
 
     start: int
     end: int
     text: str
     place: int
+    key: str
 
 
 PLACES = 12
@@ -80,7 +87,12 @@ def tokenise(text: str) -> list[Token]:
         for left, right in _parts(match[0]):
             piece = match[0][left:right]
             place = (before if left == 0 else 0) * 4 + capitals * 2 + lower
-            tokens.append(Token(start + left, start + right, piece, place))
+            key = text[start - 1 : start] + piece + text[match.end() : match.end() + 1]
+            if not _CHARACTER.match(piece):
+                key = piece
+            elif len(key) < 3:
+                key = key.rjust(3) if start == 0 else key.ljust(3)
+            tokens.append(Token(start + left, start + right, piece, place, key))
         end = match.end()
     return tokens
 
@@ -104,10 +116,14 @@ class Features:
     lists: Mapping[str, Sequence[int]]
 
     def rows(self, token: str) -> Rows:
-        """Word, affixes, shape, n-grams (weights sum to 1) and lists of a token."""
-        word = token.lower()
-        if token.isdigit() and len(token) > 4:
-            word = "0" * len(token)
+        """Word, affixes, shape, n-grams (weights sum to 1) and lists of a token; of a Chinese
+        character between two others, these with their pairs.
+
+        ``token`` is a key of :func:`tokenise`.
+        """
+        if len(token) == 3 and _CHARACTER.match(token, 1):
+            return self._character(token)
+        word = self.word(token)
         found = [(self._row("w", word), 1.0), *self.listed(word)]
         if not token[0].isalnum():
             return tuple(found)
@@ -122,6 +138,26 @@ class Features:
             found.append((self._row("o", read), 1.0))
             found += self.listed(read)
         return tuple(found)
+
+    @staticmethod
+    def word(token: str) -> str:
+        """The word of a token: long numbers count by their length alone."""
+        return "0" * len(token) if token.isdigit() and len(token) > 4 else token.lower()
+
+    def _character(self, key: str) -> Rows:
+        parts = {"w": key[1], "l": key[:2], "r": key[1:], "t": key}
+        found = [(self._row(kind, part), 1.0) for kind, part in parts.items()]
+        for part in (key[1], key[:2], key[1:]):
+            found += self.listed(part)
+        return tuple(found)
+
+    def own(self, key: str) -> frozenset[int]:
+        """The rows that stand for this very token, so that it is a stranger without them."""
+        if len(key) == 3 and _CHARACTER.match(key, 1):
+            return frozenset(
+                self._row(k, p) for k, p in (("l", key[:2]), ("r", key[1:]), ("t", key))
+            )
+        return frozenset([self._row("w", self.word(key))])
 
     def listed(self, word: str) -> list[tuple[int, float]]:
         """The rows of the lists that hold the word."""
@@ -182,7 +218,7 @@ class Tagger:
 
     def _forward(self, tokens: Sequence[Token]) -> FloatArray:
         weights = self.weights
-        x = np.stack([self._vector(token.text) for token in tokens])
+        x = np.stack([self._vector(token.key) for token in tokens])
         x = x + weights.place[[token.place for token in tokens]]
         for kernel, bias, scale, shift, gap in zip(
             weights.kernels,
