@@ -67,9 +67,7 @@ class Chinese:
     ) -> Note:
         author = _author(rng, encounter, story.team, patient.identity)
         manner = style(author.style, _place(patient.identity))
-        scribe = Scribe(
-            rng, self._grammar, manner, patient, story, encounter, author, SLOTS
-        )
+        scribe = Scribe(rng, self._grammar, manner, patient, story, encounter, author, SLOTS)
         specialty = self._knowledge.conditions[story.episode.condition].specialty
         scribe.subject["dept"] = people.DEPARTMENTS[specialty]
         KINDS[encounter.kind](scribe)

@@ -23,13 +23,19 @@ STUDIES: Mapping[str, tuple[str, str]] = {
     "xrankle": ("bone", "xr"), "xrwrist": ("bone", "xr"),
 }  # fmt: skip
 WHO = ("name", "sex", "age")
+ADMISSION = (
+    "nation", "job", "work", "native", "address", "dob", "rid", "phone", "contact", "plan", "ward",
+    "bed", "inpatient", "mrn", "zip", "email", "admitted", "written", "teller",
+)  # fmt: skip
+DISCHARGE = (
+    "job", "work", "address", "phone", "inpatient", "mrn", "rid", "plan", "ward", "bed",
+    "admitted", "left",
+)  # fmt: skip
 
 
 def admission(s: Scribe) -> None:
     """入院记录."""
-    more = ("nation", "job", "work", "native", "address", "dob", "rid", "phone", "contact", "plan",
-            "ward", "bed", "inpatient", "mrn", "zip", "email", "admitted", "written", "teller")  # fmt: skip
-    part.letterhead(s, "admission", WHO, more, integer(s.rng, 5, 11))
+    part.letterhead(s, "admission", WHO, ADMISSION, integer(s.rng, 5, 11))
     part.complaint(s)
     part.history(s)
     part.past_history(s)
@@ -83,9 +89,7 @@ def progress(s: Scribe) -> None:
 
 def discharge(s: Scribe) -> None:
     """出院小结."""
-    more = ("job", "work", "address", "phone", "inpatient", "mrn", "rid", "plan", "ward", "bed",
-            "admitted", "left")  # fmt: skip
-    part.letterhead(s, "discharge", WHO, more, integer(s.rng, 3, 7))
+    part.letterhead(s, "discharge", WHO, DISCHARGE, integer(s.rng, 3, 7))
     s.header("dates")
     s.sentence("stay.dates")
     s.header("hpi.brief")
@@ -146,7 +150,9 @@ def clinic(s: Scribe) -> None:
 
 def consult(s: Scribe) -> None:
     """会诊."""
-    part.letterhead(s, "consult", WHO, ("bed", "inpatient", "ward", "written"), integer(s.rng, 1, 3))
+    part.letterhead(
+        s, "consult", WHO, ("bed", "inpatient", "ward", "written"), integer(s.rng, 1, 3)
+    )
     s.header("reason")
     s.sentence("consult.reason")
     if chance(s.rng, 0.6):

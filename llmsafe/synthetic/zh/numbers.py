@@ -28,6 +28,14 @@ SI: Mapping[str, tuple[float, int, str]] = {
     "retic": (1, 1, "%"), "vl": (1, 0, "copies/ml"), "cd4": (1, 0, "个/μl"),
 }  # fmt: skip
 
+# (drug, amount of the tables) -> amount of the tablets that China has.
+STRENGTHS: Mapping[tuple[str, float], float] = {
+    ("aspirin", 81): 100, ("ferrous_sulfate", 325): 300, ("nitroglycerin", 0.4): 0.5,
+    ("colchicine", 0.6): 0.5, ("acetaminophen", 650): 500, ("sodium_bicarbonate", 650): 500,
+    ("sodium_bicarbonate", 1300): 1000, ("tmp_smx", 800): 960, ("amox_clav", 875): 457,
+    ("polyethylene_glycol", 17): 10,
+}  # fmt: skip
+
 
 def measured(code: str, value: float) -> tuple[str, str]:
     """A value of the tables in the unit that China uses, and this unit."""
@@ -35,8 +43,9 @@ def measured(code: str, value: float) -> tuple[str, str]:
     return f"{value * factor:.{decimals}f}", unit
 
 
-def amount(value: float) -> str:
-    """A dose: no trailing zero."""
+def strength(drug: str, value: float) -> str:
+    """A dose as it is sold in China, no trailing zero."""
+    value = STRENGTHS.get((drug, value), value)
     return f"{value:.0f}" if value == int(value) else f"{value:g}"
 
 

@@ -1,4 +1,4 @@
-"""A text buffer with the joints of Chinese: no blanks, no doubled stops, one full stop a sentence."""
+"""A text buffer with the joints of Chinese: no doubled stops, one full stop a sentence."""
 
 from __future__ import annotations
 
@@ -23,8 +23,3 @@ class Page(Writer):
             self._drop_blank()
         if self.last not in _ENDS:
             super().text("。")
-
-    def plain(self, text: str) -> None:
-        """Append text as it stands, in nobody's style."""
-        if text:
-            self._put(text)

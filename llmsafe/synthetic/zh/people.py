@@ -27,14 +27,16 @@ HOSPITALS = (
     "{c}{s}专科医院", "{c}铁路{s}医院",
 )  # fmt: skip
 CLINICS = (
-    "{s}社区卫生服务中心", "{d}{s}社区卫生服务站", "{s}镇卫生院", "{s}诊所", "{s}门诊部", "{s}卫生所",
+    "{s}社区卫生服务中心", "{d}{s}社区卫生服务站", "{s}镇卫生院", "{s}诊所", "{s}门诊部",
+    "{s}卫生所",
 )  # fmt: skip
 EMPLOYERS = (
-    "{c}{s}电子有限公司", "{s}机械厂", "{c}市{s}小学", "{c}{s}中学", "{s}建筑工程有限公司", "{s}超市",
-    "{s}物业公司", "{c}{s}纺织厂", "{s}物流公司", "{c}市{s}税务所", "{s}食品有限公司", "{s}律师事务所",
-    "{s}酒店", "{c}{s}科技有限公司", "{s}汽车修理厂", "{s}幼儿园", "{c}{s}化工股份有限公司", "{s}快递",
-    "{c}{s}职业技术学院", "{s}街道办事处", "{s}养殖专业合作社", "{c}{s}水泥厂", "{s}服装厂", "{s}印刷厂",
-    "{c}{s}公交公司", "{s}房地产开发有限公司", "{s}农贸市场", "{c}{s}热电厂", "{s}家政服务部",
+    "{c}{s}电子有限公司", "{s}机械厂", "{c}市{s}小学", "{c}{s}中学", "{s}建筑工程有限公司",
+    "{s}超市", "{s}物业公司", "{c}{s}纺织厂", "{s}物流公司", "{c}市{s}税务所", "{s}食品有限公司",
+    "{s}律师事务所", "{s}酒店", "{c}{s}科技有限公司", "{s}汽车修理厂", "{s}幼儿园",
+    "{c}{s}化工股份有限公司", "{s}快递", "{c}{s}职业技术学院", "{s}街道办事处",
+    "{s}养殖专业合作社", "{c}{s}水泥厂", "{s}服装厂", "{s}印刷厂", "{c}{s}公交公司",
+    "{s}房地产开发有限公司", "{s}农贸市场", "{c}{s}热电厂", "{s}家政服务部",
 )  # fmt: skip
 SCHOOLS = ("{s}小学", "{c}市{s}实验学校", "{s}中学", "{c}{s}外国语学校", "{s}中心小学")
 KINDERGARTENS = ("{s}幼儿园", "{c}{s}双语幼儿园", "{s}托育中心")
@@ -44,9 +46,9 @@ MAIL_HOSTS = (
     "post.example.org", "sina.example", "example.cn.example",
 )  # fmt: skip
 OCCUPATIONS = (
-    "工人", "农民", "教师", "会计", "个体经营者", "司机", "公务员", "保安", "厨师", "售货员", "电工",
-    "瓦工", "护工", "快递员", "程序员", "职员", "保洁员", "焊工", "木工", "销售", "银行职员", "工程师",
-    "服务员", "理发师", "环卫工", "律师", "养殖户", "渔民", "裁缝", "钳工",
+    "工人", "农民", "教师", "会计", "个体经营者", "司机", "公务员", "保安", "厨师", "售货员",
+    "电工", "瓦工", "护工", "快递员", "程序员", "职员", "保洁员", "焊工", "木工", "销售",
+    "银行职员", "工程师", "服务员", "理发师", "环卫工", "律师", "养殖户", "渔民", "裁缝", "钳工",
 )  # fmt: skip
 # Specialty of the tables -> department.
 DEPARTMENTS = {
@@ -189,7 +191,9 @@ def relative(
 def _email(rng: random.Random, born: date) -> str:
     letters = "".join(pick(rng, "abcdefghijklmnopqrstuvwxyz") for _ in range(integer(rng, 2, 8)))
     form = pick(rng, ("{n}", "{l}{y}", "{l}_{d}", "{l}.{y}", "{l}{d}"))
-    local = form.format(n=digits(rng, integer(rng, 7, 10)), l=letters, y=born.year, d=digits(rng, 3))
+    local = form.format(
+        n=digits(rng, integer(rng, 7, 10)), l=letters, y=born.year, d=digits(rng, 3)
+    )
     return f"{local}@{pick(rng, MAIL_HOSTS)}"
 
 
@@ -209,7 +213,7 @@ def make_identity(
     """The person the course happens to."""
     names = lexicon(audience)
     where = institution(seed, audience, integer(rng, 0, INSTITUTIONS - 1))
-    home = [city for city in names.cities if city.name == where.city][0]
+    home = next(city for city in names.cities if city.name == where.city)
     city = pick(rng, names.cities) if chance(rng, 0.4) else home
     age, born = course.episodes[0].age, course.birth_date
     last, first = names.names.surname(rng), names.names.first(rng, course.sex, born.year)
@@ -221,7 +225,9 @@ def make_identity(
     field = "pediatrics" if age < 16 else "family medicine"
     resident = ids.resident_id(rng, city.code, born, course.sex)
     insurer = pick(rng, INSURERS)
-    plan = resident if chance(rng, 0.2) else pick(rng, ("{}", "YB{}", "Y{}")).format(digits(rng, 10))
+    plan = (
+        resident if chance(rng, 0.2) else pick(rng, ("{}", "YB{}", "Y{}")).format(digits(rng, 10))
+    )
     job = workplace(rng, names, city, age)
     occupation = pick(rng, OCCUPATIONS) if age >= 18 else None
     return Identity(

@@ -49,20 +49,30 @@ def _county(rng: random.Random, names: TraditionalLexicon, place: Place) -> Coun
 
 def taiwan_street(rng: random.Random, names: TraditionalLexicon) -> str:
     """Road, section, lane, alley, number and floor."""
-    road = pick(rng, names.stems["tw_roads"]) + pick(rng, ("路", "路", "街", "東路", "北路", "大道"))
+    road = pick(rng, names.stems["tw_roads"]) + pick(
+        rng, ("路", "路", "街", "東路", "北路", "大道")
+    )
     section = f"{pick(rng, '一二三四')}段" if chance(rng, 0.4) else ""
     lane = f"{integer(rng, 2, 320)}巷" if chance(rng, 0.4) else ""
     alley = f"{integer(rng, 2, 40)}弄" if lane and chance(rng, 0.4) else ""
     number = f"{integer(rng, 1, 480)}號"
     if chance(rng, 0.2):
         number = f"{integer(rng, 1, 480)}之{integer(rng, 1, 9)}號"
-    floor = pick(rng, ("", f"{integer(rng, 2, 18)}樓", f"{integer(rng, 2, 18)}樓之{integer(rng, 1, 6)}"))
+    floor = pick(
+        rng, ("", f"{integer(rng, 2, 18)}樓", f"{integer(rng, 2, 18)}樓之{integer(rng, 1, 6)}")
+    )
     return road + section + lane + alley + number + floor
 
 
 def hong_kong_street(rng: random.Random, names: TraditionalLexicon) -> str:
     """A street and number, or an estate, its house and flat."""
-    flat = pick(rng, (f"{integer(rng, 2, 38)}樓{pick(rng, FLATS)}室", f"{integer(rng, 2, 38)}{digits(rng, 2)}室"))
+    flat = pick(
+        rng,
+        (
+            f"{integer(rng, 2, 38)}樓{pick(rng, FLATS)}室",
+            f"{integer(rng, 2, 38)}{digits(rng, 2)}室",
+        ),
+    )
     if chance(rng, 0.45):
         road = pick(rng, names.stems["hk_roads"]) + pick(rng, ("街", "街", "道", "里"))
         return f"{road}{integer(rng, 1, 388)}號{pick(rng, names.stems['estates'])}大廈{flat}"
@@ -124,9 +134,7 @@ def make_identity(
     age, born = course.episodes[0].age, course.birth_date
     last, first = names.names.surname(rng), names.names.first(rng, course.sex, born.year)
     kin = relationships(rng, course.sex, age, course.habits.living)
-    family = tuple(
-        relative(rng, names.names, k, last, born.year, _phone(rng, place)) for k in kin
-    )
+    family = tuple(relative(rng, names.names, k, last, born.year, _phone(rng, place)) for k in kin)
     doctors = [s for s in where.staff if s.role == "physician"]
     field = "pediatrics" if age < 16 else "family medicine"
     card = ids.taiwan_id(rng, county.letter, course.sex) if place == "tw" else ids.hong_kong_id(rng)
@@ -165,7 +173,10 @@ def make_identity(
             ("outpatient_number", digits(rng, 9)),
             ("address", county.name + inner + road),
             ("birth_place", county.name + inner),
-            ("wechat", f"{pick(rng, 'abcdefghjkmnprst')}{digits(rng, 3)}{pick(rng, 'abcdef')}{born:%m%d}"),
+            (
+                "wechat",
+                f"{pick(rng, 'abcdefghjkmnprst')}{digits(rng, 3)}{pick(rng, 'abcdef')}{born:%m%d}",
+            ),
             ("qq", None),
         ),
     )

@@ -10,7 +10,7 @@ from llmsafe.synthetic.draw import chance, integer, pick, sample
 from llmsafe.synthetic.grammar import Choice
 from llmsafe.synthetic.grammar import Sequence as Phrase
 from llmsafe.synthetic.knowledge import knowledge
-from llmsafe.synthetic.zh.numbers import amount, measured
+from llmsafe.synthetic.zh.numbers import measured, strength
 from llmsafe.synthetic.zh.scribe import Scribe
 from llmsafe.synthetic.zh.slots_care import write_date, write_dose, write_drug, write_lab
 
@@ -25,6 +25,7 @@ FIELDS: Mapping[str, str] = {
     "left": "left", "bed": "bed", "ward": "department", "hospital": "hospital",
     "accession": "accession", "visit": "visit", "email": "email", "zip": "zip",
 }  # fmt: skip
+MAINLAND = ("nation", "zip")
 
 
 def _contact(s: Scribe) -> None:
@@ -66,7 +67,9 @@ def entries(s: Scribe, names: Sequence[str]) -> None:
     apart = ("　", "  ", "，", "\n", "；")[s.style.number % 5]
     if s.style.layout == "run-on" and apart == "\n":
         apart = "，"
-    for i, name in enumerate(n for n in names if n not in ("work", "school") or s.identity.employer):
+    for i, name in enumerate(
+        n for n in names if n not in ("work", "school") or s.identity.employer
+    ):
         if i:
             s.out.plain(apart)
         entry(s, name)
@@ -81,8 +84,9 @@ def letterhead(s: Scribe, kind: str, first: Sequence[str], more: Sequence[str], 
         options = s.grammar.rule(f"t.{kind}").sources
         s.out.text(options[s.style.number % len(options)])
         s.out.newline()
-    chosen = set(sample(s.rng, more, count))
-    entries(s, [*first, *(name for name in more if name in chosen)])
+    able = [name for name in more if s.place == "cn" or name not in MAINLAND]
+    chosen = set(sample(s.rng, able, count))
+    entries(s, [*first, *(name for name in able if name in chosen)])
     s.out.newline()
 
 
@@ -273,7 +277,9 @@ def laboratory(s: Scribe, *, compare: bool, count: int) -> None:
     rest = [code for code in s.encounter.labs if code not in own and code != "hct"]
     codes = (own + sample(s.rng, rest, len(rest)))[: max(count, min(len(own), 2))]
     s.fill("lab.say")
-    s.listing([partial(_lab, s, code, compare=compare) for code in codes], pick(s.rng, ("，", "、")))
+    s.listing(
+        [partial(_lab, s, code, compare=compare) for code in codes], pick(s.rng, ("，", "、"))
+    )
     s.out.stop()
 
 
@@ -315,7 +321,7 @@ def _change(s: Scribe, dose: Dose) -> None:
     write_drug(s, dose.drug)
     if dose.before is not None:
         unit = knowledge().drugs[dose.drug].unit.replace("/", "_")
-        s.out.text(f"（{amount(dose.before)}→{amount(dose.amount)}")
+        s.out.text(f"（{strength(dose.drug, dose.before)}→{strength(dose.drug, dose.amount)}")
         s.fill(f"u.{unit}")
         s.out.text("）")
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from llmsafe.synthetic.course import Dose
 from llmsafe.synthetic.draw import chance, integer, pick, sample
 from llmsafe.synthetic.knowledge import knowledge
-from llmsafe.synthetic.zh.numbers import amount, celsius, measured, span_of_days
+from llmsafe.synthetic.zh.numbers import celsius, measured, span_of_days, strength
 from llmsafe.synthetic.zh.scribe import Scribe
 
 # -- dates -----------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def write_dose(s: Scribe, dose: Dose) -> None:
     drug = knowledge().drugs[dose.drug]
     write_drug(s, dose.drug)
     s.out.text(" " if chance(s.rng, 0.7) else "")
-    s.out.text(amount(dose.amount))
+    s.out.text(strength(dose.drug, dose.amount))
     s.fill(f"u.{drug.unit.replace('/', '_')}")
     s.out.text(" " if chance(s.rng, 0.5) else "，")
     s.fill(f"r.{drug.route}")

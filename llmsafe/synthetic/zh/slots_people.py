@@ -218,7 +218,9 @@ def slot_accession(s: Scribe) -> None:
 
 def slot_pathology(s: Scribe) -> None:
     year = s.encounter.date.year
-    form = pick(s.rng, (f"{year}-{digits(s.rng, 5)}", f"B{digits(s.rng, 7)}", f"P{digits(s.rng, 6)}"))
+    form = pick(
+        s.rng, (f"{year}-{digits(s.rng, 5)}", f"B{digits(s.rng, 7)}", f"P{digits(s.rng, 6)}")
+    )
     s.out.phi(form, "OTHER_ID")
 
 
@@ -243,16 +245,22 @@ def _relative(s: Scribe) -> Relative:
     return who
 
 
+def _kin(s: Scribe, who: Relative) -> None:
+    """The word for the relationship, one and the same for a person: an elder brother stays one."""
+    options = s.grammar.rule(f"k.{who.relationship}").sources
+    s.out.text(options[sum(map(ord, who.name)) % len(options)])
+
+
 def slot_rel(s: Scribe) -> None:
-    """Chooses a relative and writes the relationship: `其妻`, `妻子李秀兰`, `家属`."""
+    """Chooses a relative and writes the relationship: `妻子`, `妻子李秀兰`."""
     who = s.relative = pick(s.rng, s.identity.relatives)
-    s.fill(f"k.{who.relationship}")
+    _kin(s, who)
     if chance(s.rng, 0.45):
         write_name(s, who.name)
 
 
 def slot_relationship(s: Scribe) -> None:
-    s.fill(f"k.{_relative(s).relationship}")
+    _kin(s, _relative(s))
 
 
 def slot_relname(s: Scribe) -> None:
