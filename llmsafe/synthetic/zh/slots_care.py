@@ -10,6 +10,12 @@ from llmsafe.synthetic.knowledge import knowledge
 from llmsafe.synthetic.zh.numbers import celsius, measured, span_of_days, strength
 from llmsafe.synthetic.zh.scribe import Scribe
 
+FESTIVALS = (
+    "春节", "国庆节", "中秋节", "端午节", "元旦", "清明节", "元宵节", "五一", "重阳节", "除夕",
+    "国庆",
+)  # fmt: skip
+FESTIVALS_HANT = ("農曆新年", "中秋節", "端午節", "元旦", "清明節", "重陽節", "除夕", "冬至")
+
 # -- dates -----------------------------------------------------------------------------------
 
 
@@ -95,6 +101,11 @@ def slot_year(s: Scribe) -> None:
     s.out.text(f"民國{year - 1911}年" if s.place == "tw" and chance(s.rng, 0.6) else f"{year}年")
 
 
+def slot_festival(s: Scribe) -> None:
+    """A festival that dates an event."""
+    s.out.phi(pick(s.rng, FESTIVALS if s.place == "cn" else FESTIVALS_HANT), "DATE")
+
+
 def slot_clock(s: Scribe) -> None:
     """A time of day: not an identifier."""
     hour, rest = divmod(s.encounter.minute, 60)
@@ -116,6 +127,14 @@ def slot_finding(s: Scribe) -> None:
         s.write(pick(s.rng, s.story.findings)[1])
     else:
         slot_sx(s)
+
+
+def slot_shown(s: Scribe) -> None:
+    """What the imaging showed, or a finding where there was none."""
+    if s.has("imp"):
+        s.fill("imp")
+    else:
+        slot_finding(s)
 
 
 def slot_dx(s: Scribe) -> None:

@@ -29,7 +29,7 @@ def slot_pt(s: Scribe) -> None:
     elif way < 0.80:
         slot_mr(s)
     elif way < 0.84:
-        write_name(s, f"{s.identity.last}某")
+        write_name(s, f"{s.identity.last}{pick(s.rng, ('某', '某', '某某', '××'))}")
     else:
         write_name(s, s.identity.name)
 
@@ -64,10 +64,6 @@ def slot_mr(s: Scribe) -> None:
 
 def slot_fullname(s: Scribe) -> None:
     write_name(s, s.identity.name)
-
-
-def slot_nick(s: Scribe) -> None:
-    write_name(s, s.identity.nickname or s.identity.name)
 
 
 def slot_age(s: Scribe) -> None:
@@ -130,11 +126,6 @@ def slot_rid(s: Scribe) -> None:
 
 def slot_plan_number(s: Scribe) -> None:
     s.out.phi(s.identity.health_plan, "HEALTH_PLAN")
-
-
-def slot_insurer(s: Scribe) -> None:
-    """The kind of insurance: not an identifier."""
-    s.out.text(s.identity.insurer)
 
 
 def slot_account(s: Scribe) -> None:
