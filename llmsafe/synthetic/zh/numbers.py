@@ -31,7 +31,7 @@ SI: Mapping[str, tuple[float, int, str]] = {
 # (drug, amount of the tables) -> amount of the tablets that China has.
 STRENGTHS: Mapping[tuple[str, float], float] = {
     ("aspirin", 81): 100, ("ferrous_sulfate", 325): 300, ("nitroglycerin", 0.4): 0.5,
-    ("colchicine", 0.6): 0.5, ("acetaminophen", 650): 500, ("sodium_bicarbonate", 650): 500,
+    ("colchicine", 0.6): 0.5, ("sodium_bicarbonate", 650): 500,
     ("sodium_bicarbonate", 1300): 1000, ("tmp_smx", 800): 960, ("amox_clav", 875): 457,
     ("polyethylene_glycol", 17): 10,
 }  # fmt: skip

@@ -111,9 +111,13 @@ def district(rng: random.Random, names: Lexicon) -> str:
     return pick(rng, names.districts) + pick(rng, ("区", "区", "区", "县", "市", "新区"))
 
 
+def road_number(rng: random.Random, names: Lexicon) -> str:
+    return f"{pick(rng, names.roads)}{pick(rng, ROAD_KINDS)}{integer(rng, 1, 988)}号"
+
+
 def street(rng: random.Random, names: Lexicon) -> str:
     """Road and number, then perhaps estate, building, entrance and flat."""
-    road = f"{pick(rng, names.roads)}{pick(rng, ROAD_KINDS)}{integer(rng, 1, 988)}号"
+    road = road_number(rng, names)
     estate = pick(rng, names.estates) + pick(rng, ESTATE_KINDS)
     block, unit, flat = integer(rng, 1, 38), integer(rng, 1, 4), integer(rng, 1, 28) * 100
     room = flat + integer(rng, 1, 6)
@@ -150,7 +154,7 @@ def institution(seed: int, audience: Audience, number: int) -> Institution:
     return Institution(
         name=pick(rng, HOSPITALS).format(c=city.name, s=stem),
         clinic=pick(rng, CLINICS).format(s=pick(rng, names.organizations), d=where),
-        street=street(rng, names),
+        street=road_number(rng, names),
         city=city.name,
         state=city.province,
         zip=city.code + str(integer(rng, 10, 99)),

@@ -319,7 +319,9 @@ def slot_nurse(s: Scribe) -> None:
 
 
 def slot_nurse_name(s: Scribe) -> None:
-    write_name(s, s.story.team["nurse"].name)
+    """A nurse who is not the author."""
+    nurses = [s for s in s.identity.institution.staff if s.role == "nurse"]
+    write_name(s, pick(s.rng, [nurse for nurse in nurses if nurse != s.author]).name)
 
 
 def slot_author(s: Scribe) -> None:
