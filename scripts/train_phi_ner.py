@@ -42,7 +42,17 @@ from llmsafe.scrub.detect.normalise import normalise  # noqa: E402
 from llmsafe.scrub.detect.tagger import PLACES, Features, Token, load_tagger, tokenise  # noqa: E402
 from llmsafe.synthetic import patients  # noqa: E402
 
-LISTS = ("words", "first", "last", "everyday", "capitals", "eponyms", "places", "organisations", "products")
+LISTS = (
+    "words",
+    "first",
+    "last",
+    "everyday",
+    "capitals",
+    "eponyms",
+    "places",
+    "organisations",
+    "products",
+)
 NAME_LISTS = ("first", "last", "places")
 EDGE = 0.12
 TAGS = [name for name in CATEGORIES if name != "RESIDENT_ID"]
@@ -76,7 +86,14 @@ class Model(nn.Module):
         self.out = nn.Linear(size.width, 1 + len(TAGS))
 
     def forward(
-        self, rows: torch.Tensor, weights: torch.Tensor, offsets: torch.Tensor, places: torch.Tensor, index: torch.Tensor, mask: torch.Tensor, drop: float
+        self,
+        rows: torch.Tensor,
+        weights: torch.Tensor,
+        offsets: torch.Tensor,
+        places: torch.Tensor,
+        index: torch.Tensor,
+        mask: torch.Tensor,
+        drop: float,
     ) -> torch.Tensor:
         """Logits [notes, tokens, tags]; ``index`` [notes, tokens] points into the tokens."""
         x = self.project(self.table(rows, offsets, weights)) + self.place(places)
@@ -99,14 +116,22 @@ class Batcher:
         found = self.cache.get(token)
         if found is None:
             rows = self.features.rows(token)
-            word = self.features._row("w", "0" * len(token) if token.isdigit() and len(token) > 4 else token.lower())
+            word = self.features._row(
+                "w", "0" * len(token) if token.isdigit() and len(token) > 4 else token.lower()
+            )
             own = np.array([row == word or row in self.names for row, _ in rows])
-            found = np.array([r for r, _ in rows], np.int64), np.array([w for _, w in rows], np.float32), own
+            found = (
+                np.array([r for r, _ in rows], np.int64),
+                np.array([w for _, w in rows], np.float32),
+                own,
+            )
             if len(self.cache) < 400_000:
                 self.cache[token] = found
         return found
 
-    def batch(self, notes: Sequence[tuple[list[Token], list[int]]], hide: float) -> tuple[list[torch.Tensor], torch.Tensor]:
+    def batch(
+        self, notes: Sequence[tuple[list[Token], list[int]]], hide: float
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
         longest = max(len(tokens) for tokens, _ in notes)
         index = np.zeros((len(notes), longest), np.int64)
         mask = np.zeros((len(notes), longest), np.float32)
@@ -126,7 +151,14 @@ class Batcher:
                 lengths.append(len(rows))
                 places.append(token.place)
         offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        tensors = [np.concatenate(all_rows), np.concatenate(all_weights), offsets, np.array(places), index, mask]
+        tensors = [
+            np.concatenate(all_rows),
+            np.concatenate(all_weights),
+            offsets,
+            np.array(places),
+            index,
+            mask,
+        ]
         return [torch.from_numpy(t) for t in tensors], torch.from_numpy(labels)
 
 
@@ -162,13 +194,18 @@ def synthetic_notes(seed: int) -> Iterator[Note]:
                 continue
             pieces, at = [], 0
             for a, b, category in inside:
-                pieces += [(text[start + at : start + a], None), (text[start + a : start + b], category)]
+                pieces += [
+                    (text[start + at : start + a], None),
+                    (text[start + a : start + b], category),
+                ]
                 at = b
             pieces.append((text[start + at : end], None))
             yield data.labelled(data.dress([p for p in pieces if p[0]], "plain", rng))
 
 
-NAMED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|et al|University|Hospital|Institute|Foundation|Copyright|Inc)\b|@|www|https?:")
+NAMED = re.compile(
+    r"\b(?:Dr|Mr|Mrs|Ms|Prof|et al|University|Hospital|Institute|Foundation|Copyright|Inc)\b|@|www|https?:"
+)
 
 
 def prose_notes(folder: Path, seed: int) -> Iterator[Note]:
@@ -187,7 +224,10 @@ def prose_notes(folder: Path, seed: int) -> Iterator[Note]:
         passages = [p for p in re.split(r"\n+|(?<=\.) (?=[A-Z])", document[1]) if len(p) > 40]
         rng.shuffle(passages)
         for passage in passages[:6]:
-            months = re.search(r"\b(?:January|February|April|June|July|August|September|October|November|December)\b", passage)
+            months = re.search(
+                r"\b(?:January|February|April|June|July|August|September|October|November|December)\b",
+                passage,
+            )
             if not NAMED.search(passage) and not months:
                 yield data.labelled(data.dress([(passage[:600], None)], "plain", rng))
 
@@ -217,8 +257,33 @@ def word_lists(folder: Path) -> dict[str, tuple[int, ...]]:
         found[name] |= set(getattr(lexicon, name))
     for path in folder.glob("*.txt"):
         kind = path.stem.split("_")[0]
-        target = {"first": "first", "nick": "first", "last": "last", "city": "places", "county": "places", "place": "places",
-                  "street": "places", "drug": "products", "device": "products", "eponym": "eponyms"}.get(kind, "organisations" if kind in ("employer", "hospital", "clinic", "facility", "church", "school", "agency", "pharmacy") else None)
+        target = {
+            "first": "first",
+            "nick": "first",
+            "last": "last",
+            "city": "places",
+            "county": "places",
+            "place": "places",
+            "street": "places",
+            "drug": "products",
+            "device": "products",
+            "eponym": "eponyms",
+        }.get(
+            kind,
+            "organisations"
+            if kind
+            in (
+                "employer",
+                "hospital",
+                "clinic",
+                "facility",
+                "church",
+                "school",
+                "agency",
+                "pharmacy",
+            )
+            else None,
+        )
         if target is None:
             continue
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -256,7 +321,9 @@ def foreign(path: Path) -> Checked:
     return Checked(path.parent.name + "/" + path.stem, notes)
 
 
-def measure(model: Model, batcher: Batcher, check: Checked, thresholds: Sequence[float]) -> list[tuple[float, float, float, float]]:
+def measure(
+    model: Model, batcher: Batcher, check: Checked, thresholds: Sequence[float]
+) -> list[tuple[float, float, float, float]]:
     """Per threshold: recall and precision of tokens' letters, clean notes touched, and their F1."""
     model.eval()
     private: list[np.ndarray] = []
@@ -267,7 +334,10 @@ def measure(model: Model, batcher: Batcher, check: Checked, thresholds: Sequence
             chances = 1 - F.softmax(model(*tensors, 0.0), -1)[..., 0].numpy()
             private += [chances[i, : len(tokens)] for i, (tokens, _) in enumerate(part)]
     model.train()
-    lengths = [np.array([(t.end - t.start) * t.text[0].isalnum() for t in tokens]) for tokens, _ in check.notes]
+    lengths = [
+        np.array([(t.end - t.start) * t.text[0].isalnum() for t in tokens])
+        for tokens, _ in check.notes
+    ]
     golds = [np.array(tags) > 0 for _, tags in check.notes]
     rows = []
     for threshold in thresholds:
@@ -281,7 +351,14 @@ def measure(model: Model, batcher: Batcher, check: Checked, thresholds: Sequence
                 clean += 1
                 touched += bool(picked.any())
         recall, precision = hit / max(1, total), hit / max(1, found)
-        rows.append((recall, precision, touched / max(1, clean), 2 * recall * precision / max(1e-9, recall + precision)))
+        rows.append(
+            (
+                recall,
+                precision,
+                touched / max(1, clean),
+                2 * recall * precision / max(1e-9, recall + precision),
+            )
+        )
     return rows
 
 
@@ -311,17 +388,24 @@ def main() -> None:
         notes = [(tokens[:400], tags[:400]) for tokens, tags in notes if tokens]
         tensors, labels = batcher.batch(notes, args.hide)
         logits = model(*tensors, args.dropout)
-        loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, label_smoothing=0.02)
+        loss = F.cross_entropy(
+            logits.flatten(0, 1), labels.flatten(), ignore_index=-100, label_smoothing=0.02
+        )
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % args.every == 0 or step == args.steps:
-            print(f"step {step} loss {loss.item():.4f} {time.monotonic() - begun:.0f} s", flush=True)
+            print(
+                f"step {step} loss {loss.item():.4f} {time.monotonic() - begun:.0f} s", flush=True
+            )
             scores = []
             for check in checks:
                 rows = measure(model, batcher, check, thresholds)
-                shown = "  ".join(f"{t:g}: R {r:.3f} P {p:.3f} clean {c:.2f}" for t, (r, p, c, _) in zip(thresholds, rows, strict=True))
+                shown = "  ".join(
+                    f"{t:g}: R {r:.3f} P {p:.3f} clean {c:.2f}"
+                    for t, (r, p, c, _) in zip(thresholds, rows, strict=True)
+                )
                 print(f"  {check.name:32s} {shown}", flush=True)
                 scores.append(max(f for *_, f in rows))
             if np.mean(scores) > best:
@@ -351,7 +435,9 @@ def save(model: Model, features: Features, out: Path, threshold: float) -> None:
         tensors[f"scale.{number}"] = half(state[f"norms.{number}.weight"])
         tensors[f"shift.{number}"] = half(state[f"norms.{number}.bias"])
     save_file(tensors, out / "model.safetensors")
-    lines = (f"{word}\t{','.join(map(str, numbers))}" for word, numbers in sorted(features.lists.items()))
+    lines = (
+        f"{word}\t{','.join(map(str, numbers))}" for word, numbers in sorted(features.lists.items())
+    )
     (out / "lexicon.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     config = {
         "hashed_rows": model.size.hashed_rows,
@@ -373,7 +459,9 @@ def check_twin(model: Model, out: Path, check: Checked | None) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--templates", type=Path, default=ROOT / "scripts/phi_ner/templates")
     parser.add_argument("--lexicon", type=Path, default=ROOT / "scripts/phi_ner/lexicon")
     parser.add_argument("--prose", type=Path, help="folder of public prose; see pretrain_data.py")

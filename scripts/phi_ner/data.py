@@ -25,7 +25,10 @@ CATEGORY = {
     "plate": "VEHICLE", "vin": "VEHICLE", "serial": "DEVICE", "udi": "DEVICE", "mac": "DEVICE",
     "biometric": "BIOMETRIC", "id": "OTHER_ID", "username": "OTHER_ID",
 }  # fmt: skip
-_MARK = re.compile(r"\{(?P<slot>[a-z0-9_]+)(?:#(?P<tie>\w+))?\}|\[\[(?P<category>[A-Z_]+)\|(?P<text>[^\]]*?)\]\]", re.DOTALL)
+_MARK = re.compile(
+    r"\{(?P<slot>[a-z0-9_]+)(?:#(?P<tie>\w+))?\}|\[\[(?P<category>[A-Z_]+)\|(?P<text>[^\]]*?)\]\]",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,24 @@ def check(template: Template, path: Path) -> None:
 
 def read_lexicon(folder: Path) -> Lexicon:
     """The lists of a folder: ``first_*.txt`` and ``last_*.txt`` are paired by culture."""
-    lists = {path.stem: path.read_text(encoding="utf-8").split("\n") for path in folder.glob("*.txt")}
-    lists = {kind: [line.strip() for line in lines if line.strip()] for kind, lines in lists.items()}
-    cultures = [kind.removeprefix("last_") for kind in lists if kind.startswith("last_") and f"first_{kind.removeprefix('last_')}" in lists]
+    lists = {
+        path.stem: path.read_text(encoding="utf-8").split("\n") for path in folder.glob("*.txt")
+    }
+    lists = {
+        kind: [line.strip() for line in lines if line.strip()] for kind, lines in lists.items()
+    }
+    cultures = [
+        kind.removeprefix("last_")
+        for kind in lists
+        if kind.startswith("last_") and f"first_{kind.removeprefix('last_')}" in lists
+    ]
     cultures = [c for c in cultures if c not in ("common_word",)]
     names = [(lists[f"first_{c}"], lists[f"last_{c}"]) for c in sorted(cultures)]
-    weighted = [pair for c, pair in zip(sorted(cultures), names, strict=True) for _ in range(4 if c == "anglo" else 2 if c == "hispanic" else 1)]
+    weighted = [
+        pair
+        for c, pair in zip(sorted(cultures), names, strict=True)
+        for _ in range(4 if c == "anglo" else 2 if c == "hispanic" else 1)
+    ]
     return Lexicon(lists, weighted)
 
 
@@ -153,7 +168,9 @@ def labelled(pieces: Iterable[noise.Piece]) -> tuple[str, list[tuple[int, int, s
     return text, spans
 
 
-def notes(templates: list[Template], lexicon: Lexicon, rng: random.Random) -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
+def notes(
+    templates: list[Template], lexicon: Lexicon, rng: random.Random
+) -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
     """Notes without end; every template comes once before any comes again."""
     while True:
         order = list(templates)

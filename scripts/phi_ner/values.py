@@ -13,16 +13,164 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-ORDINAL = ["zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"]
-PHONETIC = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet", "kilo", "lima", "mike", "november", "oscar", "papa", "quebec", "romeo", "sierra", "tango", "uniform", "victor", "whiskey", "xray", "yankee", "zulu"]
-LOOSE = ["apple", "boy", "cat", "dog", "edward", "frank", "george", "henry", "ida", "john", "king", "larry", "mary", "nancy", "ocean", "peter", "queen", "robert", "sam", "tom", "uncle", "vincent", "william", "xylophone", "yellow", "zebra"]
+ORDINAL = [
+    "zeroth",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+    "twentieth",
+]
+PHONETIC = [
+    "alpha",
+    "bravo",
+    "charlie",
+    "delta",
+    "echo",
+    "foxtrot",
+    "golf",
+    "hotel",
+    "india",
+    "juliet",
+    "kilo",
+    "lima",
+    "mike",
+    "november",
+    "oscar",
+    "papa",
+    "quebec",
+    "romeo",
+    "sierra",
+    "tango",
+    "uniform",
+    "victor",
+    "whiskey",
+    "xray",
+    "yankee",
+    "zulu",
+]
+LOOSE = [
+    "apple",
+    "boy",
+    "cat",
+    "dog",
+    "edward",
+    "frank",
+    "george",
+    "henry",
+    "ida",
+    "john",
+    "king",
+    "larry",
+    "mary",
+    "nancy",
+    "ocean",
+    "peter",
+    "queen",
+    "robert",
+    "sam",
+    "tom",
+    "uncle",
+    "vincent",
+    "william",
+    "xylophone",
+    "yellow",
+    "zebra",
+]
 SPOKEN = frozenset(("dictation", "asr", "verbatim"))
 SPELLED = frozenset(("letters",))
 MONTHS = list(calendar.month_name)[1:]
 WEEKDAYS = list(calendar.day_name)
-STATES = ["AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK", "OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY"]
+STATES = [
+    "AL",
+    "AK",
+    "AZ",
+    "AR",
+    "CA",
+    "CO",
+    "CT",
+    "DE",
+    "FL",
+    "GA",
+    "HI",
+    "ID",
+    "IL",
+    "IN",
+    "IA",
+    "KS",
+    "KY",
+    "LA",
+    "ME",
+    "MD",
+    "MA",
+    "MI",
+    "MN",
+    "MS",
+    "MO",
+    "MT",
+    "NE",
+    "NV",
+    "NH",
+    "NJ",
+    "NM",
+    "NY",
+    "NC",
+    "ND",
+    "OH",
+    "OK",
+    "OR",
+    "PA",
+    "RI",
+    "SC",
+    "SD",
+    "TN",
+    "TX",
+    "UT",
+    "VT",
+    "VA",
+    "WA",
+    "WV",
+    "WI",
+    "WY",
+]
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -137,7 +285,8 @@ class Values:
         vowel = "a e i o u ae ai au ei ia ie io oo ou ya yu"
         coda = " n r l s m k t th nd ng sh v x z rt lk sky vich ez ski son ton wala ova ene"
         syllables = [
-            rng.choice(onset.split()) + rng.choice(vowel.split()) for _ in range(rng.choice((1, 2, 2, 3)))
+            rng.choice(onset.split()) + rng.choice(vowel.split())
+            for _ in range(rng.choice((1, 2, 2, 3)))
         ]
         return ("".join(syllables) + rng.choice(coda.split(" "))).capitalize()
 
@@ -166,18 +315,24 @@ class Values:
         if draw < 0.91:
             return f'{who.first} "{who.nick}" {who.last}'
         if draw < 0.94:
-            return f"{who.first} {who.last} {self.rng.choice(('Jr', 'Sr', 'Jr.', 'II', 'III', 'IV'))}"
+            return (
+                f"{who.first} {who.last} {self.rng.choice(('Jr', 'Sr', 'Jr.', 'II', 'III', 'IV'))}"
+            )
         return f"{who.first} {who.last}"
 
     def name_last_first(self, who: Person) -> str:
-        middle = self.rng.choice(("", "", f" {who.middle[0]}", f" {who.middle[0]}.", f" {who.middle}"))
+        middle = self.rng.choice(
+            ("", "", f" {who.middle[0]}", f" {who.middle[0]}.", f" {who.middle}")
+        )
         comma = self.rng.choice((", ", ", ", ", ", ",", " , "))
         last = who.last.upper() if self.rng.random() < 0.15 else who.last
         return f"{last}{comma}{who.first}{middle}"
 
     def name_initials(self, who: Person) -> str:
         a, b, c = who.first[0], who.middle[0], who.last[0]
-        form = self.rng.choice(("{a}{c}", "{a}{c}", "{a}{b}{c}", "{a}.{c}.", "{a}.{b}.{c}.", "{a}. {c}."))
+        form = self.rng.choice(
+            ("{a}{c}", "{a}{c}", "{a}{b}{c}", "{a}.{c}.", "{a}.{b}.{c}.", "{a}. {c}.")
+        )
         text = form.format(a=a, b=b, c=c).upper()
         return text.lower() if self.rng.random() < 0.3 else text
 
@@ -188,7 +343,9 @@ class Values:
         return f"{who.first} {who.last[0]}{self.rng.choice(('.', ''))}"
 
     def name_hl7_name(self, who: Person) -> str:
-        tail = self.rng.choice(("", f"^{who.middle[0]}", f"^{who.middle}", "^^", f"^{who.middle[0]}^JR"))
+        tail = self.rng.choice(
+            ("", f"^{who.middle[0]}", f"^{who.middle}", "^^", f"^{who.middle[0]}^JR")
+        )
         text = f"{who.last}^{who.first}{tail}"
         return text.upper() if self.rng.random() < 0.6 else text
 
@@ -207,7 +364,9 @@ class Values:
                 case 2:
                     parts.append(", ".join(letters))
                 case 3:
-                    parts.append(", ".join(self._as_in(c) if rng.random() < 0.5 else c for c in letters))
+                    parts.append(
+                        ", ".join(self._as_in(c) if rng.random() < 0.5 else c for c in letters)
+                    )
                 case _:
                     parts.append(" ".join(self._phonetic(c) for c in letters))
         return rng.choice((" ", " ", ", ", " space ")).join(parts)
@@ -228,17 +387,36 @@ class Values:
 
     def value_street(self) -> str:
         rng, name = self.rng, self._pick("street")
-        number = str(rng.choice((rng.randrange(1, 99), rng.randrange(100, 9999), rng.randrange(100, 19999))))
+        number = str(
+            rng.choice((rng.randrange(1, 99), rng.randrange(100, 9999), rng.randrange(100, 19999)))
+        )
         if self.spoken and rng.random() < 0.7:
             number = self._say(number)
         elif rng.random() < 0.05:
             number = f"{number}{rng.choice(('A', 'B', ' 1/2', '-B'))}"
         unit = f"{rng.randrange(1, 99)}{rng.choice(('', '', 'A', 'B', 'C'))}"
-        tail = rng.choice(("", "", "", "", f", Apt {unit}", f" Apt {unit}", f" #{unit}", f", Unit {unit}", f" apt {unit}"))
+        tail = rng.choice(
+            (
+                "",
+                "",
+                "",
+                "",
+                f", Apt {unit}",
+                f" Apt {unit}",
+                f" #{unit}",
+                f", Unit {unit}",
+                f" apt {unit}",
+            )
+        )
         if rng.random() < 0.06:
             return rng.choice(
-                (f"PO Box {number}", f"P.O. Box {number}", f"RR {rng.randrange(1, 9)} Box {rng.randrange(2, 400)}",
-                 f"Lot {rng.randrange(2, 90)}, {name}", f"Flat {unit}, {number} {name}")
+                (
+                    f"PO Box {number}",
+                    f"P.O. Box {number}",
+                    f"RR {rng.randrange(1, 9)} Box {rng.randrange(2, 400)}",
+                    f"Lot {rng.randrange(2, 90)}, {name}",
+                    f"Flat {unit}, {number} {name}",
+                )
             )
         return f"{number} {name}{tail}"
 
@@ -274,14 +452,18 @@ class Values:
     def value_hl7_address(self) -> str:
         city, state = self._city()
         number = self.rng.randrange(1, 9999)
-        text = f"{number} {self._pick('street')}^^{city}^{state}^{self.rng.randrange(501, 99951):05d}"
+        text = (
+            f"{number} {self._pick('street')}^^{city}^{state}^{self.rng.randrange(501, 99951):05d}"
+        )
         return text.upper() if self.rng.random() < 0.5 else text
 
     def value_county(self) -> str:
         name = self._pick("county")
         if re.search(r"(?i)county|parish", name):
             return name
-        return f"{name} {self.rng.choice(('County', 'County', 'County', 'Co.', 'Parish', 'county'))}"
+        return (
+            f"{name} {self.rng.choice(('County', 'County', 'County', 'Co.', 'Parish', 'county'))}"
+        )
 
     def value_place(self) -> str:
         return self._pick("place")
@@ -292,9 +474,16 @@ class Values:
         way = rng.choice(("", "", " WB", " NB", " EB", " SB", " north", " westbound"))
         first, second = self._bare_street(), self._bare_street()
         return rng.choice(
-            (f"{first} and {second}", f"{first} & {second}", f"{first} at {second}", f"{first}/{second}",
-             f"{road}{way} at mile marker {rng.randrange(1, 400)}", f"{road}{way} mm {rng.randrange(1, 400)}",
-             f"{road}{way} exit {rng.randrange(1, 300)}", f"{road}{way} near {self._city()[0]}")
+            (
+                f"{first} and {second}",
+                f"{first} & {second}",
+                f"{first} at {second}",
+                f"{first}/{second}",
+                f"{road}{way} at mile marker {rng.randrange(1, 400)}",
+                f"{road}{way} mm {rng.randrange(1, 400)}",
+                f"{road}{way} exit {rng.randrange(1, 300)}",
+                f"{road}{way} near {self._city()[0]}",
+            )
         )
 
     def _bare_street(self) -> str:
@@ -328,7 +517,9 @@ class Values:
     # --- dates and ages -------------------------------------------------------------------------
 
     def _day(self, years: Sequence[int] = ()) -> datetime.date:
-        year = self.rng.choice(years) if years else self._year + self.rng.choice((0, 0, 0, 0, -1, -2))
+        year = (
+            self.rng.choice(years) if years else self._year + self.rng.choice((0, 0, 0, 0, -1, -2))
+        )
         return datetime.date(year, 1, 1) + datetime.timedelta(days=self.rng.randrange(365))
 
     def _date_forms(self) -> list[Callable[[datetime.date], str]]:
@@ -379,10 +570,21 @@ class Values:
         rng = self.rng
         month = MONTHS[day.month - 1]
         month = month if rng.random() < 0.6 else month.lower()
-        number = rng.choice((ordinal_words(day.day), ordinal_words(day.day).replace("-", " "), suffixed(day.day), str(day.day)))
+        number = rng.choice(
+            (
+                ordinal_words(day.day),
+                ordinal_words(day.day).replace("-", " "),
+                suffixed(day.day),
+                str(day.day),
+            )
+        )
         spoken_year = self._speak_year(day.year) if rng.random() < 0.8 else str(day.year)
         if year and rng.random() < 0.3:
-            parts = [self._small(day.month), self._small(day.day), self._speak_year(day.year) if rng.random() < 0.4 else self._small(day.year % 100)]
+            parts = [
+                self._small(day.month),
+                self._small(day.day),
+                self._speak_year(day.year) if rng.random() < 0.4 else self._small(day.year % 100),
+            ]
             return rng.choice((" slash ", " ", " ", ", ", " dash ")).join(parts)
         if not year and rng.random() < 0.15:
             return f"{self._small(day.month)}{rng.choice((' slash ', ' '))}{self._small(day.day)}"
@@ -402,8 +604,16 @@ class Values:
         high, low = divmod(year, 100)
         space = self.rng.choice((" ", "-"))
         if year >= 2000 and self.rng.random() < 0.4:
-            return "two thousand" + (f" {self.rng.choice(('', 'and '))}{words_of(low).replace('-', space)}" if low else "")
-        tail = words_of(low).replace("-", space) if low > 9 else (f"oh {ONES[low]}" if low else "hundred")
+            return "two thousand" + (
+                f" {self.rng.choice(('', 'and '))}{words_of(low).replace('-', space)}"
+                if low
+                else ""
+            )
+        tail = (
+            words_of(low).replace("-", space)
+            if low > 9
+            else (f"oh {ONES[low]}" if low else "hundred")
+        )
         return f"{words_of(high)} {tail}"
 
     def value_date_short(self) -> str:
@@ -412,20 +622,43 @@ class Values:
             return self._speak_date(day, year=False)
         month, short = MONTHS[day.month - 1], MONTHS[day.month - 1][:3]
         return rng.choice(
-            (f"{day.month}/{day.day}", f"{day.month}/{day.day}", f"{day.month}/{day.day}", f"{day.month:02d}/{day.day:02d}",
-             f"{day.month}-{day.day}", f"{day.month:02d}-{day.day:02d}", f"{month} {day.day}", f"{short} {day.day}",
-             f"{short}. {day.day}", f"{day.day} {month}", f"{day.day} {short}", f"{month} {suffixed(day.day)}",
-             f"{short} {suffixed(day.day)}", f"the {suffixed(day.day)} of {month}", f"{day.day}{short.upper()}",
-             f"{suffixed(day.day)} {short}", f"{day.month}.{day.day}")
+            (
+                f"{day.month}/{day.day}",
+                f"{day.month}/{day.day}",
+                f"{day.month}/{day.day}",
+                f"{day.month:02d}/{day.day:02d}",
+                f"{day.month}-{day.day}",
+                f"{day.month:02d}-{day.day:02d}",
+                f"{month} {day.day}",
+                f"{short} {day.day}",
+                f"{short}. {day.day}",
+                f"{day.day} {month}",
+                f"{day.day} {short}",
+                f"{month} {suffixed(day.day)}",
+                f"{short} {suffixed(day.day)}",
+                f"the {suffixed(day.day)} of {month}",
+                f"{day.day}{short.upper()}",
+                f"{suffixed(day.day)} {short}",
+                f"{day.month}.{day.day}",
+            )
         )
 
     def value_weekday_date(self) -> str:
         rng, day = self.rng, self._day()
         name = WEEKDAYS[day.weekday()]
-        weekday = rng.choice((name, name[:3], f"{name[:3]}.", name[:4] if name[0] == "T" else name[:3]))
+        weekday = rng.choice(
+            (name, name[:3], f"{name[:3]}.", name[:4] if name[0] == "T" else name[:3])
+        )
         tail = rng.choice(
-            (f"{day.month}/{day.day}", f"{day.month}/{day.day}", f"the {suffixed(day.day)}", f"{MONTHS[day.month - 1]} {day.day}",
-             f"{MONTHS[day.month - 1][:3]} {day.day}", f"{day.day} {MONTHS[day.month - 1][:3]}", suffixed(day.day))
+            (
+                f"{day.month}/{day.day}",
+                f"{day.month}/{day.day}",
+                f"the {suffixed(day.day)}",
+                f"{MONTHS[day.month - 1]} {day.day}",
+                f"{MONTHS[day.month - 1][:3]} {day.day}",
+                f"{day.day} {MONTHS[day.month - 1][:3]}",
+                suffixed(day.day),
+            )
         )
         return f"{weekday}{rng.choice((' ', ' ', ', '))}{tail}"
 
@@ -435,9 +668,18 @@ class Values:
         if self.spoken and rng.random() < 0.6:
             return f"{month} {self._speak_year(day.year)}"
         return rng.choice(
-            (f"{month} {day.year}", f"{month} {day.year}", f"{month[:3]} {day.year}", f"{month} of {day.year}", f"{month}, {day.year}",
-             f"{day.month}/{day.year}", f"{day.month:02d}/{day.year}", f"{month[:3]} '{day.year % 100:02d}", f"{day.month}/{day.year % 100:02d}",
-             f"{month[:3]}-{day.year % 100:02d}")
+            (
+                f"{month} {day.year}",
+                f"{month} {day.year}",
+                f"{month[:3]} {day.year}",
+                f"{month} of {day.year}",
+                f"{month}, {day.year}",
+                f"{day.month}/{day.year}",
+                f"{day.month:02d}/{day.year}",
+                f"{month[:3]} '{day.year % 100:02d}",
+                f"{day.month}/{day.year % 100:02d}",
+                f"{month[:3]}-{day.year % 100:02d}",
+            )
         )
 
     def value_month(self) -> str:
@@ -457,14 +699,26 @@ class Values:
     def value_stamp(self) -> str:
         rng, day = self.rng, self._day()
         clock = f"{rng.randrange(24):02d}{rng.randrange(60):02d}"
-        return rng.choice((f"{day:%Y%m%d}{clock}", f"{day:%Y%m%d}{clock}{rng.randrange(60):02d}", f"{day:%Y%m%d}", f"{day:%Y%m%d}T{clock}"))
+        return rng.choice(
+            (
+                f"{day:%Y%m%d}{clock}",
+                f"{day:%Y%m%d}{clock}{rng.randrange(60):02d}",
+                f"{day:%Y%m%d}",
+                f"{day:%Y%m%d}T{clock}",
+            )
+        )
 
     def value_age90(self) -> str:
         return str(self.rng.choice((*range(90, 100), *range(90, 109))))
 
     def value_age90_words(self) -> str:
         age = self.rng.choice((*range(90, 100), *range(90, 105)))
-        words = words_of(age) if age < 100 else "one hundred" + (f" {self.rng.choice(('', 'and '))}{ONES[age - 100]}" if age > 100 else "")
+        words = (
+            words_of(age)
+            if age < 100
+            else "one hundred"
+            + (f" {self.rng.choice(('', 'and '))}{ONES[age - 100]}" if age > 100 else "")
+        )
         return words.replace("-", " ") if self.rng.random() < 0.3 else words
 
     # --- numbers --------------------------------------------------------------------------------
@@ -480,7 +734,16 @@ class Values:
             if character.isdigit():
                 out.append(zero if character == "0" else ONES[int(character)])
             elif character.isalpha():
-                out.append(rng.choice((character.upper(), character.lower(), self._as_in(character.upper()), self._phonetic(character))))
+                out.append(
+                    rng.choice(
+                        (
+                            character.upper(),
+                            character.lower(),
+                            self._as_in(character.upper()),
+                            self._phonetic(character),
+                        )
+                    )
+                )
             elif character in "-":
                 out.append(rng.choice(("dash", "dash", ",", "")))
             elif character in "/":
@@ -499,23 +762,58 @@ class Values:
         if self.style in SPELLED and rng.random() < 0.6:
             if rng.random() < 0.4:
                 return self._say(text)
-            return rng.choice(("-", " ", ", ")).join(c if c.isalnum() else "dash" for c in text if c.isalnum() or rng.random() < 0.5)
+            return rng.choice(("-", " ", ", ")).join(
+                c if c.isalnum() else "dash" for c in text if c.isalnum() or rng.random() < 0.5
+            )
         return text
 
     def value_phone(self) -> str:
         rng = self.rng
-        area, mid, end = str(rng.randrange(201, 990)), rng.choice(("555", str(rng.randrange(200, 999)))), self._digits(4)
+        area, mid, end = (
+            str(rng.randrange(201, 990)),
+            rng.choice(("555", str(rng.randrange(200, 999)))),
+            self._digits(4),
+        )
         if self.spoken or self.style in SPELLED:
-            return self._number(rng.choice((f"{area} {mid} {end}", f"{area}, {mid}, {end}", f"{area}-{mid}-{end}", f"{mid}-{end}")))
+            return self._number(
+                rng.choice(
+                    (
+                        f"{area} {mid} {end}",
+                        f"{area}, {mid}, {end}",
+                        f"{area}-{mid}-{end}",
+                        f"{mid}-{end}",
+                    )
+                )
+            )
         if rng.random() < 0.08:
             return rng.choice(
-                (f"+44 {rng.randrange(20, 200)} {self._digits(4)} {self._digits(4)}", f"0{rng.randrange(1200, 1999)} {self._digits(3)} {self._digits(3)}",
-                 f"+{rng.randrange(30, 99)} {rng.randrange(1, 99)} {self._digits(3)} {self._digits(4)}", f"07{self._digits(3)} {self._digits(6)}",
-                 f"+91 {self._digits(5)} {self._digits(5)}", f"011 {rng.randrange(30, 99)} {self._digits(2)} {self._digits(3)} {self._digits(4)}")
+                (
+                    f"+44 {rng.randrange(20, 200)} {self._digits(4)} {self._digits(4)}",
+                    f"0{rng.randrange(1200, 1999)} {self._digits(3)} {self._digits(3)}",
+                    f"+{rng.randrange(30, 99)} {rng.randrange(1, 99)} {self._digits(3)} {self._digits(4)}",
+                    f"07{self._digits(3)} {self._digits(6)}",
+                    f"+91 {self._digits(5)} {self._digits(5)}",
+                    f"011 {rng.randrange(30, 99)} {self._digits(2)} {self._digits(3)} {self._digits(4)}",
+                )
             )
         form = rng.choice(
-            ("({a}) {m}-{e}", "({a}) {m}-{e}", "{a}-{m}-{e}", "{a}-{m}-{e}", "{a}.{m}.{e}", "{a} {m} {e}", "{a}{m}{e}", "{a} {m}-{e}",
-             "({a}){m}-{e}", "1-{a}-{m}-{e}", "+1 {a} {m} {e}", "{m}-{e}", "{a}/{m}-{e}", "{a} {m}{e}", "{m} {e}")
+            (
+                "({a}) {m}-{e}",
+                "({a}) {m}-{e}",
+                "{a}-{m}-{e}",
+                "{a}-{m}-{e}",
+                "{a}.{m}.{e}",
+                "{a} {m} {e}",
+                "{a}{m}{e}",
+                "{a} {m}-{e}",
+                "({a}){m}-{e}",
+                "1-{a}-{m}-{e}",
+                "+1 {a} {m} {e}",
+                "{m}-{e}",
+                "{a}/{m}-{e}",
+                "{a} {m}{e}",
+                "{m} {e}",
+            )
         )
         text = form.format(a=area, m=mid, e=end)
         if rng.random() < 0.08:
@@ -523,10 +821,23 @@ class Values:
         return text
 
     def value_ext(self) -> str:
-        return self._number(self._digits(rng := self.rng.choice((3, 4, 4, 4, 5)))) if not self.rng.random() < 0.1 else f"{self.rng.randrange(1, 9)}-{self._digits(4)}"
+        return (
+            self._number(self._digits(rng := self.rng.choice((3, 4, 4, 4, 5))))
+            if not self.rng.random() < 0.1
+            else f"{self.rng.randrange(1, 9)}-{self._digits(4)}"
+        )
 
     def value_pager(self) -> str:
-        return self._number(self.rng.choice((self._digits(4), self._digits(5), f"{self._digits(3)}-{self._digits(4)}", f"{self._digits(2)}-{self._digits(3)}")))
+        return self._number(
+            self.rng.choice(
+                (
+                    self._digits(4),
+                    self._digits(5),
+                    f"{self._digits(3)}-{self._digits(4)}",
+                    f"{self._digits(2)}-{self._digits(3)}",
+                )
+            )
+        )
 
     def value_fax(self) -> str:
         return self.value_phone()
@@ -535,13 +846,26 @@ class Values:
         rng, who = self.rng, self._person()
         first, last = (re.sub(r"[^a-z]", "", w.lower()) or "kim" for w in (who.first, who.last))
         return rng.choice(
-            (f"{first}.{last}", f"{first}{last}", f"{first[0]}{last}", f"{first}_{last}{rng.randrange(1, 99)}", f"{last}{first[0]}",
-             f"{first}{rng.randrange(40, 2010)}", f"{first[0]}.{last}", f"{last}.{first}", f"{first[0]}{last}{rng.randrange(1, 9)}")
+            (
+                f"{first}.{last}",
+                f"{first}{last}",
+                f"{first[0]}{last}",
+                f"{first}_{last}{rng.randrange(1, 99)}",
+                f"{last}{first[0]}",
+                f"{first}{rng.randrange(40, 2010)}",
+                f"{first[0]}.{last}",
+                f"{last}.{first}",
+                f"{first[0]}{last}{rng.randrange(1, 9)}",
+            )
         )
 
     def _domain(self) -> str:
         rng = self.rng
-        name = re.sub(r"[^a-z]", "", self._pick(rng.choice(("employer", "hospital", "place", "clinic"))).lower())[:18]
+        name = re.sub(
+            r"[^a-z]",
+            "",
+            self._pick(rng.choice(("employer", "hospital", "place", "clinic"))).lower(),
+        )[:18]
         return f"{rng.choice((name, name, 'mail', 'inbox', 'post'))}.{rng.choice(('com', 'org', 'net', 'example', 'edu', 'co.uk', 'health', 'example.org', 'example'))}"
 
     def value_email(self) -> str:
@@ -551,15 +875,35 @@ class Values:
         return text
 
     def _speak_address(self, text: str) -> str:
-        text = text.replace("www.", "w w w dot ").replace("@", " at ").replace(".", " dot ").replace("_", " underscore ").replace("/", " slash ").replace("-", " dash ")
+        text = (
+            text.replace("www.", "w w w dot ")
+            .replace("@", " at ")
+            .replace(".", " dot ")
+            .replace("_", " underscore ")
+            .replace("/", " slash ")
+            .replace("-", " dash ")
+        )
         return re.sub(r"\d", lambda m: f" {ONES[int(m[0])]}", text).replace("  ", " ")
 
     def value_url(self) -> str:
         rng = self.rng
         host = f"{rng.choice(('www.', 'www.', 'portal.', 'my.', '', 'https://', 'http://', 'https://www.'))}{self._domain()}"
-        path = rng.choice(("", "", f"/{self._handle()}", f"/p/{self._digits(5)}", "/records", f"/{rng.choice(('u', 'img', 'fund', 'results'))}/{self._handle()}"))
+        path = rng.choice(
+            (
+                "",
+                "",
+                f"/{self._handle()}",
+                f"/p/{self._digits(5)}",
+                "/records",
+                f"/{rng.choice(('u', 'img', 'fund', 'results'))}/{self._handle()}",
+            )
+        )
         text = host + path
-        return self._speak_address(text.removeprefix("https://").removeprefix("http://")) if self.spoken and rng.random() < 0.8 else text
+        return (
+            self._speak_address(text.removeprefix("https://").removeprefix("http://"))
+            if self.spoken and rng.random() < 0.8
+            else text
+        )
 
     def value_ip(self) -> str:
         rng = self.rng
@@ -569,7 +913,18 @@ class Values:
 
     def value_ssn(self) -> str:
         a, b, c = self._digits(3), self._digits(2), self._digits(4)
-        return self._number(self.rng.choice((f"{a}-{b}-{c}", f"{a}-{b}-{c}", f"{a} {b} {c}", f"{a}{b}{c}", f"xxx-xx-{c}", f"***-**-{c}")))
+        return self._number(
+            self.rng.choice(
+                (
+                    f"{a}-{b}-{c}",
+                    f"{a}-{b}-{c}",
+                    f"{a} {b} {c}",
+                    f"{a}{b}{c}",
+                    f"xxx-xx-{c}",
+                    f"***-**-{c}",
+                )
+            )
+        )
 
     def value_ssn4(self) -> str:
         return self._number(self._digits(4))
@@ -580,16 +935,28 @@ class Values:
         letters = "".join(rng.choice(LETTERS) for _ in range(rng.choice((1, 2, 2, 3))))
         year = str(rng.randrange(2, 26)).zfill(2)
         forms = (
-            f"{letters}{self._digits(rng.choice((4, 5, 6, 7)))}", f"{letters}-{self._digits(rng.choice((3, 4, 5, 6)))}",
-            f"{self._digits(rng.choice((5, 6, 7, 8, 9)))}", f"{self._digits(rng.choice((5, 6, 7, 8)))}",
+            f"{letters}{self._digits(rng.choice((4, 5, 6, 7)))}",
+            f"{letters}-{self._digits(rng.choice((3, 4, 5, 6)))}",
+            f"{self._digits(rng.choice((5, 6, 7, 8, 9)))}",
+            f"{self._digits(rng.choice((5, 6, 7, 8)))}",
             f"{self._digits(2)}-{self._digits(rng.choice((2, 3, 4)))}-{self._digits(rng.choice((1, 2, 4)))}",
-            f"{self._digits(3)}-{self._digits(2)}-{self._digits(2)}", f"{letters}{year}-{self._digits(rng.choice((3, 4, 5, 6)))}",
-            f"{self._digits(rng.choice((3, 4)))}-{self._digits(rng.choice((3, 4)))}", f"{letters} {self._digits(3)} {self._digits(3)}",
-            f"{self._digits(3)}{letters}{self._digits(2)}", f"{rng.randrange(2010, 2026)}-{self._digits(rng.choice((4, 5, 6)))}",
-            f"{letters}.{self._digits(4)}.{self._digits(2)}", f"{letters}-{self._digits(3)}-{rng.choice(LETTERS)}", f"{self._digits(2)}-{self._digits(5)}",
-            f"{rng.choice(LETTERS)}{self._digits(2)}{rng.choice(LETTERS)}{self._digits(3)}", f"{self._digits(4)} {self._digits(3)} {self._digits(2)}",
-            f"{self._digits(1)}{letters}{self._digits(1)}-{letters}{self._digits(2)}", f"{letters}:{self._digits(5)}", f"{letters}/{self._digits(4)}/{year}",
-            f"{self._digits(5)}{rng.choice(LETTERS)}", f"{self._digits(4)}-{letters}-{self._digits(2)}", f"{self._digits(3)} {self._digits(4)}",
+            f"{self._digits(3)}-{self._digits(2)}-{self._digits(2)}",
+            f"{letters}{year}-{self._digits(rng.choice((3, 4, 5, 6)))}",
+            f"{self._digits(rng.choice((3, 4)))}-{self._digits(rng.choice((3, 4)))}",
+            f"{letters} {self._digits(3)} {self._digits(3)}",
+            f"{self._digits(3)}{letters}{self._digits(2)}",
+            f"{rng.randrange(2010, 2026)}-{self._digits(rng.choice((4, 5, 6)))}",
+            f"{letters}.{self._digits(4)}.{self._digits(2)}",
+            f"{letters}-{self._digits(3)}-{rng.choice(LETTERS)}",
+            f"{self._digits(2)}-{self._digits(5)}",
+            f"{rng.choice(LETTERS)}{self._digits(2)}{rng.choice(LETTERS)}{self._digits(3)}",
+            f"{self._digits(4)} {self._digits(3)} {self._digits(2)}",
+            f"{self._digits(1)}{letters}{self._digits(1)}-{letters}{self._digits(2)}",
+            f"{letters}:{self._digits(5)}",
+            f"{letters}/{self._digits(4)}/{year}",
+            f"{self._digits(5)}{rng.choice(LETTERS)}",
+            f"{self._digits(4)}-{letters}-{self._digits(2)}",
+            f"{self._digits(3)} {self._digits(4)}",
         )
         return rng.choice(forms)
 
@@ -604,33 +971,88 @@ class Values:
     def value_plan_id(self) -> str:
         rng = self.rng
         letters = "".join(rng.choice(LETTERS) for _ in range(3))
-        form = rng.choice((f"{letters}{self._digits(9)}", f"{letters} {self._digits(3)} {self._digits(2)} {self._digits(4)}", f"W{self._digits(8)}",
-                           f"{self._digits(1)}{letters[0]}{self._digits(1)}{letters[1]}-{letters[2]}E{self._digits(1)}-{letters[1]}K{self._digits(2)}",
-                           f"{self._digits(9)}{letters[0]}", f"{letters[0]}{self._digits(4)} {self._digits(5)} {self._digits(2)}"))
+        form = rng.choice(
+            (
+                f"{letters}{self._digits(9)}",
+                f"{letters} {self._digits(3)} {self._digits(2)} {self._digits(4)}",
+                f"W{self._digits(8)}",
+                f"{self._digits(1)}{letters[0]}{self._digits(1)}{letters[1]}-{letters[2]}E{self._digits(1)}-{letters[1]}K{self._digits(2)}",
+                f"{self._digits(9)}{letters[0]}",
+                f"{letters[0]}{self._digits(4)} {self._digits(5)} {self._digits(2)}",
+            )
+        )
         return self._number(form if rng.random() < 0.6 else self._code())
 
     def value_group(self) -> str:
         rng = self.rng
-        return self._number(rng.choice((self._digits(5), self._digits(6), f"{self._digits(4)}-{rng.choice(LETTERS)}", self._code())))
+        return self._number(
+            rng.choice(
+                (
+                    self._digits(5),
+                    self._digits(6),
+                    f"{self._digits(4)}-{rng.choice(LETTERS)}",
+                    self._code(),
+                )
+            )
+        )
 
     def value_account(self) -> str:
         rng = self.rng
-        return self._number(rng.choice((self._digits(8), self._digits(10), f"{self._digits(2)}-{self._digits(4)}-{self._digits(3)}", self._code(), self._code())))
+        return self._number(
+            rng.choice(
+                (
+                    self._digits(8),
+                    self._digits(10),
+                    f"{self._digits(2)}-{self._digits(4)}-{self._digits(3)}",
+                    self._code(),
+                    self._code(),
+                )
+            )
+        )
 
     def value_card(self) -> str:
         rng = self.rng
         blocks = [self._digits(4) for _ in range(4)]
-        return self._number(rng.choice((" ".join(blocks), "-".join(blocks), "".join(blocks), blocks[0], f"xxxx xxxx xxxx {blocks[0]}")))
+        return self._number(
+            rng.choice(
+                (
+                    " ".join(blocks),
+                    "-".join(blocks),
+                    "".join(blocks),
+                    blocks[0],
+                    f"xxxx xxxx xxxx {blocks[0]}",
+                )
+            )
+        )
 
     def value_driver(self) -> str:
         rng, letter = self.rng, self.rng.choice(LETTERS)
-        return self._number(rng.choice((f"{letter}{self._digits(7)}", f"{letter}{self._digits(3)}-{self._digits(4)}-{self._digits(4)}", self._digits(9),
-                                        f"{letter} {self._digits(3)} {self._digits(3)} {self._digits(3)} {self._digits(3)}", f"{letter}{letter}{self._digits(6)}")))
+        return self._number(
+            rng.choice(
+                (
+                    f"{letter}{self._digits(7)}",
+                    f"{letter}{self._digits(3)}-{self._digits(4)}-{self._digits(4)}",
+                    self._digits(9),
+                    f"{letter} {self._digits(3)} {self._digits(3)} {self._digits(3)} {self._digits(3)}",
+                    f"{letter}{letter}{self._digits(6)}",
+                )
+            )
+        )
 
     def value_license(self) -> str:
         rng = self.rng
-        return self._number(rng.choice((f"{rng.choice(LETTERS)}{self._digits(5)}", self._digits(6), self._digits(7), f"{rng.choice(('MD', 'RN', 'PA', 'A', 'PT', 'LCSW', 'DO'))}-{self._digits(5)}",
-                                        f"{rng.choice(('MD', 'RN', 'PH', 'G'))}{self._digits(6)}", self._code())))
+        return self._number(
+            rng.choice(
+                (
+                    f"{rng.choice(LETTERS)}{self._digits(5)}",
+                    self._digits(6),
+                    self._digits(7),
+                    f"{rng.choice(('MD', 'RN', 'PA', 'A', 'PT', 'LCSW', 'DO'))}-{self._digits(5)}",
+                    f"{rng.choice(('MD', 'RN', 'PH', 'G'))}{self._digits(6)}",
+                    self._code(),
+                )
+            )
+        )
 
     def value_dea(self) -> str:
         return self._number(f"{self.rng.choice('ABFM')}{self.rng.choice(LETTERS)}{self._digits(7)}")
@@ -641,17 +1063,58 @@ class Values:
     def value_plate(self) -> str:
         rng = self.rng
         letters = "".join(rng.choice(LETTERS) for _ in range(3))
-        form = rng.choice(("{l}-{d4}", "{l} {d4}", "{d3} {l}", "{d}{l}{d3}", "{l}{d4}", "{a}{d2} {l}", "{d2}-{d5}", "{l} {d3}", "{d3}-{l}", "{a}{d2}-{d3}", "{d}{a}-{d4}", "{l}{d3}", "{ab}{d2} {l}"))
-        return self._number(form.format(l=letters, a=letters[0], ab=letters[:2], d=self._digits(1), d2=self._digits(2), d3=self._digits(3), d4=self._digits(4), d5=self._digits(5)))
+        form = rng.choice(
+            (
+                "{l}-{d4}",
+                "{l} {d4}",
+                "{d3} {l}",
+                "{d}{l}{d3}",
+                "{l}{d4}",
+                "{a}{d2} {l}",
+                "{d2}-{d5}",
+                "{l} {d3}",
+                "{d3}-{l}",
+                "{a}{d2}-{d3}",
+                "{d}{a}-{d4}",
+                "{l}{d3}",
+                "{ab}{d2} {l}",
+            )
+        )
+        return self._number(
+            form.format(
+                l=letters,
+                a=letters[0],
+                ab=letters[:2],
+                d=self._digits(1),
+                d2=self._digits(2),
+                d3=self._digits(3),
+                d4=self._digits(4),
+                d5=self._digits(5),
+            )
+        )
 
     def value_vin(self) -> str:
-        return self._number("".join(self.rng.choice("0123456789ABCDEFGHJKLMNPRSTUVWXYZ") for _ in range(17)))
+        return self._number(
+            "".join(self.rng.choice("0123456789ABCDEFGHJKLMNPRSTUVWXYZ") for _ in range(17))
+        )
 
     def value_serial(self) -> str:
         rng = self.rng
         letters = "".join(rng.choice(LETTERS) for _ in range(rng.choice((1, 2, 3, 4))))
-        return self._number(rng.choice((f"{letters}{self._digits(6)}", f"{letters}-{self._digits(4)}-{self._digits(3)}", f"{letters}{self._digits(5)}-{self._digits(3)}", f"{self._digits(8)}",
-                                        f"{letters}-{self._digits(2)}-{self._digits(4)}-{letters[0]}{self._digits(2)}", f"{self._digits(2)}{letters}-{self._digits(4)}", f"{letters}{self._digits(3)}/{self._digits(3)}", self._code())))
+        return self._number(
+            rng.choice(
+                (
+                    f"{letters}{self._digits(6)}",
+                    f"{letters}-{self._digits(4)}-{self._digits(3)}",
+                    f"{letters}{self._digits(5)}-{self._digits(3)}",
+                    f"{self._digits(8)}",
+                    f"{letters}-{self._digits(2)}-{self._digits(4)}-{letters[0]}{self._digits(2)}",
+                    f"{self._digits(2)}{letters}-{self._digits(4)}",
+                    f"{letters}{self._digits(3)}/{self._digits(3)}",
+                    self._code(),
+                )
+            )
+        )
 
     def value_udi(self) -> str:
         return f"(01){self._digits(14)}(17){self._digits(6)}(10){self.rng.choice(LETTERS)}{self._digits(5)}"
@@ -661,9 +1124,19 @@ class Values:
 
     def value_biometric(self) -> str:
         rng = self.rng
-        head = rng.choice(("FP", "IRIS", "FACE", "VP", "BIO", "PV", "fp", "VX", "RT", "palm", "PALM", "FID", ""))
-        body = rng.choice((f"{self._digits(4)}-{self._digits(4)}", f"0x{rng.randrange(16**6):06X}", f"{self._digits(5)}-{rng.choice(LETTERS)}{rng.choice(LETTERS)}",
-                           f"{rng.randrange(256):02X}-{rng.randrange(256):02X}-{rng.randrange(256):02X}", self._code(), f"{rng.randrange(16**8):08x}"))
+        head = rng.choice(
+            ("FP", "IRIS", "FACE", "VP", "BIO", "PV", "fp", "VX", "RT", "palm", "PALM", "FID", "")
+        )
+        body = rng.choice(
+            (
+                f"{self._digits(4)}-{self._digits(4)}",
+                f"0x{rng.randrange(16**6):06X}",
+                f"{self._digits(5)}-{rng.choice(LETTERS)}{rng.choice(LETTERS)}",
+                f"{rng.randrange(256):02X}-{rng.randrange(256):02X}-{rng.randrange(256):02X}",
+                self._code(),
+                f"{rng.randrange(16**8):08x}",
+            )
+        )
         return f"{head}{rng.choice(('-', ' ', ':', '_'))}{body}" if head else body
 
     def value_username(self) -> str:
