@@ -11,6 +11,7 @@ from datetime import date
 import pytest
 
 from llmsafe.notes import CATEGORIES, Note
+from llmsafe.scrub.known.identities import column_kind
 from llmsafe.synthetic import Patient, languages, patients
 from llmsafe.synthetic.grammar import Choice, Ref, load_grammar
 from llmsafe.synthetic.grammar import Sequence as Phrase
@@ -95,6 +96,16 @@ def test_every_name_in_the_grammar_leads_somewhere() -> None:
                 assert not references(option) - given - set(SLOTS) - set(grammar.rules) - facts, (
                     name
                 )
+
+
+def test_scrub_understands_every_column_of_the_identity_table(people: list[Patient]) -> None:
+    row = people[0].identity.as_row()
+    new = {name: column_kind(name) for name, _ in people[0].identity.others}
+    assert new["inpatient_number"] == new["outpatient_number"] == "MRN"
+    assert new["address"] == new["birth_place"] == "LOCATION"
+    assert new["messenger_id"] == new["qq_number"] == "OTHER_ID"
+    assert column_kind("resident_id") == "RESIDENT_ID"
+    assert row["full_name"] == f"{row['last_name']}{row['first_name']}"
 
 
 def test_short_notes_are_short() -> None:

@@ -261,7 +261,7 @@ def make_identity(
         relatives=family,
         primary_care=pick(rng, [s for s in doctors if s.specialty == field]),
         institution=where,
-        others=_others(rng, names, city, inner, born),
+        others=(("full_name", last + first), *_others(rng, names, city, inner, born)),
     )
 
 
@@ -280,6 +280,6 @@ def _others(
         ("outpatient_number", pick(rng, ("{}", "MZ{}", "{}")).format(digits(rng, 10))),
         ("address", city.whole + inner),
         ("birth_place", place),
-        ("wechat", wechat),
-        ("qq", digits(rng, integer(rng, 8, 10))),
+        ("messenger_id", wechat),
+        ("qq_number", digits(rng, integer(rng, 8, 10))),
     )

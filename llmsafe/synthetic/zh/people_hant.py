@@ -169,15 +169,16 @@ def make_identity(
         primary_care=pick(rng, [s for s in doctors if s.specialty == field]),
         institution=where,
         others=(
+            ("full_name", last + first),
             ("inpatient_number", digits(rng, 7) if place == "tw" else f"HN{digits(rng, 9)}"),
             ("outpatient_number", digits(rng, 9)),
             ("address", county.name + inner + road),
             ("birth_place", county.name + inner),
             (
-                "wechat",
+                "messenger_id",
                 f"{pick(rng, 'abcdefghjkmnprst')}{digits(rng, 3)}{pick(rng, 'abcdef')}{born:%m%d}",
             ),
-            ("qq", None),
+            ("qq_number", None),
         ),
     )
 

@@ -145,12 +145,12 @@ def slot_email(s: Scribe) -> None:
 
 
 def slot_chat_id(s: Scribe) -> None:
-    s.out.phi(s.identity.other("wechat"), "OTHER_ID")
+    s.out.phi(s.identity.other("messenger_id"), "OTHER_ID")
 
 
 def slot_qq(s: Scribe) -> None:
     """A QQ number; outside the mainland the other messenger's name."""
-    s.out.phi(s.identity.other("qq") or s.identity.other("wechat"), "OTHER_ID")
+    s.out.phi(s.identity.other("qq_number") or s.identity.other("messenger_id"), "OTHER_ID")
 
 
 def slot_plate(s: Scribe) -> None:
