@@ -98,7 +98,9 @@ def signature(s: Scribe, rule: str = "sign", probability: float = 0.85) -> None:
 
 def complaint(s: Scribe, *, again: bool = False) -> None:
     s.header("cc")
-    s.sentence("complaint.again" if again else "complaint")
+    # What began within days has not grown worse within days.
+    first = "complaint" if s.episode.onset > 5 else "complaint.short"
+    s.sentence("complaint.again" if again else first)
 
 
 # -- history -----------------------------------------------------------------------------------
