@@ -129,3 +129,14 @@ def test_the_checkout_has_its_recipe():
     assert item.about
     # Every file that ships says what it is.
     assert all(entry.about for entry in library.library())
+
+
+def test_data_sets_are_told_by_their_card(shelf):
+    folder = shelf.parent / "eval"
+    folder.mkdir()
+    (folder / "gold.jsonl").write_text('{"text": "x"}\n', encoding="utf-8")
+    (folder / "gold.md").write_text("# Invented notes\n\nMore.\n", encoding="utf-8")
+    (folder / "scratch.jsonl").write_text("{}\n", encoding="utf-8")  # no card, not listed
+    assert call("ls", "data").stdout == "data\n  data/gold.jsonl  Invented notes\n"
+    assert call("cp", "gold.jsonl", folder / "mine.jsonl").exit_code == 0
+    assert (folder / "mine.jsonl").read_text(encoding="utf-8") == '{"text": "x"}\n'
