@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from functools import lru_cache
@@ -12,7 +12,7 @@ from typing import Any
 from llmsafe.notes import Note, PhiSpan
 from llmsafe.scrub.detect import DetectionError, Detector, build_engine, load_recognisers
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.known import Identity, KnownMatcher, build_matcher
+from llmsafe.scrub.known import Identity, KnownMatcher, build_matcher, part_forms
 from llmsafe.scrub.normalise import mostly_cjk, normalise
 from llmsafe.scrub.person import Person, date_offset, mention_words, roles
 from llmsafe.scrub.recognisers import Finder
@@ -121,7 +121,7 @@ def make_person(
     return Person(
         scope=scope,
         own=identity.own_parts() if identity else frozenset(),
-        avoid=avoid.union(shared[0], *map(mention_words, mentions)),
+        avoid=avoid.union(shared[0], _forms(w for m in mentions for w in mention_words(m))),
         taken=taken | shared[1],
         female=identity.female if identity else None,
         shift=_shift(note, spans, date_offset(settings.key, scope), settings.day_first),
@@ -137,7 +137,11 @@ def _reserved(identity: Identity) -> tuple[frozenset[str], frozenset[str]]:
     words = [w for kind, value in identity.values if kind in places for w in _words(value)]
     numbers = ["".join(_words(value)) for kind, value in identity.values if kind not in places]
     phones = [n[-length:] for n in numbers if n.isdigit() for length in (7, 10)]
-    return identity.parts() | frozenset(words), frozenset([*numbers, *phones])
+    return _forms([*identity.parts(), *words]), frozenset([*numbers, *phones])
+
+
+def _forms(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(form for word in words for form in part_forms(word))
 
 
 def _words(value: str) -> list[str]:

@@ -45,12 +45,12 @@ def left(text: str) -> str:
         "2356 Flint Rd", "2356 FLINT ROAD", "Flint Road", "85356", "tupelo", "WOKONKWO@EXAMPLE.ORG", "wokonkwo",
         "A5722275724", "a-5722275724", "03/04/1960", "3/4/60", "3-4-1960", "1960-03-04", "19600304", "4 March 1960",
         "March 4th, 1960", "Mar 4, '60", "04/03/1960", "MARCH 4", "4-Mar-60",
-        "７０４-１８８-２６３９",
+        "７０４-１８８-２６３９", "ⓞⓚⓞⓝⓚⓦⓞ", "患者Okonkwo", "Okonkwo, Wil🙂liam", "Okonkwo-\nJames, Wil-\nliam",
     ],
 )  # fmt: skip
 def test_no_form_survives(form: str) -> None:
     rest = left(f"Note: {form} was seen.")
-    kept = "".join(c for c in rest if c.isalnum()).lower()
+    kept = "".join(c for c in rest if c.isalnum()).lower().replace("患者", "")
     assert kept in ("notewasseen", "notemrwasseen", "notemrswasseen", "notemrsnwasseen"), rest
 
 
@@ -64,6 +64,11 @@ def test_no_form_survives(form: str) -> None:
 )  # fmt: skip
 def test_ordinary_text_stays(clean: str) -> None:
     assert left(clean) == clean
+
+
+def test_a_name_glued_to_a_word_counts_where_a_capital_begins_it() -> None:
+    assert left("OkonkwoStable, NAMEOkonkwo, noteOKONKWO") == "Stable, NAME, note"
+    assert left("preokonkwoic, TUPELOS, rivera") == "preokonkwoic, TUPELOS, "
 
 
 def test_everyday_names_count_when_capitalised() -> None:
