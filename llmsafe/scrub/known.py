@@ -19,6 +19,7 @@ from llmsafe.scrub.normalise import normalise
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]{2,})?")
 _JOINT = re.compile(r"[ \t]?[\s,.'-]{0,3}")
+_GAP = 4  # as in "8156 Apple Ave, # 33C"
 _TYPO_LENGTH, _TYPO_LONGEST = 6, 40  # a slip is looked for in words as long as names are
 _SHORT_STREET = {
     "street": "st", "avenue": "ave", "boulevard": "blvd", "drive": "dr", "road": "rd", "lane": "ln",
@@ -94,7 +95,7 @@ class KnownMatcher:
     """Finds one :class:`Identity` in a note. Build it once per patient.
 
     Guarantee: after normalisation, no whole value of the table and no name part of three letters
-    survives in any case, with any spacing or punctuation of up to three characters between its
+    survives in any case, with any spacing or punctuation of up to four characters between its
     letters or digits; a part that is an everyday word ("Will", "Long") only when it is capitalised
     or stands beside another part.
     """
@@ -173,7 +174,7 @@ class KnownMatcher:
                 gaps = max(
                     (places[i + 1] - places[i] for i in range(at, at + len(value) - 1)), default=1
                 )
-                if gaps <= (1 if glued else 4) and _border(text, start, last):
+                if gaps <= (1 if glued else _GAP + 1) and _border(text, start, last):
                     yield PhiSpan(start, last + 1, category, 1.0)
                 at = squeezed.find(value, at + 1)
 

@@ -18,7 +18,7 @@ IDENTITY = Identity(
     dates=("1960-03-04",),
     values=(
         ("MRN", "00482913"), ("SSN", "945-05-7974"), ("PHONE", "(704) 188-2639"),
-        ("LOCATION", "2356 Flint Road"), ("LOCATION", "85356"), ("LOCATION", "Tupelo"),
+        ("LOCATION", "2356 Flint Road"), ("LOCATION", "85356"), ("LOCATION", "Tupelo"), ("LOCATION", "8156 Apple Ave, # 33C"),
         ("EMAIL", "wokonkwo@example.org"), ("ACCOUNT", "A5722275724"), ("OTHER_ID", "p1"),
     ),
 )  # fmt: skip
@@ -42,7 +42,7 @@ def left(text: str) -> str:
         "Okonwko", "Okonkwoo", "Oconkwo", "O-K-O-N-K-W-O", "Okon-\nkwo", "William\nOkonkwo", "Jose",
         "NANDU", "Rivera", "Nandu-Rivera", "W\u200billiam", "may long",
         "00482913", "482913", "0048-2913", "945 05 7974", "945057974", "704.188.2639", "7041882639", "188-2639",
-        "2356 Flint Rd", "2356 FLINT ROAD", "Flint Road", "85356", "tupelo", "WOKONKWO@EXAMPLE.ORG", "wokonkwo",
+        "8156 aPPLE aVE, # 33c", "2356 Flint Rd", "2356 FLINT ROAD", "Flint Road", "85356", "tupelo", "WOKONKWO@EXAMPLE.ORG", "wokonkwo",
         "A5722275724", "a-5722275724", "03/04/1960", "3/4/60", "3-4-1960", "1960-03-04", "19600304", "4 March 1960",
         "March 4th, 1960", "Mar 4, '60", "04/03/1960", "MARCH 4", "4-Mar-60",
         "７０４-１８８-２６３９", "ⓞⓚⓞⓝⓚⓦⓞ", "患者Okonkwo", "Okonkwo, Wil🙂liam", "Okonkwo-\nJames, Wil-\nliam",
