@@ -118,7 +118,8 @@ ABOUT = {
         "all that the resources know, in forms drawn at random. A name or town that the notes also "
         "use as an ordinary word, in small letters, would be searched for with a capital only; "
         "which ones are is said below. The ZIP 00000 that Synthea writes for want of one names no "
-        "place and is not searched for."
+        "place and is not searched for. A date that moves onto one of the patient's true dates is no "
+        "survivor, and counted."
     ),
     "Killed and resumed": (
         "`kill -9` to the command's process; half of the moments are drawn from the whole run, half "

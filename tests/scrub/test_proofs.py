@@ -127,9 +127,8 @@ def test_no_identifier_of_an_export_survives_and_the_search_finds_one_that_does(
         done = scrubber.scrub(record, identities["a-1"]).note
         assert done is not None
         rows.append({"text": done.text, "patient_id": done.patient_id, "date": done.date})
-    texts = [row["text"] for row in rows]
     survived, control, dates = (proofs.run.Check(name) for name in ("survived", "control", "dates"))
-    proofs.fhir.judge_survivors(survived, search, notes, texts)
+    proofs.fhir.judge_survivors(survived, search, notes, rows)
     proofs.fhir.judge_control(control, search, notes, share=0.95)
     proofs.fhir.judge_dates(dates, notes, rows)
     assert survived.failures + control.failures + dates.failures == []
@@ -138,7 +137,8 @@ def test_no_identifier_of_an_export_survives_and_the_search_finds_one_that_does(
              "999945397", "23 Nov 1951", "11/23/51", "EMARD-19", "9999-908392", "Ward")  # fmt: skip
     for leak in leaks:
         seen = proofs.run.Check(leak)
-        proofs.fhir.judge_survivors(seen, search, notes, [f"{texts[0]} {leak}.", *texts[1:]])
+        leaky = {**rows[0], "text": f"{rows[0]['text']} {leak}."}
+        proofs.fhir.judge_survivors(seen, search, notes, [leaky, *rows[1:]])
         assert seen.failures, leak
     later = date.fromisoformat(rows[3]["date"]).replace(day=1).isoformat()
     moved = proofs.run.Check("moved")
