@@ -136,7 +136,7 @@ def _files(bench: Bench, table: Path, seed: int) -> Check:
     (folder / "hostile.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     judge_files(check, bench, table, folder / "hostile.jsonl", len(lines))
     good = json.dumps({"patient_id": "p1", "text": f"{MARK} walks."}) + "\n"
-    (folder / "wide.jsonl").write_bytes((good * 1).encode("utf-16"))
+    (folder / "wide.jsonl").write_bytes(good.encode("utf-16"))
     judge_files(check, bench, table, folder / "wide.jsonl", 1)
     _csv(check, bench, table, folder / "quotes.csv", rng)
     _text_files(check, bench, table, folder / "texts")
@@ -244,7 +244,8 @@ def _faults(bench: Bench, table: Path, seed: int) -> Check:
     """A note on which a recogniser fails is quarantined, and no other note is."""
     check = Check("a recogniser that raises, hangs, dies or hides it: quarantined")
     (bench.folder / "in" / "proof_faulty.py").write_text(_FAULTY)
-    words = ["", "PRINTS", "NOTHING", *_FAULTS, ""]
+    # The last stands among other sixteen notes, so that another process waits for it.
+    words = ["", "PRINTS", "NOTHING", *_FAULTS[:-1], *[""] * 16, _FAULTS[-1], ""]
     rows = [
         {"note_id": f"f{i}", "patient_id": "p1", "text": f"{word} {MARK} walks."}
         for i, word in enumerate(words)
