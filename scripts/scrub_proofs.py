@@ -16,6 +16,7 @@ Exit 1 when a check fails; what failed is printed, and counted on the page.
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 import tempfile
@@ -83,7 +84,7 @@ def page(parts: Sequence[tuple[str, list[Check]]], seconds: float) -> str:
         "```",
         "",
         f"{sum(check.cases for check in checks):,} cases, {failed:,} failures, {seconds:,.0f} s on "
-        "two cores. Every part but the measurement of time runs the command line as a user does, "
+        f"{os.cpu_count()} cores (load average, this run included: {os.getloadavg()[2]:.1f}). Every part but the measurement of time runs the command line as a user does, "
         "with HOME and TMPDIR in a folder of its own. A negative control makes the same search on "
         "the notes before the scrub: it must find what it looks for.",
     ]

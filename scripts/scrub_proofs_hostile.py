@@ -140,7 +140,7 @@ def _files(bench: Bench, table: Path, seed: int) -> Check:
     judge_files(check, bench, table, folder / "wide.jsonl", 1)
     _csv(check, bench, table, folder / "quotes.csv", rng)
     _text_files(check, bench, table, folder / "texts")
-    _attachments(check, bench, table, folder / "fhir")
+    _attachments(check, bench, table, folder / "attachments")
     return check
 
 
