@@ -129,7 +129,7 @@ ABOUT = {
         "output, TMPDIR and HOME is searched after the kill and at the end for four marks, also in "
         "capitals, UTF-16, hexadecimal and base64: what is PHI may be nowhere, ordinary text in "
         "`corpus/` and the shard being written, ids of notes in the file of `--spans`, records that "
-        "cannot be read in the quarantine."
+        "cannot be read in the quarantine. One case of that is one mark in one file at one moment."
     ),
     "Planted identifiers": (
         "Identities of invented patients are given as known identifiers and planted into notes in "
