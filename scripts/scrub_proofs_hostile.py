@@ -316,31 +316,37 @@ _UNITS = (
 
 
 def _linear(bench: Bench, table: Path, seed: int) -> Check:
-    """Processor time of the scrubber on text of one kind, 20,000 and 40,000 characters: the best of
-    three, since this machine does other things too."""
+    """Processor time of the scrubber on text of one kind, 20,000 and 40,000 characters in turn, the
+    best of three. A busy machine slows either down by half at times: a kind over the limit is
+    measured twice more, all runs counting, and how many were is said. What is quadratic stays over
+    it however often it is measured."""
     check = Check("twice the length takes at most 2.5 times the time")
     identity = Identity("p1", (MARK,), (MARK,), ("1960-03-04",), (("MRN", "77420091"),))
     scrubber = build_scrubber(Settings("tag", Key(b"k" * 32)))
-    worst = 0.0
+    worst, repeated = 0.0, 0
 
     def seconds(unit: str, length: int) -> float:
         text = (unit * (length // len(unit) + 1))[:length]
-        best = float("inf")
-        for _ in range(3):
-            began = time.process_time()
-            outcome = scrubber.scrub(Note("n", text, "p1"), identity)
-            best = min(best, time.process_time() - began)
-            check.demand(
-                bool(outcome.note or outcome.reason.startswith("language")), outcome.reason
-            )
-        return best
+        began = time.process_time()
+        outcome = scrubber.scrub(Note("n", text, "p1"), identity)
+        spent = time.process_time() - began
+        fine = outcome.note is not None or outcome.reason.startswith("language")
+        check.demand(fine, f"{unit!r}: {outcome.reason}")
+        return spent
 
     for unit in _UNITS:
-        short, long = seconds(unit, 20_000), seconds(unit, 40_000)
-        ratio = (long - 0.005) / short  # 5 ms is the grain of such a measurement
+        short = long = float("inf")
+        for again in range(3):
+            for _ in range(3):
+                short, long = min(short, seconds(unit, 20_000)), min(long, seconds(unit, 40_000))
+            ratio = (long - 0.005) / short  # 5 ms is the grain of such a measurement
+            if ratio <= 2.5:
+                break
+            repeated += again == 0
         worst = max(worst, ratio)
         check.demand(ratio <= 2.5, f"{unit!r}: {short:.3f} s, then {long:.3f} s")
     check.remark = (
-        f"{len(_UNITS)} kinds of text, in the scrubber itself; the worst ratio is {worst:.2f}"
+        f"{len(_UNITS)} kinds of text, in the scrubber itself; the worst ratio is {worst:.2f}; "
+        f"{repeated} kinds measured again"
     )
     return check
