@@ -296,6 +296,9 @@ def _publish(work: Path, request: Request) -> None:
         _join(work, "spans", request.spans)
     for folder in ("pieces", "shard"):
         shutil.rmtree(work / folder, ignore_errors=True)
+    for folder in (CORPUS, VAULT):
+        for torn in (work / folder).glob(".*"):  # what a killed run was about to write
+            torn.unlink()
     if request.output.exists():
         shutil.rmtree(request.output)
     (work / VAULT / PROGRESS).unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from functools import lru_cache
@@ -15,7 +15,7 @@ from llmsafe.scrub.detect.normalise import mostly_cjk, normalise
 from llmsafe.scrub.detect.recognisers import Finder
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.known.matcher import Identity, KnownMatcher, build_matcher
+from llmsafe.scrub.known.matcher import Identity, KnownMatcher, build_matcher, part_forms
 from llmsafe.scrub.replace.methods import TAG, Edited, move_spans, replace
 from llmsafe.scrub.replace.person import Person, date_offset, mention_words, roles
 from llmsafe.scrub.replace.shift import ASSUMED, Shift, read_date, shift_date
@@ -123,7 +123,7 @@ def make_person(
     return Person(
         scope=scope,
         own=identity.own_parts() if identity else frozenset(),
-        avoid=avoid.union(shared[0], *map(mention_words, mentions)),
+        avoid=avoid.union(shared[0], _forms(w for m in mentions for w in mention_words(m))),
         taken=taken | shared[1],
         female=identity.female if identity else None,
         shift=_shift(note, spans, date_offset(settings.key, scope), settings.day_first),
@@ -139,7 +139,11 @@ def _reserved(identity: Identity) -> tuple[frozenset[str], frozenset[str]]:
     words = [w for kind, value in identity.values if kind in places for w in _words(value)]
     numbers = ["".join(_words(value)) for kind, value in identity.values if kind not in places]
     phones = [n[-length:] for n in numbers if n.isdigit() for length in (7, 10)]
-    return identity.parts() | frozenset(words), frozenset([*numbers, *phones])
+    return _forms([*identity.parts(), *words]), frozenset([*numbers, *phones])
+
+
+def _forms(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(form for word in words for form in part_forms(word))
 
 
 def _words(value: str) -> list[str]:

@@ -205,6 +205,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(
     assert not (tmp_path / "killed").exists()  # an unfinished output never appears
     done = sum(json.loads(progress.read_text())["read"])
     assert 0 < done < 40
+    progress.with_name(".scrub_progress.json.0123456789abcdef").write_text("torn")
     resumed = replace(request, output=tmp_path / "killed", resume=True)
     with pytest.raises(EvidenceError, match="settings differ"):
         scrub_corpus(replace(resumed, method="tag"))
@@ -212,6 +213,10 @@ def test_a_killed_run_resumes_to_the_same_bytes(
     again = scrub_corpus(resumed, seen.append)
     assert seen[0] == done  # nothing was done twice
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    vaults = [
+        sorted(p.name for p in (tmp_path / n / "vault").iterdir()) for n in ("killed", "whole")
+    ]
+    assert vaults[0] == vaults[1]
     same = {"seconds": 0.0}
     assert again.model_copy(update=same) == whole.model_copy(update=same)
 

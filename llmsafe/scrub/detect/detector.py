@@ -192,14 +192,20 @@ def _tripwire() -> Generator[_Tripwire]:
 def _limit(seconds: float) -> Generator[None]:
     """Raise DetectionError when the block takes longer; only a main thread can be interrupted.
 
+    The exception may be swallowed by the code that it interrupts, so it is raised again at the end.
     A C function that never returns to Python is beyond this: the pool kills its process.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    error = DetectionError("time limit", f"{seconds:g} s")
+    expired = False
+
     def expire(number: int, frame: FrameType | None) -> None:
-        raise DetectionError("time limit", f"{seconds:g} s")
+        nonlocal expired
+        expired = True
+        raise error
 
     before = signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -208,3 +214,5 @@ def _limit(seconds: float) -> Generator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    if expired:
+        raise error

@@ -46,7 +46,9 @@ class View:
 
 def normalise(text: str) -> View:
     """The view: NFKC, Latin letters without accents, ASCII digits, quotes and dashes, and neither
-    invisible characters nor look-alike letters. ASCII text is its own view. Linear time.
+    invisible characters nor look-alike letters. A space of no width stands where Latin letters or
+    digits touch a script that sets no spaces between words, or glues prepositions on, so that a
+    word begins there. ASCII text is its own view. Linear time.
     """
     if text.isascii():
         return View(text, text)
@@ -60,10 +62,21 @@ def normalise(text: str) -> View:
             if ends and unicodedata.combining(character):
                 ends[-1] = position + 1
             continue
+        if pieces and _another_script(pieces[-1][-1], folded[0]):
+            pieces.append(" ")
+            starts.append(position)
+            ends.append(position)
         pieces.append(folded)
         starts.extend([position] * len(folded))
         ends.extend([position + 1] * len(folded))
     return View(text, "".join(pieces), starts, ends)
+
+
+def _another_script(left: str, right: str) -> bool:
+    """Whether one is a Latin letter or a digit and the other a letter from Hebrew on; Greek and
+    Cyrillic words are half look-alikes and stay whole."""
+    first, second = sorted((left, right))
+    return first.isascii() and first.isalnum() and second >= "\u0590" and second.isalpha()
 
 
 def _fold(character: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from llmsafe.notes import CATEGORIES, PhiSpan
+from llmsafe.scrub.detect.normalise import normalise
 
 KNOWN = "known"  # source of the layer of known identifiers: it always wins
 _RANK = {category: rank for rank, category in enumerate(CATEGORIES)}
@@ -57,7 +58,8 @@ def subtract(
 
 
 def _piece(text: str, span: PhiSpan, start: int, end: int) -> Iterator[PhiSpan]:
-    if any(map(str.isalnum, text[start:end])):
+    # Looked at as the recognisers do: a circled letter is none before it is normalised.
+    if any(map(str.isalnum, normalise(text[start:end]).text)):
         piece = trim(text, PhiSpan(start, end, span.category, span.score, span.source))
         if piece is not None:
             yield piece

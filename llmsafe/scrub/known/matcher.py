@@ -19,7 +19,8 @@ from llmsafe.scrub.detect.normalise import normalise
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]{2,})?")
 _JOINT = re.compile(r"[ \t]?[\s,.'-]{0,3}")
-_TYPO_LENGTH = 6
+_GAP = 4  # as in "8156 Apple Ave, # 33C"
+_TYPO_LENGTH, _TYPO_LONGEST = 6, 40  # a slip is looked for in words as long as names are
 _SHORT_STREET = {
     "street": "st", "avenue": "ave", "boulevard": "blvd", "drive": "dr", "road": "rd", "lane": "ln",
     "court": "ct", "place": "pl", "terrace": "ter", "parkway": "pkwy", "highway": "hwy",
@@ -94,7 +95,7 @@ class KnownMatcher:
     """Finds one :class:`Identity` in a note. Build it once per patient.
 
     Guarantee: after normalisation, no whole value of the table and no name part of three letters
-    survives in any case, with any spacing or punctuation of up to three characters between its
+    survives in any case, with any spacing or punctuation of up to four characters between its
     letters or digits; a part that is an everyday word ("Will", "Long") only when it is capitalised
     or stands beside another part.
     """
@@ -148,7 +149,7 @@ class KnownMatcher:
         listed = folded in lexicon.last or folded in lexicon.first or folded in lexicon.everyday
         # Written small, a word that the lists know is that word and not a slip.
         other = folded in lexicon.words or (word[0].islower() and listed)
-        if len(folded) >= _TYPO_LENGTH - 1 and not other:
+        if _TYPO_LENGTH - 1 <= len(folded) <= _TYPO_LONGEST and not other:
             for key in _deletions(folded):
                 for part in self.typos.get(key, ()):
                     if part != folded and edit_distance_one(part, folded):
@@ -173,9 +174,14 @@ class KnownMatcher:
                 gaps = max(
                     (places[i + 1] - places[i] for i in range(at, at + len(value) - 1)), default=1
                 )
-                if gaps <= (1 if glued else 4) and _border(text, start, last):
+                if gaps <= (1 if glued else _GAP + 1) and _border(text, start, last):
                     yield PhiSpan(start, last + 1, category, 1.0)
                 at = squeezed.find(value, at + 1)
+
+
+def part_forms(part: str) -> frozenset[str]:
+    """A part of a name as it is also written: without a number at its end or its apostrophes."""
+    return frozenset((part, re.sub(r"\d+$", "", part), part.replace("'", "")))
 
 
 def _beside(taken: Sequence[bool], near: Sequence[bool], i: int) -> bool:
@@ -185,15 +191,18 @@ def _beside(taken: Sequence[bool], near: Sequence[bool], i: int) -> bool:
 
 
 def _border(text: str, start: int, last: int) -> bool:
-    """Whether the value ends where a word ends; a letter beside a digit is a border too."""
+    """Whether the value ends where a word ends. A letter beside a digit is a border too, and so is
+    the capital in "SmithStable" and "NAMESmith": tables lose the space between their cells."""
 
-    def joined(left: int, right: int) -> bool:
-        if left < 0 or right >= len(text):
+    def joined(left: int) -> bool:
+        if left < 0 or left + 1 >= len(text):
             return False
-        a, b = text[left], text[right]
+        a, b = text[left], text[left + 1]
+        if b.isupper() and (a.islower() or (a.isupper() and text[left + 2 : left + 3].islower())):
+            return False
         return (a.isdigit() and b.isdigit()) or (a.isalpha() and b.isalpha())
 
-    return not joined(start - 1, start) and not joined(last, last + 1)
+    return not joined(start - 1) and not joined(last)
 
 
 def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
@@ -202,14 +211,14 @@ def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
     lexicon = english()
     parts: dict[str, bool] = {}
     for part in sorted(identity.parts()):
-        for form in {part, re.sub(r"\d+$", "", part), part.replace("'", "")}:
+        for form in part_forms(part):
             if len(form) > 1:
                 parts[form] = len(form) < 3 or lexicon.plain(form)
         for nickname in lexicon.nicknames.get(part, ()):
             parts.setdefault(nickname, lexicon.plain(nickname))
     typos: defaultdict[str, list[str]] = defaultdict(list)
     for part, everyday in parts.items():
-        if len(part) >= _TYPO_LENGTH and not everyday:
+        if _TYPO_LENGTH <= len(part) <= _TYPO_LONGEST and not everyday:
             for key in _deletions(part):
                 typos[key].append(part)
     compact: dict[str, tuple[str, bool]] = {}
@@ -222,12 +231,15 @@ def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
                 compact.setdefault(local, ("EMAIL", True))
     for name in identity.names:
         words = [w for w in _WORD.findall(normalise(name).text.lower()) if w not in _NO_PART]
-        full = "".join(re.sub(r"[\W_]", "", w) for w in words)
-        if len(words) > 1 and len(full) >= 5:
-            compact[full] = ("NAME", False)
+        words = [re.sub(r"[\W_]", "", w) for w in words]
+        # As it is, family name first, and given name last.
+        for order in (words, [*words[-1:], *words[:-1]], [*words[1:], *words[:1]]):
+            full = "".join(order)
+            if len(words) > 1 and len(full) >= 5:
+                compact[full] = ("NAME", False)
         for word in words:  # letter by letter, or split over a line
             if len(word) >= 4 and not lexicon.plain(word):
-                compact[word.replace("'", "")] = ("NAME", False)
+                compact[word] = ("NAME", False)
     return KnownMatcher(
         source="known shared" if shared else "known",
         parts=parts,
