@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from llmsafe.scrub.detect.lexicon import english
 from scrub_proofs_run import Bench, Check, alone, date_pattern, folded, loose, write_rows
 
+from llmsafe.scrub.detect.lexicon import english
 from llmsafe.synthetic import Identity, patients
 
 FUZZ_METHODS = ("surrogate", "random", "tag")

@@ -16,11 +16,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from llmsafe.scrub.known.identities import read_identities
 
 from llmsafe.corpus import open_corpus
 from llmsafe.notes import Note
 from llmsafe.scrub.keys import Key
+from llmsafe.scrub.known.identities import read_identities
 from llmsafe.scrub.scrubber import build_scrubber
 from llmsafe.scrub.settings import Settings
 from llmsafe.synthetic import identity_table, patients

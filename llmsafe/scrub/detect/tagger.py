@@ -38,7 +38,7 @@ _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _TOKEN = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+|\n|\t|[ ]{{3,}}|[^\w\s]|_")
 _CHARACTER = re.compile(rf"[{_HAN}]")
 # Words that were glued together: DrQuayle, subramanian64m, 14march.
-_SEAM = re.compile(r"(?<=[a-z]{2})(?=[A-Z])|(?<=[A-Za-z]{4})(?=\d{2})|(?<=\d)(?=[A-Za-z]{4})")
+_SEAM = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Za-z]{4})(?=\d{2})|(?<=\d)(?=[A-Za-z]{4})")
 _MISREAD = str.maketrans("015836", "olsbeb")
 _CHUNK = 4096  # tokens at a time, so that memory does not grow with the note
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
@@ -98,7 +98,8 @@ def tokenise(text: str) -> list[Token]:
 
 
 def _parts(word: str) -> Iterator[tuple[int, int]]:
-    if len(word) < 4 or word.islower() or word.isdigit() or not word.isalnum():
+    one_kind = word.isdigit() or (word.isalpha() and (word.islower() or word.isupper()))
+    if len(word) < 4 or one_kind:
         yield 0, len(word)
         return
     seams = [0, *(m.start() for m in _SEAM.finditer(word)), len(word)]
