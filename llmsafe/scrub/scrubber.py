@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from functools import lru_cache
@@ -11,7 +11,8 @@ from typing import Any
 
 from llmsafe.notes import Note, PhiSpan
 from llmsafe.scrub.detect.detector import DetectionError, Detector, build_engine, load_recognisers
-from llmsafe.scrub.detect.normalise import mostly_cjk, normalise
+from llmsafe.scrub.detect.language import languages
+from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import Finder
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract
 from llmsafe.scrub.keys import Key
@@ -25,10 +26,11 @@ from llmsafe.scrub.settings import Outcome, Settings
 
 @dataclass(frozen=True, repr=False)
 class Scrubber:
-    """Scrubs notes with one detector. Build it once per process: Presidio takes seconds to load."""
+    """Scrubs notes with one detector per language. Build it once per process: Presidio takes
+    seconds to load."""
 
     settings: Settings
-    detector: Detector
+    detectors: Mapping[str, Detector]
     shared: KnownMatcher | None = field(default=None)
 
     def scrub(self, note: Note, identity: Identity | None = None) -> Outcome:
@@ -45,16 +47,12 @@ class Scrubber:
             return Outcome(None, reason=f"scrubber: {type(error).__name__}")
 
     def _scrub(self, note: Note, identity: Identity | None) -> Outcome:
-        if mostly_cjk(note.text):
-            return Outcome(None, reason="language: no recogniser for Chinese, Japanese or Korean")
-        matchers = [_matcher(identity)] if identity else []
-        known = [
-            Finder(matcher.source, _KNOWN_CATEGORIES, matcher.find, "en")
-            for matcher in [*matchers, *([self.shared] if self.shared else [])]
-        ]
+        spoken = languages(note.text, self.settings.lang)
+        if not spoken:
+            return Outcome(None, reason="language: no recogniser for what it is written in")
         key, settings = self.settings.key, self.settings
         sealed, forged = find_tokens(note, key)
-        found = self.detector.detect(note.text, known)
+        found = resolve(span for lang in spoken for span in self._detect(lang, note, identity))
         # Nothing in what an earlier scrub wrote is PHI, unless the tables say so.
         tags = [tag.span() for tag in TAG.finditer(note.text)]
         known_spans = [span for span in found if span.source.startswith(KNOWN)]
@@ -65,6 +63,14 @@ class Scrubber:
         note_id = note.note_id if sealed else "n-" + key.token(16, "note", note.note_id)
         edited = replace(note.text, spans, settings.method, key, person, note_id)
         return Outcome(rewrite(note, edited, settings, person, note_id), tuple(spans))
+
+    def _detect(self, language: str, note: Note, identity: Identity | None) -> list[PhiSpan]:
+        matchers = [_matcher(identity)] if identity else []
+        known = [
+            Finder(matcher.source, _KNOWN_CATEGORIES, matcher.find, language)
+            for matcher in [*matchers, *([self.shared] if self.shared else [])]
+        ]
+        return self.detectors[language].detect(note.text, known)
 
 
 def find_tokens(note: Note, key: Key) -> tuple[list[tuple[int, int]], list[PhiSpan]]:
@@ -101,9 +107,13 @@ def build_scrubber(settings: Settings) -> Scrubber:
     Raises:
         InputError: a recogniser named in the settings cannot be made.
     """
-    engine = build_engine(load_recognisers(settings.recognisers))
+    extra = load_recognisers(settings.recognisers)
+    spoken = ("en",) if settings.lang == "en" else ("zh", "en")
+    detectors = {
+        lang: Detector(build_engine(extra, lang), settings.note_seconds, lang) for lang in spoken
+    }
     shared = build_matcher(settings.shared, shared=True) if settings.shared else None
-    return Scrubber(settings, Detector(engine, settings.note_seconds), shared)
+    return Scrubber(settings, detectors, shared)
 
 
 def make_person(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmsafe.notes import Note, PhiSpan
+from llmsafe.scrub.detect.language import Lang
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.replace.methods import Method
@@ -16,7 +17,7 @@ class Settings:
 
     ``keep``: further columns to keep. ``recognisers``: ``module:name`` of the user's own.
     ``note_seconds``: limit for one note. ``shared``: identifiers that belong to every note.
-    ``day_first``: 3/4/2021 is 3 April.
+    ``day_first``: 3/4/2021 is 3 April. ``lang``: whose rules read the notes.
     """
 
     method: Method
@@ -26,6 +27,7 @@ class Settings:
     note_seconds: float = 20.0
     shared: Identity | None = None
     day_first: bool = False
+    lang: Lang = "auto"
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,0 +1,71 @@
+"""The Chinese word lists, read once from the package's own files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from llmsafe.scrub.detect.lexicon import read_words
+
+_UNITS = ("特别行政区", "自治州", "自治县", "自治旗", "地区", "市", "盟", "县", "縣", "区", "旗")
+
+
+@dataclass(frozen=True, repr=False)
+class Lexicon:
+    """Word sets; single characters are strings of one.
+
+    ``given``: characters that given names are made of. ``words``: clinical and ordinary words that
+    begin with or hold a surname. ``telling``: given and whole names that are ordinary words too.
+    ``foreign``: characters that names of other peoples are written with.
+    """
+
+    single: frozenset[str]
+    compound: frozenset[str]
+    given: frozenset[str]
+    given_names: frozenset[str]
+    telling: frozenset[str]
+    foreign: frozenset[str]
+    other_names: frozenset[str]
+    nicknames: frozenset[str]
+    provinces: frozenset[str]
+    cities: frozenset[str]
+    districts: frozenset[str]
+    words: frozenset[str]
+
+    def plain(self, word: str) -> bool:
+        """Whether the word is ordinary language, even if it could be a name."""
+        return word in self.words or word in self.telling
+
+    def starts_word(self, text: str, start: int) -> bool:
+        """Whether an ordinary word of two to six characters begins at ``start``."""
+        return any(text[start : start + n] in self.words for n in range(2, 7))
+
+
+@cache
+def chinese() -> Lexicon:
+    """The Chinese lexicon."""
+    surnames = read_words("zh/surnames.txt")
+    cities = read_words("zh/cities.txt")
+    other = read_words("zh/other_names.txt")
+    return Lexicon(
+        single=frozenset(name for name in surnames if len(name) == 1),
+        compound=frozenset(name for name in surnames if len(name) > 1),
+        given=frozenset("".join(read_words("zh/given.txt"))),
+        given_names=read_words("zh/given_names.txt"),
+        telling=read_words("zh/given_words.txt"),
+        foreign=frozenset("".join(read_words("zh/transliterated.txt"))),
+        other_names=other | {part for name in other for part in name.split("·") if len(part) > 1},
+        nicknames=read_words("zh/nicknames.txt"),
+        provinces=read_words("zh/provinces.txt"),
+        cities=cities | {short for short in map(without_unit, cities) if len(short) > 1},
+        districts=read_words("zh/districts.txt"),
+        words=read_words("zh/words.txt") | read_words("zh/blocked.txt"),
+    )
+
+
+def without_unit(place: str) -> str:
+    """``石家庄`` for ``石家庄市``; a place of two characters is left as it is."""
+    for unit in _UNITS:
+        if place.endswith(unit) and len(place) - len(unit) > 1:
+            return place.removesuffix(unit)
+    return place
