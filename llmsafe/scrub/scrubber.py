@@ -11,7 +11,7 @@ from typing import Any
 
 from llmsafe.notes import Note, PhiSpan
 from llmsafe.scrub.detect.detector import DetectionError, Detector, build_engine, load_recognisers
-from llmsafe.scrub.detect.language import languages
+from llmsafe.scrub.detect.language import english_part, languages
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import Finder
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract
@@ -52,7 +52,11 @@ class Scrubber:
             return Outcome(None, reason="language: no recogniser for what it is written in")
         key, settings = self.settings.key, self.settings
         sealed, forged = find_tokens(note, key)
-        found = resolve(span for lang in spoken for span in self._detect(lang, note, identity))
+        texts = {lang: note.text for lang in spoken}
+        if len(spoken) > 1 and "en" in texts:
+            texts["en"] = english_part(note.text)
+        detected = (self._detect(lang, text, identity) for lang, text in texts.items())
+        found = resolve(span for spans in detected for span in spans)
         # Nothing in what an earlier scrub wrote is PHI, unless the tables say so.
         tags = [tag.span() for tag in TAG.finditer(note.text)]
         known_spans = [span for span in found if span.source.startswith(KNOWN)]
@@ -64,13 +68,13 @@ class Scrubber:
         edited = replace(note.text, spans, settings.method, key, person, note_id)
         return Outcome(rewrite(note, edited, settings, person, note_id), tuple(spans))
 
-    def _detect(self, language: str, note: Note, identity: Identity | None) -> list[PhiSpan]:
+    def _detect(self, language: str, text: str, identity: Identity | None) -> list[PhiSpan]:
         matchers = [_matcher(identity)] if identity else []
         known = [
             Finder(matcher.source, _KNOWN_CATEGORIES, matcher.find, language)
             for matcher in [*matchers, *([self.shared] if self.shared else [])]
         ]
-        return self.detectors[language].detect(note.text, known)
+        return self.detectors[language].detect(text, known)
 
 
 def find_tokens(note: Note, key: Key) -> tuple[list[tuple[int, int]], list[PhiSpan]]:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from types import FrameType
 
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
@@ -26,11 +27,12 @@ from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
 from llmsafe.scrub.detect.en import names as en_names
 from llmsafe.scrub.detect.engine import TaggerRecogniser, TaggingEngine
-from llmsafe.scrub.detect.normalise import normalise
+from llmsafe.scrub.detect.normalise import View, normalise
 from llmsafe.scrub.detect.resolve import resolve, trim
 from llmsafe.scrub.detect.tagger import english_tagger
-from llmsafe.scrub.detect.zh import names as zh_names
+from llmsafe.scrub.detect.zh import mentions
 from llmsafe.scrub.detect.zh.engine import RuleEngine
+from llmsafe.scrub.detect.zh.lexicon import simplified
 
 MINIMUM_SCORE = 0.3
 
@@ -43,7 +45,7 @@ class DetectionError(Exception):
         super().__init__(self.reason)
 
 
-_ECHOES = {"en": en_names.echoes, "zh": zh_names.echoes}
+_ECHOES = {"en": en_names.echoes, "zh": mentions.echoes}
 
 
 def build_engine(
@@ -118,7 +120,7 @@ class Detector:
         """
         if not text.strip():
             return []
-        view = normalise(text)
+        view = _view(text, self.language)
         found: list[PhiSpan] = []
         registered = self.engine.registry.get_recognizers(
             language=self.language, all_fields=True, ad_hoc_recognizers=list(known)
@@ -141,6 +143,12 @@ class Detector:
             raise
         except Exception as error:
             raise DetectionError("NLP engine", type(error).__name__) from None
+
+
+def _view(text: str, language: str) -> View:
+    """What the rules look at; those for Chinese read traditional characters as simplified."""
+    view = normalise(text)
+    return changed(view, text=simplified(view.text)) if language == "zh" else view
 
 
 def _map(place: tuple[int, int], span: PhiSpan) -> PhiSpan:

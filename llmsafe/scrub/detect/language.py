@@ -18,6 +18,14 @@ _LATIN = re.compile(r"[A-Za-z\uff21-\uff3a\uff41-\uff5a]")
 _WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]?[a-z]{3,}(?![A-Za-z])")
 
 
+# A stretch without Chinese is English if it has a word that only a sentence or a title needs.
+_STRETCH = re.compile(r"[^\u2e80-\u9fff\uf900-\ufaff\u3002\n\r]{3,}")
+_FUNCTION = re.compile(
+    r"(?i)\b(?:the|of|and|with|is|was|were|has|had|by|to|for|from|on|at|in|his|her|she|he|who|not"
+    r"|dr|mr|mrs|ms|prof|name|patient|pt|attending|referring|wife|husband|mother|father|son)\b"
+)
+
+
 def check_lang(name: str) -> Lang:
     """The language of that name.
 
@@ -54,3 +62,16 @@ def languages(text: str, lang: Lang) -> tuple[str, ...]:
     if not han:
         return ("en",)
     return ("zh", "en") if english else ("zh",)
+
+
+def english_part(text: str) -> str:
+    """``text`` with spaces for all that is no English, so that every offset stays."""
+    plenty = 2 * len(_HAN.findall(text)) < len(_LATIN.findall(text))
+    kept = [" "] * len(text)
+    for match in _STRETCH.finditer(text):
+        if plenty or _FUNCTION.search(match[0]):
+            kept[match.start() : match.end()] = match[0]
+    for place, character in enumerate(text):
+        if character in "\r\n":
+            kept[place] = character
+    return "".join(kept)

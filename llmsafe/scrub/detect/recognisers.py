@@ -17,8 +17,8 @@ from llmsafe.scrub.detect.engine import Reading
 from llmsafe.scrub.detect.zh import dates as zh_dates
 from llmsafe.scrub.detect.zh import ids as zh_ids
 from llmsafe.scrub.detect.zh import labels as zh_labels
+from llmsafe.scrub.detect.zh import mentions, organizations
 from llmsafe.scrub.detect.zh import names as zh_names
-from llmsafe.scrub.detect.zh import organizations as zh_organizations
 from llmsafe.scrub.detect.zh import places as zh_places
 
 Find = Callable[[str], Iterable[PhiSpan]]
@@ -45,11 +45,11 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("labelled names", ("NAME",), zh_names.find_labelled),
     ("names by role", ("NAME",), zh_names.find_roles),
     ("described names", ("NAME",), zh_names.find_described),
-    ("titled names", ("NAME",), zh_names.find_titled),
-    ("addressed names", ("NAME",), zh_names.find_addressed),
-    ("marked names", ("NAME",), zh_names.find_marked),
-    ("listed names", ("NAME",), zh_names.find_listed),
-    ("romanised names", ("NAME",), zh_names.find_pinyin),
+    ("titled names", ("NAME",), mentions.find_titled),
+    ("addressed names", ("NAME",), mentions.find_addressed),
+    ("marked names", ("NAME",), mentions.find_marked),
+    ("listed names", ("NAME",), mentions.find_listed),
+    ("romanised names", ("NAME",), mentions.find_pinyin),
     ("dates", ("DATE",), zh_dates.find_dates),
     ("lunar dates", ("DATE",), zh_dates.find_lunar),
     ("festivals", ("DATE",), zh_dates.find_festivals),
@@ -58,7 +58,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("places", ("LOCATION",), zh_places.find_places),
     ("cities", ("LOCATION",), zh_places.find_cities),
     ("streets", ("LOCATION",), zh_places.find_streets),
-    ("institutions", ("ORGANIZATION",), zh_organizations.find_institutions),
+    ("institutions", ("ORGANIZATION",), organizations.find_institutions),
     ("identity documents", ("RESIDENT_ID",), zh_ids.find_residents),
     ("telephones", ("PHONE", "FAX", "RESIDENT_ID"), zh_ids.find_telephones),
     (

@@ -98,12 +98,14 @@ MOVABLE = (
     "那达慕", "彝族年", "苗年", "盂兰盆节", "盂蘭節", "浴佛节", "佛诞", "佛誕", "妈祖诞", "二月二", "三月三", "六月六", "七月半", "年三十",
 )  # fmt: skip
 # Words that are more often something else: a number, the weather, a name, a dish.
-_WEAK = ("十一", "五一", "六一", "七一", "八一", "雨水", "小满", "谷雨", "小暑", "大暑", "白露", "小雪", "大雪", "小寒", "大寒", "春分", "秋分", "清明", "元宵", "小年", "三八", "二月二", "三月三", "六月六", "七月半")
-_STRONG = sorted({*SOLAR, *MOVABLE} - {*_WEAK}, key=len, reverse=True)
+_WEAK = ("十一", "五一", "六一", "七一", "八一", "雨水", "小满", "谷雨", "小暑", "大暑", "白露", "小雪", "大雪", "小寒", "大寒", "春分", "秋分", "清明", "元宵", "小年", "三八")
+_LUNAR_FEAST = ("二月二", "三月三", "六月六", "七月半")
+_STRONG = sorted({*SOLAR, *MOVABLE} - {*_WEAK, *_LUNAR_FEAST}, key=len, reverse=True)
 _WHEN = r"(?={0}(?:那[天日]|当[天日晚]|節?[前后後](?:[一二两三几]|[后後]|$|\W|[就便曾来])|前后|前後|期间|期間|放假|假期|长假|連假|黄金周|节|節|过后|過後|以来|时))".format(S)
 _YEAR_BEFORE = rf"(?:(?:(?:19|20)\d\d|[{_HAN}]{{4}}){S}年{S})?"
 FESTIVAL = re.compile(
     rf"{_YEAR_BEFORE}(?:{'|'.join(_STRONG)})(?!大?[路街村镇乡店]|医院|小区|公园)"
+    rf"|(?<![\d一二三四五六七八九十百第]){_YEAR_BEFORE}(?:{'|'.join(_LUNAR_FEAST)})(?![\d一二三四五六七八九十个])"
     rf"|(?<![\d一二三四五六七八九十百第]){_YEAR_BEFORE}(?:{'|'.join(sorted(_WEAK, key=len, reverse=True))}){_WHEN}"
 )
 _RANGE_END = re.compile(rf"{S}(?:[-~至到]|—){S}(?P<v>(?:(?:1[0-2]|0?[1-9])[/.])?(?:3[01]|[12]\d|0?[1-9]))(?:{S}[日号號]|(?![\d.:%年月天周个岁]|[/-]\d))")

@@ -62,7 +62,7 @@ _URL = re.compile(r"(?i)(?:https?|ftp)://[!-~]{1,1000}|(?<![A-Za-z0-9@./-])(?:[a
 _IP = re.compile(r"(?<![\d.A-Za-z])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\d.A-Za-z])")
 _HARDWARE = re.compile(r"(?<![A-Za-z\d:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![A-Za-z\d:-])")
 _CHAT = re.compile(r"(?<![A-Za-z\d])wxid_[A-Za-z0-9_]{4,40}|(?<=\s)@[A-Za-z][A-Za-z\d_.]{3,30}(?![A-Za-z\d_@.])")
-_DOCUMENT = re.compile(r"[\u4e00-\u9fff]{1,10}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号")
+_DOCUMENT = re.compile(r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号")
 _LONG = re.compile(r"(?<![\d.A-Za-z,/×^-])(?!\d{0,20}0{5})\d{9,25}(?![\dA-Za-z%,/×]|[.]\d)")
 _CODE = re.compile(r"(?<![A-Za-z\d-])(?!ICD|NCT|CPT|ISO|GB|WS|YY)[A-Z]{1,4}-?\d{2,14}-\d{3,12}(?:-\d{1,8})?(?![A-Za-z\d-])")
 

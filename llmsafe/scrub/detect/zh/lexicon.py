@@ -44,23 +44,37 @@ class Lexicon:
 @cache
 def chinese() -> Lexicon:
     """The Chinese lexicon."""
-    surnames = read_words("zh/surnames.txt")
-    cities = read_words("zh/cities.txt")
-    other = read_words("zh/other_names.txt")
+    surnames = _words("surnames")
+    cities = _words("cities")
+    other = _words("other_names")
     return Lexicon(
         single=frozenset(name for name in surnames if len(name) == 1),
         compound=frozenset(name for name in surnames if len(name) > 1),
-        given=frozenset("".join(read_words("zh/given.txt"))),
-        given_names=read_words("zh/given_names.txt"),
-        telling=read_words("zh/given_words.txt"),
-        foreign=frozenset("".join(read_words("zh/transliterated.txt"))),
+        given=frozenset("".join(_words("given"))) | {name for name in surnames if len(name) == 1},
+        given_names=_words("given_names"),
+        telling=_words("given_words"),
+        foreign=frozenset("".join(_words("transliterated"))),
         other_names=other | {part for name in other for part in name.split("·") if len(part) > 1},
-        nicknames=read_words("zh/nicknames.txt"),
-        provinces=read_words("zh/provinces.txt"),
+        nicknames=_words("nicknames"),
+        provinces=_words("provinces"),
         cities=cities | {short for short in map(without_unit, cities) if len(short) > 1},
-        districts=read_words("zh/districts.txt"),
-        words=read_words("zh/words.txt") | read_words("zh/blocked.txt"),
+        districts=_words("districts"),
+        words=_words("words") | _words("blocked"),
     )
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(map(simplified, read_words(f"zh/{name}.txt")))
+
+
+@cache
+def _table() -> dict[int, str]:
+    return {ord(pair[0]): pair[1] for pair in read_words("zh/simplified.txt")}
+
+
+def simplified(text: str) -> str:
+    """Traditional characters as simplified ones, one for one, so that offsets stay."""
+    return text if text.isascii() else text.translate(_table())
 
 
 def without_unit(place: str) -> str:

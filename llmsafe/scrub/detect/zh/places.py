@@ -21,23 +21,23 @@ _UNIT = r"(?:号院|號院|号楼|號樓|[号號](?![床染线]|切)|[栋棟幢�
 _NUMBERS = rf"(?:[ \t]{{0,2}}(?:第?{_NUM}[ \t]{{0,2}}{_UNIT}[东南西北]?|[A-Z]区|[A-Z]?\d{{1,4}}(?:-[A-Z]?\d{{1,5}}){{1,4}}|[A-Z]?\d{{3,4}}(?=[^\d\w]|$|[\u4e00-\u9fff])))"
 _ROAD_UNIT = r"(?:大道|大街|胡同|公路|高速(?:公路)?|[路街道巷弄里坊]|[东南西北中]路|路段)"
 _AREA_UNIT = r"(?:自治[州县旗區区]|地区|新区|开发区|高新区|街道(?:办)?|苏木|嘎查|社区|社區|小区|小區|花园|花園|家园|家園|新村|新城|公寓|大厦|大廈|广场|廣場|山庄|别墅|公馆|苑|邨|屋|庄|村(?:委会)?|屯|寨|堡|坪|沟|湾|[省市区區县縣旗镇鎮乡鄉盟州])"
-_NOT_IN = r"(?![于於在由到至去自从從被因经經及与與和的了是住家现現租转轉送来來者诉訴术術后後前时時有无無])"
+_NOT_IN = r"(?![址于於在由到至去自从從被因经經及与與和的了是住家现現租转轉送来來者诉訴术術后後前时時有无無])"
 _LETTER = rf"(?:{_NOT_IN}{HAN})"
 _PART = rf"(?:{_LETTER}{{1,7}}?(?:{_AREA_UNIT}|{_ROAD_UNIT})(?:[东南西北中上下]段|口)?)"
 _CHAIN = rf"(?:{_PART}|{_NUMBERS}){{1,12}}"
 
 _HOME = re.compile(
-    r"(?:(?:家庭|现|現|户籍|戶籍|居住|通[讯訊]|联系|聯絡|详细|邮寄|送达|原?登记|暂住|收件|工作|单位|常住|身份证|户口(?:所在)?)(?:地|住)?[地住]?[址点點]|地址|住址|住所|户籍(?:所在)?地?|籍贯|籍貫|出生地|居住地|居住小区|户口(?:所在)?地|参保地|就医地|来源地|祖籍|家庭地址|老家|(?:现|現|暂|租|家|居|临时|仍|长期)?(?:租?住)(?:在|于|址)?(?!院|培|宿|入|进|了|过|处|所|址不|我|表|哪|\d)|租在|暂居|家在|来自|快递至|寄[至到往](?!付)|报告寄|归属地|搬到|嫁到|送[至到])"
+    r"(?:(?:家庭|现|現|户籍|戶籍|居住|通[讯訊]|联系|聯絡|详细|邮寄|送达|原?登记|暂住|收件|工作|单位|常住|身份证|户口(?:所在)?)(?:地|住)?[地住]?[址点點]|地址|住址|住所|户籍(?:所在)?地?|籍贯|籍貫|出生地|居住地|居住小区|户口(?:所在)?地|参保地|就医地|来源地|祖籍|家庭地址|老家|(?:现|現|暂|租|家|居|临时|仍|长期)?(?:租?住)(?:在|于|址)?(?!院|培|宿|入|进|了|过|处|所|址不|我|表|哪|\d)|租在|暂居|家在|来自|快递至|寄[至到往](?!付)|报告寄|归属地|(?:搬|嫁|回)到(?=[\u4e00-\u9fff]{2,4}(?:[,。那这去]|$)))"
     r"(?:在|于)?[ \t]{0,3}[:|]?[ \t|]{0,4}"
 )
 _RUN = re.compile(r"(?:[\u4e00-\u9fff〇A-Za-z\d#·/-]|[ \t](?=[\dA-Z])|\((?=[\u4e00-\u9fff])[\u4e00-\u9fff\d]{1,12}\)){2,60}")
-_RUN_END = re.compile(r"(?:联系|電話|电话|手机|邮编|身份|职业|民族|因[“\"]|入院|主诉|性别|年龄|工作|单位|就医|病史|收件|备案|父|母|，|的|之后|已\d|后突)")
+_RUN_END = re.compile(r"(?:联系|電話|电话|手机|邮编|身份|职业|民族|因[“\"]|入院|主诉|性别|年龄|工作|单位|就医|病史|收件|备案|父|母|，|的|[那这]边|之后|已\d|后突)")
 _TELLING = re.compile(r"[省市区區县縣旗镇鎮乡鄉村屯路街道巷弄号號栋棟幢座楼樓室苑园園邨里庄组組社寨堡湾厦厦廈坊城]|\d-\d")
 
 _LATIN = re.compile(r"(?:No\.? ?\d{1,5},? ?)?(?:Lane \d{1,5},? ?)?(?:No\.? ?\d{1,5},? ?)?[A-Z][a-z]{2,15}(?: [A-Z][a-z]{2,15}){0,2} (?:Rd|Road|St|Street|Ave|Avenue|Lane)\b\.?")
 _HIGHWAY = re.compile(r"(?<![A-Za-z\d])[GSX]\d{1,4}[\u4e00-\u9fff]{0,8}(?:高速|国道|省道|县道)[\u4e00-\u9fff]{0,4}(?:K?\d{1,4}(?:\+\d{1,3})?)?")
 _CROSSING = re.compile(rf"(?:(?P<a>{_PART}){{1,5}})(?:与|和|與)(?P<b>{_LETTER}{{1,5}}(?:路|街|大道|环))(?:[交路]?(?:口|叉口|汇处|界))?")
-_ROAD = re.compile(rf"(?:{_LETTER}{{2,5}}?(?:[东南西北中]?路|大道|大街|街|胡同|巷|弄))(?:{_NUMBERS}{{1,6}}|[桥口]|与|(?=[。,;，]))")
+_ROAD = re.compile(rf"(?:{_LETTER}{{2,5}}?(?:[东南西北中]?路|大道|大街|街|胡同|巷|弄))(?:{_NUMBERS}{{1,6}}|口|(?=桥)|与|(?=[。,;，]))")
 _NO_ROAD = re.compile(r"(?:静脉|通|径|途|尿|血|气|泌尿|道|胆|呼吸|输液|心|电|管|套|思|陌|一|半|线|术|老|马|出|绕|跑|走|上|下|离|留|同|本|护|另|消化|传导|侧|旁|网|铁|公|开)(?:路|道|街|巷)$")
 
 
@@ -89,9 +89,10 @@ def find_addresses(text: str) -> Iterator[PhiSpan]:
             value = chain[0]
         elif place and not label and not _TELLING.search(value[place.end() :]):
             value = place[0]
-        if not (place or _TELLING.search(value)) or value in chinese().provinces or _generic(value):
+        moved = match[0][-1:] == "到"
+        if not (place or moved or _TELLING.search(value)) or value in chinese().provinces or _generic(value):
             continue
-        if not label and not place and len(value) < 4 or chinese().starts_word(value, 0) and not place:
+        if not label and not place and not moved and len(value) < 4 or chinese().starts_word(value, 0) and not place:
             continue
         yield PhiSpan(run.start(), run.start() + len(value), "LOCATION", 0.85)
 
@@ -117,7 +118,8 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
             continue
         grown = end > match.end()
         before = text[max(0, match.start() - 3) : match.start()]
-        if grown or _TO_PLACE.search(before) or _OF_PLACE.match(text, match.end()):
+        bare = not re.search(rf"{HAN}$", before) and _OF_PLACE.match(text, match.end())
+        if _TO_PLACE.search(before) or (grown and not re.search(rf"{HAN}$", before)) or bare:
             yield PhiSpan(match.start(), end, "LOCATION", 0.6)
     for match in re.finditer(r"[京沪滬津渝](?=籍|人(?!民))", text):
         yield PhiSpan(*match.span(), "LOCATION", 0.6)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese
 
 HAN = r"[\u3400-\u4dbf\u4e00-\u9fff〇]"
@@ -26,16 +27,24 @@ _SPACED = re.compile(rf"{HAN}(?:[ \t]{{1,4}}{HAN}){{1,3}}(?!{HAN})")
 # What follows a name in running text: verbs, conjunctions, words of sex and role.
 _NEXT = re.compile(
     r"男|女(?!士)|性别|性別|[诉訴]|主[诉訴治任管刀]|因|于(?!是)|於|入[院科室]|出[院科生]|今[日晨天]|来[院诊電电]|昨|在|已[于经經]?|之[女子妻夫父母]|签|簽|说|說|称|稱|及|与|與|和|同(?:意|志|学|事)|为|為|系"
-    r"|述|自(?:述|诉|行)|由|是|住|年[龄齡约]|家[属屬住]|[拟擬]|术[后前中]|現|现|患[者儿]|夜间|白天|行(?=[\u4e00-\u9fff])|查[看房体]|[经經]|反[复复]|[汇匯]报|[协協]助|陪[同伴护]|照[看顾料]|接[听诊]|代(?:为|签)?|[负負][责責]|[请請]|要求|拒[绝簽签]"
+    r"|述|自(?:述|诉|行)|由|是|住|年[龄齡约]|家[属屬住]|[拟擬]|术[后前中]|現|现|患[者儿]|夜间|白天|轻|重|家(?=[,。里中住]|$)|行(?=[\u4e00-\u9fff])|查[看房体]|[经經]|反[复复]|[汇匯]报|[协協]助|陪[同伴护]|照[看顾料]|接[听诊]|代(?:为|签)?|[负負][责責]|[请請]|要求|拒[绝簽签]"
     r"|医[生师]|醫[生師]|护士|護[士理]|主任|大夫|老[师師]|先生|女士|小姐|阿姨|教授|院[长長]|身份|电话|電話|手机|[联聯][系絡络]|床|[岁歲]|[门門][诊診]|住院|病[人情历歷案]|的|了|有|[到去][\u4e00-\u9fff]|被|[给給]|向|叫|打|再次|未|无|無|不|也|都|又|神志|精神|一般|[会會][诊診]|执刀|操作|参加|[录錄]入?|[记記]录?|审核|報告|报告|签[名字]|盖章|[（(]"
+)
+_TITLE = re.compile(
+    r"先生|女士|小姐|阿姨|老师|医生|医师|护士|主任|大夫|师傅|教授|警官|奶奶|爷爷|大爷|大妈|大姐|大哥|某"
 )
 _STOP = frozenset(
     ("不详", "不詳", "未知", "同前", "同上", "同意", "本人", "无", "無", "患者", "家属", "家屬", "待定", "未填", "男", "女", "医生", "医师", "護士", "护士", "签名", "签字", "日期", "电话", "主任", "如上",
      "如下", "见下", "见上", "详见", "空缺", "保密", "匿名", "拒绝", "未签", "代签", "不明", "无名", "无名氏", "已签", "已知", "知情", "性别", "年龄", "姓名", "床号", "科室", "父亲", "母亲", "父母", "子女", "丈夫", "妻子",
      "儿子", "女儿", "配偶", "本院", "外院", "我院", "手术", "麻醉医", "主刀", "助手", "记录", "系统", "自动", "全麻", "局麻", "腰麻", "夫妻", "父子", "父女", "母子", "母女", "关系", "之子", "之女")
 )  # fmt: skip
-_BAD_GIVEN = frozenset("的了是在有和与及或者因为并将等被给从由对向按经予未无不很较已曾又也都约各其此该本每这那你我他她它您们吗呢吧啊哦嗯谁哪什么病症痛疼炎癌瘤术药片院科医诊疗查检患岁床号码日月年时分您")
+_BAD_GIVEN = frozenset("先的了是在有和与及或者因为并将等被给从由对向按经予未无不很较已曾又也都约各其此该本每这那你我他她它您们吗呢吧啊哦嗯谁哪什么病症痛疼炎癌瘤术药片院科医诊疗查检患岁床号码日年分您")
 _AMBIGUOUS_FIRST = frozenset("于向从由来关和应经全有都要别同当原后对常管能会如若并且可则及与为被把让使给在是有没过到去上下左右前内外中大小高低多少正反双单平安方包常解伸曲明")
+
+
+def name_span(start: int, end: int, score: float) -> PhiSpan:
+    """A finding of a name."""
+    return PhiSpan(start, end, "NAME", score)
 
 
 def stop(word: str) -> bool:
@@ -69,8 +78,8 @@ def marked_name(text: str, start: int) -> int | None:
     return None
 
 
-def spaced_name(text: str, start: int) -> int | None:
-    """The end of a name written with gaps or over a line: 邝 永 贤, 赫 连 铁 山, 上官\\n玉林."""
+def spaced_name(text: str, start: int, *, broken: bool = False) -> int | None:
+    """The end of a name written with gaps: 邝 永 贤, 赫 连 铁 山; ``broken``: a line may end in it."""
     lexicon = chinese()
     if match := _SPACED.match(text, start):
         compact = re.sub(r"\s", "", match[0])
@@ -79,12 +88,13 @@ def spaced_name(text: str, start: int) -> int | None:
     length = surname_length(text, start)
     if not length:
         return None
-    pattern = rf"{GAP}{HAN}{{1,2}}(?:[ \t]{{1,3}}{HAN})?(?!{HAN})"
+    gap = GAP if broken else r"[ \t]{1,4}"
+    pattern = rf"{gap}{HAN}{{1,2}}(?:[ \t]{{1,3}}{HAN})?(?!{HAN})"
     match = re.compile(pattern).match(text, start + length)
     if match and re.match(r"\s", match[0]):
         given = re.sub(r"\s", "", match[0])
         if len(given) <= 2 and all(c in lexicon.given for c in given) and not stop(given):
-            return match.end()
+            return None if re.match(r" ?[:]", text[match.end() : match.end() + 2]) else match.end()
     return None
 
 
@@ -106,6 +116,8 @@ def open_name(text: str, start: int) -> int | None:
     if not surname:
         return None
     given = start + surname
+    if _TITLE.match(text, given) or text[start] in "老小":
+        return None
     best: int | None = None
     for length in (2, 1):
         piece = text[given : given + length]
@@ -137,16 +149,15 @@ def _covered_by_word(text: str, start: int, end: int) -> bool:
 def foreign_run(text: str, start: int, least: int = 2) -> int | None:
     """The end of a run of characters that foreign names are written with: 吐尔逊江, 才旦卓玛."""
     lexicon = chinese()
-    for length in range(8, 1, -1):
-        if text[start : start + length] in lexicon.other_names:
-            return start + length
     end = start
     while end < len(text) and end - start < 8 and text[end] in lexicon.foreign:
         if _NEXT.match(text, end) and end - start >= least:
             break
         end += 1
     run = text[start:end]
-    if end - start < least or lexicon.starts_word(text, start) or run in lexicon.telling:
+    if run in lexicon.other_names:
+        return end
+    if end - start < least or run[0] in "老小" or lexicon.starts_word(text, start) or run in lexicon.telling:
         return None
     return end if ends_here(text, end) or _NEXT.match(text, end) else None
 
