@@ -44,6 +44,7 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
 CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("labelled names", ("NAME",), zh_names.find_labelled),
     ("names by role", ("NAME",), zh_names.find_roles),
+    ("neighbouring names", ("NAME",), zh_names.find_neighbours),
     ("described names", ("NAME",), zh_names.find_described),
     ("titled names", ("NAME",), mentions.find_titled),
     ("addressed names", ("NAME",), mentions.find_addressed),
@@ -58,6 +59,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("places", ("LOCATION",), zh_places.find_places),
     ("cities", ("LOCATION",), zh_places.find_cities),
     ("streets", ("LOCATION",), zh_places.find_streets),
+    ("landmarks", ("LOCATION",), zh_places.find_landmarks),
     ("institutions", ("ORGANIZATION",), organizations.find_institutions),
     ("identity documents", ("RESIDENT_ID",), zh_ids.find_residents),
     ("telephones", ("PHONE", "FAX", "RESIDENT_ID"), zh_ids.find_telephones),
@@ -80,7 +82,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
 DOUBTFUL = frozenset(("listed names", "reversed names", "unknown names", "cities", "institutions"))
 # Of the Chinese rules: what needs a second opinion as soon as a Chinese tagger can give one.
 DOUBTFUL_CHINESE = frozenset(
-    ("names by role", "described names", "addressed names", "listed names", "cities", "streets",
+    ("names by role", "neighbouring names", "described names", "addressed names", "listed names", "cities", "streets", "landmarks",
      "institutions", "festivals")
 )  # fmt: skip
 TRACE = 0.05

@@ -25,7 +25,7 @@ from llmsafe.scrub.detect.zh.reading import (
 from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
 
 # What may stand right before a name in running text.
-_BEFORE = re.compile(r"(?:[^\u4e00-\u9fff]|^|[由请经与及和遵嘱为找报在是姓对向给让跟叫同到于被托约按问说告诉的科室部院师生士任母父妻夫子女儿邻乡事老小者人区床刀台警])$")
+_BEFORE = re.compile(r"(?:[^\u4e00-\u9fff]|^|[由请经与及和遵嘱为找报在是姓对向给让跟叫同到于被托约按问说告诉的科室部院师生士任母父妻夫子女儿邻乡事老小者人区床刀台警随])$")
 _NEVER = frozenset("于向从由来和应经有都要同当对会能如并可则及与为被让使给在是没过到去上下前内外中大小多少")
 _OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
 _AFTER_OLD = re.compile(r"[^\u4e00-\u9fff]|$|[说来找去打在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士")
@@ -36,7 +36,7 @@ _NOT_OLD = frozenset(
 _MASKED = re.compile(rf"{HAN}{{1,3}}(?:某{{1,3}}(?![些种个人处时日年月位地])|×{{1,3}}|[xX*○]{{2,3}}(?![A-Za-z\d])|\*(?=[,。;)\s先女医]))")
 _DOTTED = re.compile(rf"(?<![A-Za-z\d]){HAN}{{1,9}}(?:{DOT}{HAN}{{1,10}}){{1,3}}")
 _EPONYM = re.compile(r"(?:综合征|症候群|病|征|氏|现象|试验|反射|手术|线|三角|法|式|分级|分型|评分)")
-_SURNAMED = re.compile(r"(?<![同贵百])姓(?!名|氏|别|甚|什|啥)(?=[\u4e00-\u9fff])")
+_SURNAMED = re.compile(r"(?<![同百])(?<!(?<!免)贵)姓(?!名|氏|别|甚|什|啥)(?=[\u4e00-\u9fff])")
 _SINGLE_NAME = re.compile(rf"单名(?:一个)?(?P<v>{HAN})")
 _ROLE_HEAD = re.compile(rf"^(?:{ROLE}|{KIN})+")
 
@@ -69,7 +69,8 @@ def _before_title(text: str, start: int, end: int, title: str) -> bool:
     blocked = name in lexicon.words or lexicon.starts_word(name, 0) or TITLE.search(name)
     unsure = surname == 1 and ambiguous(name[0]) and title in GENERIC
     odd = re.search(r"[主经副管接]", name) and surname == 1
-    return bool(_BEFORE.search(text[max(0, start - 1) : start])) and not (blocked or unsure or odd)
+    clear = len(name) > 2 and not ambiguous(name[0]) and text[max(0, start - 1) : start + 1] not in lexicon.words
+    return (clear or bool(_BEFORE.search(text[max(0, start - 1) : start]))) and not (blocked or unsure or odd)
 
 
 def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
@@ -101,6 +102,9 @@ def find_addressed(text: str) -> Iterator[PhiSpan]:
         end = match.end() + surname_length(text, match.end())
         if end > match.end() and (ends_here(text, end) or text.startswith("的", end)):
             yield name_span(match.end(), end, 0.9)
+    for match in re.finditer(rf"(?P<v>{HAN})姓(?=[患业男女员司老家]|某)", text):
+        if surname_length(text, match.start()):
+            yield name_span(match.start(), match.start() + 1, 0.7)
     for match in _SINGLE_NAME.finditer(text):
         yield name_span(match.start("v"), match.end("v"), 0.9)
 
@@ -120,7 +124,7 @@ def find_marked(text: str) -> Iterator[PhiSpan]:
 
 
 _WHOLE_LINE = re.compile(rf"(?m)^[ \t|]{{0,20}}(?P<v>{HAN}{{2,4}}|{HAN}(?: {{1,3}}{HAN}){{1,3}})[ \t]{{0,6}}(?:(?:19|20)\d\d[年./-][\d年月日./-]{{3,8}})?[ \t\r]{{0,6}}$")
-_ON_BED = re.compile(rf"(?m)(?:^|[;。 ])[ \t|]{{0,4}}(?:(?:加)?\d{{1,3}}[床号]?|\d{{1,2}}-\d{{1,2}}床?|加\d{{1,2}}|[ABCDEFG]\d{{1,2}})[ \t]{{1,4}}(?P<v>{HAN}{{2,4}})(?=[ \t,(]|$)")
+_ON_BED = re.compile(rf"(?m)(?:^|[;。 ])[ \t|]{{0,4}}(?:(?:加)?\d{{1,3}}[床号]?|\d{{1,2}}-\d{{1,2}}床?|加\d{{1,2}}|[ABCDEFG]\d{{1,2}})[ \t]{{1,4}}(?P<v>{HAN}{{2,4}})(?=[ \t,(:]|$)|\d{{1,3}}床(?P<w>{HAN}{{2,3}})(?=[ ,(:]|$)")
 _CELL = re.compile(rf"\|[ \t]{{0,3}}(?P<v>{HAN}{{2,4}})[ \t]{{0,3}}(?=\|)")
 _ALONE = re.compile(rf"(?<=[,。:;(! ?])(?P<v>{HAN}{{3}}|{HAN}{{4}})(?=[,。;)! \n]|$)")
 
@@ -130,10 +134,11 @@ def find_listed(text: str) -> Iterator[PhiSpan]:
     last = len(text.rstrip()) - 14
     for pattern, score in ((_ON_BED, 0.7), (_WHOLE_LINE, 0.5), (_CELL, 0.5), (_ALONE, 0.4)):
         for match in pattern.finditer(text):
-            word = re.sub(r"\s", "", match["v"])
-            signed = pattern is _WHOLE_LINE and match.start("v") >= last and len(word) == 3
+            group = "v" if match["v"] else "w"
+            word = re.sub(r"\s", "", match[group])
+            signed = pattern is _WHOLE_LINE and match.start(group) >= last and len(word) == 3
             if _listed(word, signed=signed, certain=pattern is _ALONE):
-                yield name_span(match.start("v"), match.end("v"), score)
+                yield name_span(match.start(group), match.end(group), score)
     lexicon = chinese()
     for match in re.finditer(rf"(?<!{HAN}){HAN}{{2,8}}(?!{HAN})", text):
         if match[0] in lexicon.other_names and not lexicon.plain(match[0]):

@@ -31,12 +31,15 @@ from llmsafe.scrub.detect.zh.reading import (
 )
 from llmsafe.scrub.detect.zh.roles import KIN, NAMED, PERSON, ROLE, TITLE
 
-_COLON = r"[ \t]{0,4}(?:\([^()\n]{0,12}\))?[ \t]{0,3}[:|=][ \t|_]{0,5}"
-_LABEL_NAMED = re.compile(rf"{NAMED}(?P<colon>{_COLON})?(?:[ \t]{{1,4}}|(?<=[:|= _])|(?=[A-Z]{{2}}))")
+_COLON = r"[ \t]{0,4}(?:\([^()\n]{0,12}\))?[ \t]{0,3}[:|=】\]][ \t|_]{0,5}"
+_LABEL_NAMED = re.compile(rf"{NAMED}(?P<colon>{_COLON})?(?:[ \t]{{1,4}}|(?<=[:|= _】\]])|(?=[A-Z]{{2}})|(?={HAN}{{2,4}}(?!{HAN})))")
 _ASKED = re.compile(r"(?:叫什么(?:名字)?|贵姓|姓名|怎么称呼)[?？。]?[ \t]{0,3}\n?[^\n:]{0,6}:[ \t]{0,2}(?:我叫|叫)?(?!姓)(?=[\u4e00-\u9fff]{2,4}[。,!\n])")
 _LABEL_PERSON = re.compile(rf"(?<!{HAN}){PERSON}{_COLON}(?:[老小](?!{HAN}{{2}}))?|(?<={HAN})(?:签[名字]?|[医]?[师生]|护士|者|人){_COLON}")
 _ITEM = re.compile(r"[ \t]{0,3}(?:\([^()\n]{0,12}\))?[ \t]{0,2}(?:[、,;/]|及|和)[ \t]{0,3}(?:进修医生|进修医师|研究生|规培(?:医师|生)?|实习生|住院医师|主治医师|护士)?")
 _LABEL_ROLE = re.compile(rf"(?:{KIN}|{ROLE})(?P<gap>[ \t]{{1,3}}|[(-](?={HAN})|(?={HAN}))")
+_ANY_LABEL = re.compile(rf"(?<!{HAN}){HAN}{{0,7}}[员人者师生士长签字告核记录作刀助诊方报办送接收检][:】 \t][: \t]{{0,3}}")
+_IN_FRONT = re.compile(r"[ ]?\((?=\+?\d{5}|[A-Z]{0,3}-?\d{5}|[父母夫妻子女兄弟姐妹儿媳孙]{1,2}[,)]|工号|证件|身份证|电话|手机|户名|ID)")
+_DEPARTMENT = re.compile(rf"(?:[内外]科|科|中心|病区|麻醉|放疗|影像|病理|药剂|随|和|与|护士长)(?={HAN}{{3}}(?:[、,;。)\s]|[主副住]))")
 _READ_OUT = re.compile(rf"(?:诊断|复诊|检验科|科)[:]?[ \t]{{0,2}}(?P<v>{HAN})(?=[ \t]{{1,4}}(?:复诊|复核|审核|→|->|(?:19|20)\d\d)|[ \t]{{1,4}}→)")
 
 
@@ -61,6 +64,35 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
     for match in _READ_OUT.finditer(text):
         if surname_length(text, match.start("v")):
             yield name_span(match.start("v"), match.end("v"), 0.7)
+
+
+def find_neighbours(text: str) -> Iterator[PhiSpan]:
+    """A name between any label and a stop, before a number in brackets, behind a department."""
+    for match in _ANY_LABEL.finditer(text):
+        if end := _closed(text, match.end()):
+            yield name_span(match.end(), end, 0.5)
+    for match in _IN_FRONT.finditer(text):
+        end = match.start()
+        start = next((end - n for n in (3, 2, 4) if _stands(text, end - n, end)), None)
+        if start is not None:
+            yield name_span(start, end, 0.6)
+    for match in _DEPARTMENT.finditer(text):
+        if _stands(text, match.end(), match.end() + 3):
+            yield name_span(match.end(), match.end() + 3, 0.5)
+
+
+def _closed(text: str, start: int) -> int | None:
+    """The end of a run of two or three characters at ``start`` that can only be a name."""
+    run = re.compile(rf"{HAN}{{2,4}}(?!{HAN})").match(text, start)
+    return run.end() if run and _stands(text, start, run.end()) else None
+
+
+def _stands(text: str, start: int, end: int) -> bool:
+    """Whether ``text[start:end]`` is made like a name and like nothing else."""
+    if start < 0 or not _whole(text, start, end):
+        return False
+    word, lexicon = text[start:end], chinese()
+    return not (ambiguous(word[0]) or stop(word) or TITLE.search(word) or lexicon.plain(word) or lexicon.starts_word(word, 0))
 
 
 def _listed(text: str, start: int) -> Iterator[PhiSpan]:
@@ -137,6 +169,8 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
         told = whole and surname_length(text, start) and _TELLS.match(text, whole.end())
         return whole.end() if told and whole else None
     end = open_name(text, start) or foreign_run(text, start)
+    if end is None and not ambiguous(text[start : start + 1]) and _stands(text, start, start + 3):
+        end = start + 3
     if end is None:
         end = _surname_alone(text, start, gap) or _given_alone(text, start)
     if end is not None and lexicon.plain(text[start:end]) and not _TELLS.match(text, end):
@@ -150,7 +184,7 @@ def _surname_alone(text: str, start: int, gap: str) -> int | None:
     end = start + surname
     if not surname or (surname == 1 and ambiguous(text[start])):
         return None
-    if (gap.strip(" \t") == "" and gap and ends_here(text, end)) or re.match(r"[已予示查]", text[end : end + 1]):
+    if (gap in ("", " ", "  ") and ends_here(text, end)) or re.match(r"[已予示查]", text[end : end + 1]):
         return end
     return None
 
@@ -226,7 +260,7 @@ def _described(text: str, start: int, run: str, *, role: bool, age: bool) -> flo
     if not surname:
         foreign = len(compact) > 1 and all(c in lexicon.foreign for c in compact)
         return 0.7 if foreign and (role or head) and not age and not lexicon.plain(compact) else 0.0
-    if len(given) > 2 or (not given and not (head and not age)) or (age and not role):
+    if len(given) > 2 or (not given and not (head and not age)) or (age and lexicon.starts_word(compact, 0) and not role):
         return 0.0
     if compact in lexicon.words and not (role or head):
         return 0.0

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.lexicon import read_words
 from llmsafe.scrub.detect.zh.lexicon import chinese, without_unit
 from llmsafe.scrub.detect.zh.reading import HAN
 
@@ -34,6 +35,8 @@ _RUN = re.compile(r"(?:[\u4e00-\u9fff〇A-Za-z\d#·/-]|[ \t](?=[\dA-Z])|\((?=[\u
 _RUN_END = re.compile(r"(?:联系|電話|电话|手机|邮编|身份|职业|民族|因[“\"]|入院|主诉|性别|年龄|工作|单位|就医|病史|收件|备案|父|母|，|的|[那这]边|之后|已\d|后突)")
 _TELLING = re.compile(r"[省市区區县縣旗镇鎮乡鄉村屯路街道巷弄号號栋棟幢座楼樓室苑园園邨里庄组組社寨堡湾厦厦廈坊城]|\d-\d")
 
+_BUILDING = re.compile(rf"{_LETTER}{{3,8}}(?:\d{{1,3}}[栋棟幢座]|\d{{1,3}}号楼)[ \t]?(?:\d{{1,2}}单元)?[ \t]?\d{{0,4}}室?")
+_GROUP = re.compile(rf"{_LETTER}{{2,5}}(?:村|屯|寨|庄|堡|坝|组|社|嘎查)[ \t]?(?:第?[\d一二三四五六七八九十]{{1,2}}[组社队])|(?<!{HAN}){_LETTER}{{2,4}}(?:村|屯)(?=[\s,。;)人]|$)")
 _LATIN = re.compile(r"(?:No\.? ?\d{1,5},? ?)?(?:Lane \d{1,5},? ?)?(?:No\.? ?\d{1,5},? ?)?[A-Z][a-z]{2,15}(?: [A-Z][a-z]{2,15}){0,2} (?:Rd|Road|St|Street|Ave|Avenue|Lane)\b\.?")
 _HIGHWAY = re.compile(r"(?<![A-Za-z\d])[GSX]\d{1,4}[\u4e00-\u9fff]{0,8}(?:高速|国道|省道|县道)[\u4e00-\u9fff]{0,4}(?:K?\d{1,4}(?:\+\d{1,3})?)?")
 _CROSSING = re.compile(rf"(?:(?P<a>{_PART}){{1,5}})(?:与|和|與)(?P<b>{_LETTER}{{1,5}}(?:路|街|大道|环))(?:[交路]?(?:口|叉口|汇处|界))?")
@@ -136,9 +139,26 @@ def _grow(text: str, end: int) -> int:
     return match.end()
 
 
+_AT = re.compile(r"(?:[在到去自从于往]|位置|现场)$")
+_BY = re.compile(r"(?:旁|附近|门口|对面|后面|下|走失|上班|发现|聚餐|晕倒|摔)")
+
+
+def find_landmarks(text: str) -> Iterator[PhiSpan]:
+    """A park, a market, a sight of the list that something happened at."""
+    for match in _landmark().finditer(text):
+        if _AT.search(text, max(0, match.start() - 2), match.start()) or _BY.match(text, match.end()):
+            yield PhiSpan(*match.span(), "LOCATION", 0.6)
+
+
+@cache
+def _landmark() -> re.Pattern[str]:
+    words = sorted(read_words("zh/landmarks.txt"), key=len, reverse=True)
+    return re.compile("|".join(words))
+
+
 def find_streets(text: str) -> Iterator[PhiSpan]:
     """Roads with a number, crossings, motorways, villages: without a city before them."""
-    for match in (*_CROSSING.finditer(text), *_HIGHWAY.finditer(text), *_LATIN.finditer(text)):
+    for match in (*_CROSSING.finditer(text), *_HIGHWAY.finditer(text), *_BUILDING.finditer(text), *_GROUP.finditer(text), *_LATIN.finditer(text)):
         yield PhiSpan(*match.span(), "LOCATION", 0.75)
     for match in _ROAD.finditer(text):
         name = re.match(r".{1,9}?(?:路|大道|大街|街|胡同|巷|弄)", match[0])
