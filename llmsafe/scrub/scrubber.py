@@ -20,6 +20,7 @@ from llmsafe.scrub.known.matcher import Identity, KnownMatcher, build_matcher
 from llmsafe.scrub.replace.methods import TAG, Edited, move_spans, replace
 from llmsafe.scrub.replace.person import Person, date_offset, mention_words, roles
 from llmsafe.scrub.replace.shift import ASSUMED, Shift, read_date, shift_date
+from llmsafe.scrub.replace.zh.dates import read_chinese
 from llmsafe.scrub.replace.tokens import LIKE_A_TOKEN, opens
 from llmsafe.scrub.settings import Outcome, Settings
 
@@ -55,17 +56,21 @@ class Scrubber:
         texts = {lang: note.text for lang in spoken}
         if len(spoken) > 1 and "en" in texts:
             texts["en"] = english_part(note.text)
-        detected = (self._detect(lang, text, identity) for lang, text in texts.items())
-        found = resolve(span for spans in detected for span in spans)
+        detected = {lang: self._detect(lang, text, identity) for lang, text in texts.items()}
+        if len(detected) > 1:
+            detected["en"] = beside_chinese(note.text, detected["en"], detected["zh"])
+        found = resolve(span for spans in detected.values() for span in spans)
         # Nothing in what an earlier scrub wrote is PHI, unless the tables say so.
         tags = [tag.span() for tag in TAG.finditer(note.text)]
         known_spans = [span for span in found if span.source.startswith(KNOWN)]
         others = [span for span in found if not span.source.startswith(KNOWN)]
         everything = resolve([*known_spans, *forged, *subtract(note.text, others, tags)])
         spans = list(subtract(note.text, everything, sealed))
-        person = make_person(note, identity, spans, settings)
+        person = make_person(note, identity, spans, settings, spoken[0])
         note_id = note.note_id if sealed else "n-" + key.token(16, "note", note.note_id)
-        edited = replace(note.text, spans, settings.method, key, person, note_id)
+        edited = replace(
+            note.text, spans, settings.method, key, person, note_id, settings.mask_style
+        )
         return Outcome(rewrite(note, edited, settings, person, note_id), tuple(spans))
 
     def _detect(self, language: str, text: str, identity: Identity | None) -> list[PhiSpan]:
@@ -121,7 +126,7 @@ def build_scrubber(settings: Settings) -> Scrubber:
 
 
 def make_person(
-    note: Note, identity: Identity | None, spans: Sequence[PhiSpan], settings: Settings
+    note: Note, identity: Identity | None, spans: Sequence[PhiSpan], settings: Settings, lang: str = "en"
 ) -> Person:
     """The scope of consistency: the patient, or the note where there is no patient.
 
@@ -141,6 +146,7 @@ def make_person(
         shift=_shift(note, spans, date_offset(settings.key, scope), settings.day_first),
         mentions=(*mentions, *known),
         roles=roles(mentions) | roles(known),
+        lang=lang,
     )
 
 
@@ -154,6 +160,27 @@ def _reserved(identity: Identity) -> tuple[frozenset[str], frozenset[str]]:
     return identity.parts() | frozenset(words), frozenset([*numbers, *phones])
 
 
+def beside_chinese(
+    text: str, english: Sequence[PhiSpan], chinese: Sequence[PhiSpan]
+) -> list[PhiSpan]:
+    """English findings in a note that is Chinese, too: they end where Chinese begins, and numbers
+    that the Chinese rules found have the borders those gave them."""
+    kept: list[PhiSpan] = []
+    for span in english:
+        if span.category != "NAME" and any(
+            span.start <= other.start and other.end <= span.end for other in chinese
+        ):
+            continue
+        piece = _CHINESE.split(text[span.start : span.end], maxsplit=1)[0].rstrip(" .,;:")
+        if piece.strip():
+            kept.append(changed(span, end=span.start + len(piece)))
+    return kept
+
+
+_CHINESE = re.compile(r"[\u3001\u3002\u3400-\u9fff\uff08-\uff0c\uff1a\uff1b]")
+_WITH_YEAR = re.compile(r"(?:19|20)\d\d|民[國国]|[〇○零一二三四五六七八九]{4}年")
+
+
 def _words(value: str) -> list[str]:
     return re.findall(r"[^\W_]+", normalise(value).text.lower())
 
@@ -165,7 +192,8 @@ def _shift(note: Note, spans: Sequence[PhiSpan], days: int, day_first: bool) -> 
     if day is not None:
         return changed(shift, near=day, noted=day)
     written = [note.text[s.start : s.end] for s in spans if s.category == "DATE"]
-    days_read = [read_date(text, shift) for text in written if re.search(r"(?:19|20)\d\d", text)]
+    whole = [text for text in written if _WITH_YEAR.search(normalise(text).text)]
+    days_read = [read_date(text, shift) or read_chinese(text, shift) for text in whole]
     near = max((day for day in days_read if day), default=ASSUMED)
     return changed(shift, near=near, noted=max(near, ASSUMED))
 

@@ -15,7 +15,7 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese
 from llmsafe.scrub.detect.zh.reading import HAN
 
-_HOSPITAL = r"(?:附[属屬](?:第[一二三四五六七八九十])?医院|[医醫]院|卫生院|衛生所|卫生所|卫生室|卫生服务(?:中心|站)|诊所|診所|门诊部|妇幼保健院|妇保院|保健院|妇幼|防治[院所站]|疗养院|療養院|康复院|疾控中心|疾病预防控制中心|急救中心|血站|体检中心|体检站|结防所|血防站|职防院|司法鉴定[所中]心?|福利院|\d{3}医院|精神卫生中心|眼科中心|影像中心|卫生服务站)"
+_HOSPITAL = r"(?:(?:医科大|医大|大|医)学?(?:附属?)?[一二三四五六]附?院|医附院|附[属屬](?:第[一二三四五六七八九十])?医院|[医醫]院|卫生院|衛生所|卫生所|卫生室|卫生服务(?:中心|站)|诊所|診所|门诊部|妇幼保健院|妇保院|保健院|妇幼|防治[院所站]|疗养院|療養院|康复院|疾控中心|疾病预防控制中心|急救中心|血站|体检中心|体检站|结防所|血防站|职防院|司法鉴定[所中]心?|福利院|\d{3}医院|精神卫生中心|眼科中心|影像中心|卫生服务站)"
 _HOME = r"(?:养老院|養老院|敬老院|护理院|護理之家|养护院|安养院|安養(?:中心|院)|老年公寓|养老(?:服务)?中心|福利院|长照中心|長照中心|日照中心|康养中心|托老所|月子中心|孤儿院)"
 _SCHOOL = r"(?:大学|大學|学院|學院|中学|中學|小学|小學|国中|國中|國小|高中(?![毕文学一二三生])|幼儿园|幼稚園|幼兒園|学校|學校|职高|技校|中专|党校|职校|附[中小]|[一二三四五六七八九十]{1,2}[中小](?![时午旬节年月心度叶脑肠腿型剂剪学]))"
 _WORK = r"(?:有限公司|分公司|公司|集团|集團|工厂|[纺织机电化工造纸轴承铸钢铁水泥玻璃陶瓷服装鞋电子机械食品印染毛巾面粉]厂|[石铁煤萤铜金锰盐][矿]|[煤矿]矿|矿业|矿山|纸业|重工|物流|快递|派出所|公安局|法院|检察院|研究所|研究院|设计院|支行|酒店|饭店|宾馆|超市|商场|商行|农场|林场|牧场|茶场|合作社|事务所|养殖场|车队|报社|电视台|[国地]?税务(?:分)?局|财政局|教育局|民政局|[\u4e00-\u9fff]{1,4}[分支]?局(?=[,。;)、 ]|上班|工作|职工|退休|$)|监狱|看守所|消防(?:大队|中队|支队|站|队)|(?:刑警|特警|治安|巡警|交警)(?:大队|支队|队)|救助站|计生服务站|矫正中心|援助中心|(?:监督)?管理所|社区(?![医卫获居老护康管])|街道(?=[,。;)、 ]|居|社|辅|接)|药房|药店|机务段|电务段|工务段|车务段|交警(?:大队|支队)|街道办(?:事处)?|居委会|村委会|经营部|加工厂|工作室|基金会|教堂|清真寺|钢厂|电厂|机床厂|厂)"
@@ -34,7 +34,7 @@ _GENERIC_FULL = re.compile(
 )
 _MAKER = re.compile(r"药|藥|制剂|生物|医疗器械|器械|试剂|诊断|厂家|美敦力|强生|雅培|波士顿|西门子|飞利浦|罗氏|辉瑞|拜耳|默沙东|诺华|赛诺菲|阿斯利康|保险")
 _AFTER = re.compile(r"(?:生产|产品|出品|制造|批号|提供的?试剂|获得性|内?感染|压疮)")
-_SHORT = re.compile(r"(?P<a>[\u4e00-\u9fff]{1,6}?(?:医科大|医大|医|大)学?附?属?[一二三四五六]?附?院)(?![\u4e00-\u9fff]{0,2}区)|(?<![\u4e00-\u9fff])(?P<v>[\u4e00-\u9fff]{2,4}[一二三四五六七八九十][院中])(?![\u4e00-\u9fff号])|(?P<w>(?:[省市县区])[一二三四五六七八九十]院)|(?P<u>(?:北医三院|北大一院|湘雅[一二三附]{0,2}院?|协和|同济|华西|瑞金|齐鲁)(?:医院)?)(?=[就住转入行查诊,。)]|$)")
+_SHORT = re.compile(r"(?<![\u4e00-\u9fff])(?P<v>[\u4e00-\u9fff]{2,4}[一二三四五六七八九十][院中])(?![\u4e00-\u9fff号])|(?P<w>(?:[省市县区])[一二三四五六七八九十]院)|(?P<u>(?:北医三院|北大一院|湘雅[一二三附]{0,2}院?|协和|同济|华西|瑞金|齐鲁)(?:医院)?)(?=[就住转入行查诊,。)]|$)")
 _ENGLISH = re.compile(r"(?:[A-Z][A-Za-z&'-]{1,20} ){1,4}(?:Hospital|Clinic|Medical Center|University|School|College|Inc\.?|Ltd\.?|Company|Games|Technology|Corp\.?|Nursing Home)(?![A-Za-z])")
 
 
@@ -51,7 +51,7 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
             begin = end
             if not _named(name, kind, head[0]) or _AFTER.match(text, end):
                 continue
-            yield PhiSpan(start, end, "ORGANIZATION", 0.75 if kind != "work" else 0.6)
+            yield PhiSpan(start, end, "ORGANIZATION", 0.82 if kind == "work" else 0.88)
     for pattern in (_SHORT, _ENGLISH):
         for match in pattern.finditer(text):
             yield PhiSpan(*match.span(), "ORGANIZATION", 0.6)
@@ -64,6 +64,8 @@ def _name_start(text: str, start: int, head: int) -> int:
 
 
 def _named(name: str, kind: str, head: str) -> bool:
+    if name and "附" in head or re.search(r"[大医]学?(?:附属?)?[一二三四五六]", head):
+        return bool(name)
     if len(name) < 2 and not (kind == "school" and len(name) + len(head) > 3):
         return len(name) == 1 and name in "省市县区" and kind in ("hospital", "home") and head not in ("医院", "卫生院")
     if _GENERIC_FULL.fullmatch(name) and not re.fullmatch(r"[市县区省](?:中医|妇幼|儿童|人民|中心)", name):

@@ -34,7 +34,7 @@ _TITLE = re.compile(
     r"先生|女士|小姐|阿姨|老师|医生|医师|护士|主任|大夫|师傅|教授|警官|奶奶|爷爷|大爷|大妈|大姐|大哥|某"
 )
 _STOP = frozenset(
-    ("不详", "不詳", "未知", "同前", "同上", "同意", "本人", "无", "無", "患者", "家属", "家屬", "待定", "未填", "男", "女", "医生", "医师", "護士", "护士", "签名", "签字", "日期", "电话", "主任", "如上",
+    ("正楷", "不详", "不詳", "未知", "同前", "同上", "同意", "本人", "无", "無", "患者", "家属", "家屬", "待定", "未填", "男", "女", "医生", "医师", "護士", "护士", "签名", "签字", "日期", "电话", "主任", "如上",
      "如下", "见下", "见上", "详见", "空缺", "保密", "匿名", "拒绝", "未签", "代签", "不明", "无名", "无名氏", "已签", "已知", "知情", "性别", "年龄", "姓名", "床号", "科室", "父亲", "母亲", "父母", "子女", "丈夫", "妻子",
      "儿子", "女儿", "配偶", "本院", "外院", "我院", "手术", "麻醉医", "主刀", "助手", "记录", "系统", "自动", "全麻", "局麻", "腰麻", "夫妻", "父子", "父女", "母子", "母女", "关系", "之子", "之女")
 )  # fmt: skip
@@ -106,7 +106,7 @@ def closed_name(text: str, start: int) -> int | None:
     run = match[0]
     longest = 4 if surname_length(text, start) else 6
     if len(run) <= longest and (surname_length(text, start) or all(c in chinese().foreign for c in run) or len(run) < 4):
-        bad = len(run) > 3 and any(c in _BAD_GIVEN for c in run[1:])
+        bad = any(c in "的了吗呢吧啊哦嗯谁哪你我他她它们您很太么" for c in run) or len(run) > 3 and any(c in _BAD_GIVEN for c in run[1:])
         return None if bad or (len(run) > 1 and run[1:] in _BAD_GIVEN) else match.end()
     return None
 
