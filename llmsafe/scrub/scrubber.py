@@ -20,8 +20,8 @@ from llmsafe.scrub.known.matcher import Identity, KnownMatcher, build_matcher
 from llmsafe.scrub.replace.methods import TAG, Edited, move_spans, replace
 from llmsafe.scrub.replace.person import Person, date_offset, mention_words, roles
 from llmsafe.scrub.replace.shift import ASSUMED, Shift, read_date, shift_date
-from llmsafe.scrub.replace.zh.dates import read_chinese
 from llmsafe.scrub.replace.tokens import LIKE_A_TOKEN, opens
+from llmsafe.scrub.replace.zh.dates import read_chinese
 from llmsafe.scrub.settings import Outcome, Settings
 
 
@@ -53,7 +53,7 @@ class Scrubber:
             return Outcome(None, reason="language: no recogniser for what it is written in")
         key, settings = self.settings.key, self.settings
         sealed, forged = find_tokens(note, key)
-        texts = {lang: note.text for lang in spoken}
+        texts = dict.fromkeys(spoken, note.text)
         if len(spoken) > 1 and "en" in texts:
             texts["en"] = english_part(note.text)
         detected = {lang: self._detect(lang, text, identity) for lang, text in texts.items()}
@@ -66,7 +66,7 @@ class Scrubber:
         others = [span for span in found if not span.source.startswith(KNOWN)]
         everything = resolve([*known_spans, *forged, *subtract(note.text, others, tags)])
         spans = list(subtract(note.text, everything, sealed))
-        person = make_person(note, identity, spans, settings, spoken[0])
+        person = make_person(note, identity, spans, settings, "zh" if "zh" in spoken else "en")
         note_id = note.note_id if sealed else "n-" + key.token(16, "note", note.note_id)
         edited = replace(
             note.text, spans, settings.method, key, person, note_id, settings.mask_style
@@ -126,7 +126,11 @@ def build_scrubber(settings: Settings) -> Scrubber:
 
 
 def make_person(
-    note: Note, identity: Identity | None, spans: Sequence[PhiSpan], settings: Settings, lang: str = "en"
+    note: Note,
+    identity: Identity | None,
+    spans: Sequence[PhiSpan],
+    settings: Settings,
+    lang: str = "en",
 ) -> Person:
     """The scope of consistency: the patient, or the note where there is no patient.
 

@@ -48,9 +48,7 @@ class DetectionError(Exception):
 _ECHOES = {"en": en_names.echoes, "zh": mentions.echoes}
 
 
-def build_engine(
-    extra: Sequence[EntityRecognizer] = (), language: str = "en"
-) -> AnalyzerEngine:
+def build_engine(extra: Sequence[EntityRecognizer] = (), language: str = "en") -> AnalyzerEngine:
     """A Presidio engine for a language with our recognisers and tagger, and the user's recognisers.
 
     Of Presidio's own recognisers none is registered: ours cover the same formats, and the e-mail
@@ -66,13 +64,11 @@ def build_engine(
         recognizers=[*ours, *(_speaking(language, recogniser) for recogniser in extra)],
         supported_languages=[language],
     )
-    return AnalyzerEngine(
-        registry=registry, nlp_engine=nlp_engine, supported_languages=[language]
-    )
+    return AnalyzerEngine(registry=registry, nlp_engine=nlp_engine, supported_languages=[language])
 
 
 def _speaking(language: str, recogniser: EntityRecognizer) -> EntityRecognizer:
-    """The user's recogniser for notes of this language: it was asked for, whatever it says of itself."""
+    """The user's recogniser for notes of this language, whatever it says of itself."""
     if recogniser.supported_language == language:
         return recogniser
     other = copy.copy(recogniser)

@@ -13,7 +13,7 @@ LANGS: tuple[Lang, ...] = get_args(Lang)
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]")
-# Full-width letters are Latin too. Abbreviations (CT, WBC) are in every Chinese note; words are not.
+# Full-width letters are Latin, too. Abbreviations (CT, WBC) are in every Chinese note.
 _LATIN = re.compile(r"[A-Za-z\uff21-\uff3a\uff41-\uff5a]")
 _WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]?[a-z]{3,}(?![A-Za-z])")
 

@@ -17,7 +17,7 @@ from llmsafe.scrub.detect.engine import Reading
 from llmsafe.scrub.detect.zh import dates as zh_dates
 from llmsafe.scrub.detect.zh import ids as zh_ids
 from llmsafe.scrub.detect.zh import labels as zh_labels
-from llmsafe.scrub.detect.zh import mentions, organizations
+from llmsafe.scrub.detect.zh import mentions, organizations, romanised
 from llmsafe.scrub.detect.zh import names as zh_names
 from llmsafe.scrub.detect.zh import places as zh_places
 
@@ -50,7 +50,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("addressed names", ("NAME",), mentions.find_addressed),
     ("marked names", ("NAME",), mentions.find_marked),
     ("listed names", ("NAME",), mentions.find_listed),
-    ("romanised names", ("NAME",), mentions.find_pinyin),
+    ("romanised names", ("NAME",), romanised.find_pinyin),
     ("dates", ("DATE",), zh_dates.find_dates),
     ("lunar dates", ("DATE",), zh_dates.find_lunar),
     ("festivals", ("DATE",), zh_dates.find_festivals),
@@ -82,8 +82,8 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
 DOUBTFUL = frozenset(("listed names", "reversed names", "unknown names", "cities", "institutions"))
 # Of the Chinese rules: what needs a second opinion as soon as a Chinese tagger can give one.
 DOUBTFUL_CHINESE = frozenset(
-    ("names by role", "neighbouring names", "described names", "addressed names", "listed names", "cities", "streets", "landmarks",
-     "institutions", "festivals")
+    ("names by role", "neighbouring names", "described names", "addressed names", "listed names",
+     "cities", "streets", "landmarks", "institutions", "festivals")
 )  # fmt: skip
 TRACE = 0.05
 

@@ -16,6 +16,8 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import MONTHS
 from llmsafe.scrub.detect.lexicon import english
 from llmsafe.scrub.detect.normalise import normalise
+from llmsafe.scrub.detect.zh.lexicon import simplified
+from llmsafe.scrub.known.zh import ChineseNames, chinese_names
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]{2,})?")
 _JOINT = re.compile(r"[ \t]?[\s,.'-]{0,3}")
@@ -106,11 +108,14 @@ class KnownMatcher:
     # Letters and digits in lower case, category, and whether nothing may stand between them.
     compact: Sequence[tuple[str, str, bool]]
     dates: re.Pattern[str] | None
+    chinese: ChineseNames | None = None
 
     def find(self, text: str) -> Iterator[PhiSpan]:
         """Findings in a normalised note."""
         yield from self._names(text)
         yield from self._values(text)
+        if self.chinese is not None:
+            yield from self.chinese.find(text)
         if self.dates is not None:
             for match in self.dates.finditer(text):
                 yield PhiSpan(*match.span(), "DATE", 1.0)
@@ -191,7 +196,9 @@ def _border(text: str, start: int, last: int) -> bool:
         if left < 0 or right >= len(text):
             return False
         a, b = text[left], text[right]
-        return (a.isdigit() and b.isdigit()) or (a.isalpha() and b.isalpha())
+        # A Chinese word has no border of its own.
+        chinese = "\u3400" <= a <= "\u9fff" or "\u3400" <= b <= "\u9fff"
+        return (a.isdigit() and b.isdigit()) or (a.isalpha() and b.isalpha() and not chinese)
 
     return not joined(start - 1, start) and not joined(last, last + 1)
 
@@ -216,6 +223,7 @@ def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
     for category, value in identity.values:
         for form in _value_forms(category, normalise(value).text):
             compact.setdefault(form, (category, False))
+            compact.setdefault(simplified(form), (category, False))  # as Chinese rules read it
         if category == "EMAIL":  # the part before the @ is often used as a user name
             local = re.sub(r"[\W_]", "", normalise(value).text.lower().partition("@")[0])
             if len(local) >= 6:
@@ -235,6 +243,7 @@ def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
         initials=frozenset(part[0] for part in identity.parts()),
         compact=[(form, *how) for form, how in sorted(compact.items())],
         dates=_date_pattern(identity.dates),
+        chinese=chinese_names(identity.names),
     )
 
 
@@ -278,6 +287,7 @@ def _date_pattern(dates: Iterable[str]) -> re.Pattern[str] | None:
             rf"{year}[-/. ]?{month:02d}[-/. ]?{day:02d}",
             rf"{year}{gap}{m}{gap}{d}",
             rf"{month:02d}{day:02d}{year}",
+            rf"(?:{y}[ \t]?年[ \t]?)?{m}[ \t]?月(?:份)?[ \t]?{d}[ \t]?[日号]",
             rf"{word}[-\s]{{0,2}}(?:the )?{d}(?:st|nd|rd|th)?(?:,?[-\s]{{0,2}}(?:of )?{y})?",
             rf"{d}(?:st|nd|rd|th)?[-\s]{{0,2}}(?:of )?{word}(?:,?[-\s]{{0,2}}{y})?",
         ]

@@ -30,9 +30,9 @@ from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.replace.person import Person, mention_words
 from llmsafe.scrub.replace.surrogate import surrogate
+from llmsafe.scrub.replace.tokens import seal
 from llmsafe.scrub.replace.zh.masks import classic_mask
 from llmsafe.scrub.replace.zh.names import HAN, whole_name
-from llmsafe.scrub.replace.tokens import seal
 
 Method = Literal["surrogate", "random", "instance", "tag", "mask", "redact", "hash", "encrypt"]
 METHODS: tuple[Method, ...] = get_args(Method)

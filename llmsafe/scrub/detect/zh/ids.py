@@ -39,13 +39,17 @@ _DOCUMENTS = re.compile(
     r"(?<![A-Za-z\d])(?:(?<![准字])[HM]\d{8}(?:\d{2})?|E[A-HJ-NP-Z]\d{7}|[EGDSPK]\d{8}|[A-Z]{3}\d{12})(?![A-Za-z\d])"
     r"|[军軍南北沈兰蘭成济濟广廣海空参參政后後装裝武文]字第 ?\d{5,8} ?[号號]"
 )
-_PLATE = re.compile(rf"[{PLATE}][A-HJ-Z] ?[·・•.-]? ?(?=[A-Z]{{0,3}}\d)[A-HJ-NP-Z\d]{{4,6}}[挂学警港澳领]?(?![A-Za-z\d])")
+_PLATE = re.compile(
+    rf"[{PLATE}][A-HJ-Z] ?[·・•.-]? ?(?=[A-Z]{{0,3}}\d)[A-HJ-NP-Z\d]{{4,6}}[挂学警港澳领]?(?![A-Za-z\d])"
+)
 _CARD = re.compile(rf"{_NOT_BEFORE}(?:\d[ -]{{0,2}}){{15,18}}\d{_NOT_AFTER}")
 
 # A letter typed for a digit: 1896l203347, 135-5470-OO82.
 _D = r"[\dlOo]"
 EXTENSION = r"(?:[ ,]{0,2}(?:转|轉|分机|分機|[eE]xt\.?|x)[ :]{0,2}\d{1,6})?"
-_MOBILE = re.compile(rf"(?<![\dA-Za-z.])(?:\(?\+? ?(?:00)?86\)?[ -]{{0,2}})?1[ -]{{0,2}}[3-9](?:[ .,-]{{0,2}}{_D}){{9}}(?![\dA-Za-z]|[.]\d){EXTENSION}")
+_MOBILE = re.compile(
+    rf"(?<![\dA-Za-z.])(?:\(?\+? ?(?:00)?86\)?[ -]{{0,2}})?1[ -]{{0,2}}[3-9](?:[ .,-]{{0,2}}{_D}){{9}}(?![\dA-Za-z]|[.]\d){EXTENSION}"
+)
 _LANDLINE = re.compile(
     rf"(?<![\dA-Za-z.])(?:\+?86[ -]{{0,2}})?(?:\(0\d{{1,3}}\)[ -]{{0,2}}|0\d{{2,3}}[ -]{{1,2}}|0[1-9]\d{{1,2}}(?=\d{{7,8}}(?!\d)))\d{{3,4}}[ -]{{0,2}}\d{{3,4}}(?![\dA-Za-z]|[.]\d){EXTENSION}"
     rf"|(?<![\dA-Za-z.])0\d{{3}}[ -]\d{{4}}[ -]\d{{3}}(?![\dA-Za-z]){EXTENSION}"
@@ -54,20 +58,36 @@ _SERVICE = re.compile(r"(?<![\dA-Za-z.])[48]00[ -]\d{3,4}[ -]?\d{3,4}(?![\dA-Za-
 _ABROAD = re.compile(r"(?<![\dA-Za-z])\+(?!86)\d{1,3}(?:[ -]{0,2}\(?\d{1,4}\)?){2,5}(?![\dA-Za-z])")
 _EIGHT = re.compile(r"(?<![\dA-Za-z.,/×-])(?<!\d )[2-9]\d{3} \d{4}(?![\dA-Za-z,/×]|[.]\d| \d)")
 _TAIWAN_MOBILE = re.compile(r"(?<![\dA-Za-z.])09\d\d[ -]?\d{3}[ -]?\d{3}(?![\dA-Za-z])")
-_SPOKEN = re.compile(rf"(?<![{_NUMERAL}十百千万第])(?:[{_NUMERAL}][ ,、-]{{0,2}}){{6,18}}[{_NUMERAL}](?![{_NUMERAL}十百千万年月两斤米个年])")
-_UNIT_AFTER = re.compile(r"\s{0,2}(?:CFU|IU|U/|copies|cps|×|x10|元|ng|ug|mg|ml|g/|/[LmuμhH]|拷贝|个|人|例|E\+)")
+_SPOKEN = re.compile(
+    rf"(?<![{_NUMERAL}十百千万第])(?:[{_NUMERAL}][ ,、-]{{0,2}}){{6,18}}[{_NUMERAL}](?![{_NUMERAL}十百千万年月两斤米个年])"
+)
+_UNIT_AFTER = re.compile(
+    r"\s{0,2}(?:CFU|IU|U/|copies|cps|×|x10|元|ng|ug|mg|ml|g/|/[LmuμhH]|拷贝|个|人|例|E\+)"
+)
 _FAX_BEFORE = re.compile(r"(?:传真|傳真|[Ff][Aa][Xx])[^\d\n]{0,8}$")
 
-_MAIL = re.compile(r"(?<![A-Za-z0-9.+%_-])[A-Za-z0-9.+%_-]{1,64} ?@ ?[A-Za-z0-9-]{1,63}(?: ?\. ?[A-Za-z0-9-]{1,63}){1,5}")
-_URL = re.compile(r"(?i)(?:https?|ftp)://[!-+\--~]{1,1000}|(?<![A-Za-z0-9@./-])(?:[a-z0-9-]{1,63}\.){1,4}(?:com|cn|net|org|edu|gov|hk|tw|mo|top|vip|info)(?![A-Za-z0-9@-])(?::\d{1,5})?(?:/[!-+\--~]{0,1000})?")
-_IP = re.compile(r"(?<![\d.A-Za-z])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\d.A-Za-z])")
+_MAIL = re.compile(
+    r"(?<![A-Za-z0-9.+%_-])[A-Za-z0-9.+%_-]{1,64} ?@ ?[A-Za-z0-9-]{1,63}(?: ?\. ?[A-Za-z0-9-]{1,63}){1,5}"
+)
+_URL = re.compile(
+    r"(?i)(?:https?|ftp)://[!-+\--~]{1,1000}|(?<![A-Za-z0-9@./-])(?:[a-z0-9-]{1,63}\.){1,4}(?:com|cn|net|org|edu|gov|hk|tw|mo|top|vip|info)(?![A-Za-z0-9@-])(?::\d{1,5})?(?:/[!-+\--~]{0,1000})?"
+)
+_IP = re.compile(
+    r"(?<![\d.A-Za-z])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\d.A-Za-z])"
+)
 _HARDWARE = re.compile(r"(?<![A-Za-z\d:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![A-Za-z\d:-])")
-_CHAT = re.compile(r"(?<![A-Za-z\d])wxid_[A-Za-z0-9_]{4,40}|(?<=\s)@[A-Za-z][A-Za-z\d_.]{3,30}(?![A-Za-z\d_@.])")
+_CHAT = re.compile(
+    r"(?<![A-Za-z\d])wxid_[A-Za-z0-9_]{4,40}|(?<=\s)@[A-Za-z][A-Za-z\d_.]{3,30}(?![A-Za-z\d_@.])"
+)
 _DOCUMENT = re.compile(r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号")
 _LONG = re.compile(r"(?<![\d.A-Za-z,/×^-])(?!\d{0,20}0{5})\d{7,25}(?![\dA-Za-z%,/×]|[.]\d)")
-_PLAIN_CODE = re.compile(r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO)[A-Z]{1,4}\d{6,12}[A-Z]?(?![A-Za-z\d-])")
+_PLAIN_CODE = re.compile(
+    r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO)[A-Z]{1,4}\d{6,12}[A-Z]?(?![A-Za-z\d-])"
+)
 _BRACKETED = re.compile(r"(?<=[\u4e00-\u9fff] )\(\d{5,10}\)|(?<=[\u4e00-\u9fff])\(\d{6,10}\)")
-_CODE = re.compile(r"(?<![A-Za-z\d-])(?!ICD|NCT|CPT|ISO|GB|WS|YY)[A-Z]{1,4}-?\d{2,14}-\d{3,12}(?:-\d{1,8})?(?![A-Za-z\d-])")
+_CODE = re.compile(
+    r"(?<![A-Za-z\d-])(?!ICD|NCT|CPT|ISO|GB|WS|YY)[A-Z]{1,4}-?\d{2,14}-\d{3,12}(?:-\d{1,8})?(?![A-Za-z\d-])"
+)
 
 
 def resident_check(first17: str) -> str:
@@ -89,7 +109,9 @@ def resident_valid(number: str) -> bool:
 def hong_kong_valid(number: str) -> bool:
     """The check digit of a Hong Kong identity card, ``A1234563`` without brackets."""
     letters, digits, check = number[:-7], number[-7:-1], number[-1]
-    values = [ord(c) - 55 for c in letters.rjust(2)] if len(letters) == 2 else [36, ord(letters) - 55]
+    values = (
+        [ord(c) - 55 for c in letters.rjust(2)] if len(letters) == 2 else [36, ord(letters) - 55]
+    )
     total = sum(v * w for v, w in zip([*values, *map(int, digits)], range(9, 1, -1), strict=True))
     return (total + (10 if check == "A" else int(check))) % 11 == 0
 
@@ -100,7 +122,9 @@ def taiwan_valid(number: str) -> bool:
     if not number[1].isdigit():
         return True  # the residence permit of old has a letter here
     digits = [code // 10, code % 10, *map(int, number[1:])]
-    return sum(d * w for d, w in zip(digits, (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1), strict=True)) % 10 == 0
+    return (
+        sum(d * w for d, w in zip(digits, (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1), strict=True)) % 10 == 0
+    )
 
 
 def _day(compact: str) -> bool:
@@ -140,7 +164,13 @@ def find_telephones(text: str) -> Iterator[PhiSpan]:
     for match in _MOBILE.finditer(text):
         if sum(map(str.isdigit, match[0])) >= 8 and not _UNIT_AFTER.match(text, match.end()):
             yield _telephone(text, match, 0.95)
-    for pattern, score in ((_LANDLINE, 0.95), (_SERVICE, 0.8), (_ABROAD, 0.9), (_TAIWAN_MOBILE, 0.9), (_EIGHT, 0.6)):
+    for pattern, score in (
+        (_LANDLINE, 0.95),
+        (_SERVICE, 0.8),
+        (_ABROAD, 0.9),
+        (_TAIWAN_MOBILE, 0.9),
+        (_EIGHT, 0.6),
+    ):
         for match in pattern.finditer(text):
             yield _telephone(text, match, score)
     for match in _SPOKEN.finditer(text):

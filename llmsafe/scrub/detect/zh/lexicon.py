@@ -14,7 +14,8 @@ _UNITS = ("特别行政区", "自治州", "自治县", "自治旗", "地区", "�
 class Lexicon:
     """Word sets; single characters are strings of one.
 
-    ``given``: characters that given names are made of. ``words``: clinical and ordinary words that
+    ``given``: characters that given names are made of; ``parts``: those and single surnames.
+    ``words``: clinical and ordinary words that
     begin with or hold a surname. ``telling``: given and whole names that are ordinary words too.
     ``foreign``: characters that names of other peoples are written with.
     """
@@ -22,6 +23,7 @@ class Lexicon:
     single: frozenset[str]
     compound: frozenset[str]
     given: frozenset[str]
+    parts: frozenset[str]
     given_names: frozenset[str]
     telling: frozenset[str]
     foreign: frozenset[str]
@@ -47,10 +49,12 @@ def chinese() -> Lexicon:
     surnames = _words("surnames")
     cities = _words("cities")
     other = _words("other_names")
+    given = frozenset("".join(_words("given")))
     return Lexicon(
         single=frozenset(name for name in surnames if len(name) == 1),
         compound=frozenset(name for name in surnames if len(name) > 1),
-        given=frozenset("".join(_words("given"))) | {name for name in surnames if len(name) == 1},
+        given=given,
+        parts=given | {name for name in surnames if len(name) == 1},
         given_names=_words("given_names"),
         telling=_words("given_words"),
         foreign=frozenset("".join(_words("transliterated"))),
@@ -75,6 +79,11 @@ def _table() -> dict[int, str]:
 def simplified(text: str) -> str:
     """Traditional characters as simplified ones, one for one, so that offsets stay."""
     return text if text.isascii() else text.translate(_table())
+
+
+def split_words(text: str) -> frozenset[str]:
+    """A set of words written in one string."""
+    return frozenset(text.split())
 
 
 def without_unit(place: str) -> str:

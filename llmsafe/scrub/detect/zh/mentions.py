@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.zh.lexicon import chinese
+from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
 from llmsafe.scrub.detect.zh.reading import (
     DOT,
     HAN,
@@ -25,15 +25,26 @@ from llmsafe.scrub.detect.zh.reading import (
 from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
 
 # What may stand right before a name in running text.
-_BEFORE = re.compile(r"(?:[^\u4e00-\u9fff]|^|[由请经与及和遵嘱为找报在是姓对向给让跟叫同到于被托约按问说告诉的科室部院师生士任母父妻夫子女儿邻乡事老小者人区床刀台警随])$")
-_NEVER = frozenset("于向从由来和应经有都要同当对会能如并可则及与为被让使给在是没过到去上下前内外中大小多少")
-_OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
-_AFTER_OLD = re.compile(r"[^\u4e00-\u9fff]|$|[说来找去打在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士")
-_NOT_OLD = frozenset(
-    "小时 小于 小米 小麦 小满 小白 小包 小单 小安 小便 小常 小年 老年 老师 老公 老家 老板 老班 老乡 小项 小管 小应 小计 小结 小方 小水 小车 小关 小叶 小高 小平 老化 小能 小支 阿胶 阿是 老友 小丛 小束 小牛 小花 老干 小汗"
-    " 小青 老宁 小柴 小金 小蓟 小茴 小伍 小木 小银 老姜 小通 小段 小池 小班 小洞 小区 小苏 小苗 小卫 小山 小石 小左 小成".split()
+_BEFORE = re.compile(
+    r"(?:[^\u4e00-\u9fff]|^|[由请经与及和遵嘱为找报在是姓对向给让跟叫同到于被托约按问说告诉的科室部院师生士任母父妻夫子女儿邻乡事老小者人区床刀台警随])$"
 )
-_MASKED = re.compile(rf"{HAN}{{1,3}}(?:某{{1,3}}(?![些种个人处时日年月位地])|×{{1,3}}|[xX*○]{{2,3}}(?![*A-Za-z\d])|\*(?=[,。;)\s先女医]))")
+_NEVER = frozenset(
+    "于向从由来和应经有都要同当对会能如并可则及与为被让使给在是没过到去上下前内外中大小多少"
+)
+_OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
+_AFTER_OLD = re.compile(
+    r"[^\u4e00-\u9fff]|$|[说来找去打在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士"
+)
+_NOT_OLD = split_words(
+    "小时 小于 小米 小麦 小满 小白 小包 小单 小安 小便 小常 小年 老年 老师 老公 "
+    "老家 老板 老班 老乡 小项 小管 小应 小计 小结 小方 小水 小车 小关 小叶 小高 "
+    "小平 老化 小能 小支 阿胶 阿是 老友 小丛 小束 小牛 小花 老干 小汗 小青 老宁 "
+    "小柴 小金 小蓟 小茴 小伍 小木 小银 老姜 小通 小段 小池 小班 小洞 小区 小苏 "
+    "小苗 小卫 小山 小石 小左 小成"
+)
+_MASKED = re.compile(
+    rf"{HAN}{{1,3}}(?:某{{1,3}}(?![些种个人处时日年月位地])|×{{1,3}}|[xX*○]{{2,3}}(?![*A-Za-z\d])|\*(?=[,。;)\s先女医]))"
+)
 _DOTTED = re.compile(rf"(?<![A-Za-z\d]){HAN}{{1,9}}(?:{DOT}{HAN}{{1,10}}){{1,3}}")
 _EPONYM = re.compile(r"(?:综合征|症候群|病|征|氏|现象|试验|反射|手术|线|三角|法|式|分级|分型|评分)")
 _SURNAMED = re.compile(r"(?<![同百])(?<!(?<!免)贵)姓(?!名|氏|别|甚|什|啥)(?=[\u4e00-\u9fff])")
@@ -45,7 +56,9 @@ def find_titled(text: str) -> Iterator[PhiSpan]:
     """Before a title: 张 in 张先生, 何晓光 in 何晓光主任, 万俟 in 万俟师傅, 仁青 in 仁青医生."""
     for match in TITLE.finditer(text):
         end = match.start() - (text[match.start() - 1 : match.start()] == " ")
-        start = next((end - n for n in (4, 3, 2, 1) if _before_title(text, end - n, end, match[0])), None)
+        start = next(
+            (end - n for n in (4, 3, 2, 1) if _before_title(text, end - n, end, match[0])), None
+        )
         if start is not None:
             yield name_span(start, end, 0.85)
     for match in re.finditer(rf"(?P<v>{HAN}{{1,2}}) ?(?:MD|Dr)(?![A-Za-z])", text):
@@ -69,8 +82,14 @@ def _before_title(text: str, start: int, end: int, title: str) -> bool:
     blocked = name in lexicon.words or lexicon.starts_word(name, 0) or TITLE.search(name)
     unsure = surname == 1 and ambiguous(name[0]) and title in GENERIC
     odd = re.search(r"[主经副管接]", name) and surname == 1
-    clear = len(name) > 2 and not ambiguous(name[0]) and text[max(0, start - 1) : start + 1] not in lexicon.words
-    return (clear or bool(_BEFORE.search(text[max(0, start - 1) : start]))) and not (blocked or unsure or odd)
+    clear = (
+        len(name) > 2
+        and not ambiguous(name[0])
+        and text[max(0, start - 1) : start + 1] not in lexicon.words
+    )
+    return (clear or bool(_BEFORE.search(text[max(0, start - 1) : start]))) and not (
+        blocked or unsure or odd
+    )
 
 
 def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
@@ -93,9 +112,13 @@ def find_addressed(text: str) -> Iterator[PhiSpan]:
         start = match.end()
         end = start + surname_length(text, start)
         before = text[max(0, match.start() - 1) : match.start()]
-        if start == end or not _AFTER_OLD.match(text, end) or text[match.start() : end] in words | _NOT_OLD:
+        if start == end or not _AFTER_OLD.match(text, end):
             continue
-        if (re.match(HAN, before) and before + match[0] in words) or (match[0] == "阿" and re.match(HAN, before)):
+        if text[match.start() : end] in words | _NOT_OLD and before not in tuple("师士工安友"):
+            continue
+        if (re.match(HAN, before) and before + match[0] in words) or (
+            match[0] == "阿" and re.match(HAN, before)
+        ):
             continue
         yield name_span(start, end, 0.7)
     for match in _SURNAMED.finditer(text):
@@ -123,8 +146,12 @@ def find_marked(text: str) -> Iterator[PhiSpan]:
             yield name_span(match.start() + (role.end() if role else 0), match.end(), 0.85)
 
 
-_WHOLE_LINE = re.compile(rf"(?m)^[ \t|]{{0,20}}(?P<v>{HAN}{{2,4}}|{HAN}(?: {{1,3}}{HAN}){{1,3}})[ \t]{{0,6}}(?:(?:19|20)\d\d[年./-][\d年月日./-]{{3,8}})?[ \t\r]{{0,6}}$")
-_ON_BED = re.compile(rf"(?m)(?:^|[;。 ])[ \t|]{{0,4}}(?:(?:加)?\d{{1,3}}[床号]?|\d{{1,2}}-\d{{1,2}}床?|加\d{{1,2}}|[ABCDEFG]\d{{1,2}})[ \t]{{1,4}}(?P<v>{HAN}{{2,4}})(?=[ \t,(:]|$)|\d{{1,3}}床(?P<w>{HAN}{{2,3}})(?=[ ,(:]|$)")
+_WHOLE_LINE = re.compile(
+    rf"(?m)^[ \t|]{{0,20}}(?P<v>{HAN}{{2,4}}|{HAN}(?: {{1,3}}{HAN}){{1,3}})[ \t]{{0,6}}(?:(?:19|20)\d\d[年./-][\d年月日./-]{{3,8}})?[ \t\r]{{0,6}}$"
+)
+_ON_BED = re.compile(
+    rf"(?m)(?:^|[;。 ])[ \t|]{{0,4}}(?:(?:加)?\d{{1,3}}[床号]?|\d{{1,2}}-\d{{1,2}}床?|加\d{{1,2}}|[ABCDEFG]\d{{1,2}})[ \t]{{1,4}}(?P<v>{HAN}{{2,4}})(?=[ \t,(:]|$)|\d{{1,3}}床(?P<w>{HAN}{{2,3}})(?=[ ,(:]|$)"
+)
 _CELL = re.compile(rf"\|[ \t]{{0,3}}(?P<v>{HAN}{{2,4}})[ \t]{{0,3}}(?=\|)")
 _ALONE = re.compile(rf"(?<=[,。:;(! ?])(?P<v>{HAN}{{3}}|{HAN}{{4}})(?=[,。;)! \n]|$)")
 
@@ -159,34 +186,6 @@ def _listed(word: str, *, signed: bool, certain: bool) -> bool:
     return signed or not lexicon.starts_word(word, 0)
 
 
-# --- romanised ----------------------------------------------------------------------------------
-
-_SYLLABLE = r"(?:[zcs]h?|[bpmfdtnlgkhjqxrywv])?(?:iang|iong|uang|ang|eng|ing|ong|ian|iao|uan|uai|an|en|in|un|ai|ei|ao|ou|ia|ie|iu|ua|uo|ui|ue|ve|er|a|o|e|i|u|v)"
-_PINYIN = re.compile(rf"(?:{_SYLLABLE}){{1,3}}", re.IGNORECASE)
-_PAIR = re.compile(r"(?<![A-Za-z\d@./_-])(?P<a>[A-Z][a-z]{1,8}|[A-Z]{2,8}),? {1,2}(?P<b>[A-Z][a-z]{1,14}|[A-Z]{2,14}|[A-Z][a-z]{1,6}[- ][A-Z]?[a-z]{1,6})(?![A-Za-z\d@_-])")
-_SURNAMES = frozenset(
-    "zhang wang li liu chen yang huang zhao wu zhou xu sun ma zhu hu guo he lin gao luo zheng liang xie song tang deng han feng cao peng zeng xiao tian dong pan yuan cai jiang yu du ye cheng wei su lv lu ding ren yao shen zhong cui tan"
-    " fan liao shi jin jia xia fu fang zou xiong bai meng qin qiu hou yin xue yan duan lei long tao mao hao gu gong shao wan qian dai mo kong xiang chang kang yi qiao lai wen niu ge xing an qi zhuang lan ouyang sima shangguan zhuge situ"
-    " huangfu murong dongfang chan cheung wong lee lam leung ng kwok yip tsang chow ho lau tse".split()
-)
-_IN_BRACKETS = re.compile(rf"(?<={HAN}) ?\((?P<v>[A-Z][A-Za-z]{{1,14}}(?:,? [A-Z][a-z]{{1,14}}){{1,3}})\)")
-_GLOSS = re.compile(rf"[ \t]?\((?P<v>{HAN}{{2,4}}|{HAN}(?: {{1,3}}{HAN}){{1,3}})\)")
-
-
-def find_pinyin(text: str) -> Iterator[PhiSpan]:
-    """Romanised names, and the Chinese one in brackets behind: Li Guangyao(黎光耀)."""
-    for match in _PAIR.finditer(text):
-        a, b = match["a"].lower(), re.sub(r"[- ]", "", match["b"].lower())
-        if any(first in _SURNAMES and _PINYIN.fullmatch(second) for first, second in ((a, b), (b, a))):
-            yield name_span(*match.span(), 0.8)
-            gloss = _GLOSS.match(text, match.end())
-            if gloss and surname_length(text, gloss.start("v")):
-                yield name_span(gloss.start("v"), gloss.end("v"), 0.85)
-    for match in _IN_BRACKETS.finditer(text):
-        if any(surname_length(text, match.start() - n) for n in (2, 3)):
-            yield name_span(match.start("v"), match.end("v"), 0.6)
-
-
 # --- the same name again ------------------------------------------------------------------------
 
 
@@ -204,9 +203,15 @@ def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
         given = name[surname_length(name, 0) :]
         if not lexicon.plain(name):
             wanted[name] = None
-        if len(given) == 2 and len(name) > 2 and not lexicon.plain(given) and not re.search(DOT, name):
+        if (
+            len(given) == 2
+            and len(name) > 2
+            and not lexicon.plain(given)
+            and not lexicon.plain(name)
+            and not re.search(DOT, name)
+        ):
             wanted[given] = None
-        wanted.update({part: None for part in re.split(DOT, name) if len(part) > 2})
+        wanted.update({part: None for part in re.split(DOT, name) if 2 < len(part) < len(name)})
     for name in wanted:
         at = text.find(name)
         while at >= 0:

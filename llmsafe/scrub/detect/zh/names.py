@@ -32,15 +32,31 @@ from llmsafe.scrub.detect.zh.reading import (
 from llmsafe.scrub.detect.zh.roles import KIN, NAMED, PERSON, ROLE, TITLE
 
 _COLON = r"[ \t]{0,4}(?:\([^()\n]{0,12}\))?[ \t]{0,3}[:|=】\]][ \t|_]{0,5}"
-_LABEL_NAMED = re.compile(rf"{NAMED}(?P<colon>{_COLON})?(?:[ \t]{{1,4}}|(?<=[:|= _】\]])|(?=[A-Z]{{2}})|(?={HAN}{{2,4}}(?!{HAN})))")
-_ASKED = re.compile(r"(?:叫什么(?:名字)?|贵姓|姓名|怎么称呼)[?？。]?[ \t]{0,3}\n?[^\n:]{0,6}:[ \t]{0,2}(?:我叫|叫)?(?!姓)(?=[\u4e00-\u9fff]{2,4}[。,!\n])")
-_LABEL_PERSON = re.compile(rf"(?<!{HAN}){PERSON}{_COLON}(?:[老小](?!{HAN}{{2}}))?|(?<={HAN})(?:签[名字]?|[医]?[师生]|护士|者|人){_COLON}")
-_ITEM = re.compile(r"[ \t]{0,3}(?:\([^()\n]{0,12}\))?[ \t]{0,2}(?:[、,;/]|及|和)[ \t]{0,3}(?:进修医生|进修医师|研究生|规培(?:医师|生)?|实习生|住院医师|主治医师|护士)?")
+_LABEL_NAMED = re.compile(
+    rf"{NAMED}(?P<colon>{_COLON})?(?:[ \t]{{1,4}}|(?<=[:|= _】\]])|(?=[A-Z]{{2}})|(?={HAN}{{2,4}}(?!{HAN})))"
+)
+_ASKED = re.compile(
+    r"(?:叫什么(?:名字)?|贵姓|姓名|怎么称呼)[?？。]?[ \t]{0,3}\n?[^\n:]{0,6}:[ \t]{0,2}(?:我叫|叫)?(?!姓)(?=[\u4e00-\u9fff]{2,4}[。,!\n])"
+)
+_LABEL_PERSON = re.compile(
+    rf"(?<!{HAN}){PERSON}{_COLON}(?:[老小](?!{HAN}{{2}}))?|(?<={HAN})(?:签[名字]?|[医]?[师生]|护士|者|人){_COLON}"
+)
+_ITEM = re.compile(
+    r"[ \t]{0,3}(?:\([^()\n]{0,12}\))?[ \t]{0,2}(?:[、,;/]|及|和)[ \t]{0,3}(?:进修医生|进修医师|研究生|规培(?:医师|生)?|实习生|住院医师|主治医师|护士)?"
+)
 _LABEL_ROLE = re.compile(rf"(?:{KIN}|{ROLE})(?P<gap>[ \t]{{1,3}}|[(-](?={HAN})|(?={HAN}))")
-_ANY_LABEL = re.compile(rf"(?<!{HAN}){HAN}{{0,7}}[员人者师生士长签字告核记录作刀助诊方报办送接收检][:】 \t][: \t]{{0,3}}")
-_IN_FRONT = re.compile(r"[ ]?\((?=\+?\d{5}|[A-Z]{0,3}-?\d{5}|[父母夫妻子女兄弟姐妹儿媳孙]{1,2}[,)]|工号|证件|身份证|电话|手机|户名|ID)")
-_DEPARTMENT = re.compile(rf"(?:[内外]科|科|中心|病区|麻醉|放疗|影像|病理|药剂|随|和|与|护士长)(?={HAN}{{3}}(?:[、,;。)\s]|[主副住]))")
-_READ_OUT = re.compile(rf"(?:诊断|复诊|检验科|科)[:]?[ \t]{{0,2}}(?P<v>{HAN})(?=[ \t]{{1,4}}(?:复诊|复核|审核|→|->|(?:19|20)\d\d)|[ \t]{{1,4}}→)")
+_ANY_LABEL = re.compile(
+    rf"(?<!{HAN}){HAN}{{0,7}}[员人者师生士长签字告核记录作刀助诊方报办送接收检][:】 \t][: \t]{{0,3}}"
+)
+_IN_FRONT = re.compile(
+    r"[ ]?\((?=\+?\d{5}|[A-Z]{0,3}-?\d{5}|[父母夫妻子女兄弟姐妹儿媳孙]{1,2}[,)]|工号|证件|身份证|电话|手机|户名|ID)"
+)
+_DEPARTMENT = re.compile(
+    rf"(?:[内外]科|科|中心|病区|麻醉|放疗|影像|病理|药剂|随|和|与|护士长)(?={HAN}{{3}}(?:[、,;。)\s]|[主副住]))"
+)
+_READ_OUT = re.compile(
+    rf"(?:诊断|复诊|检验科|科)[:]?[ \t]{{0,2}}(?P<v>{HAN})(?=[ \t]{{1,4}}(?:复诊|复核|审核|→|->|(?:19|20)\d\d)|[ \t]{{1,4}}→)"
+)
 
 
 def _latin(text: str, start: int) -> int | None:
@@ -52,7 +68,9 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
     """Behind 姓名: anything that can be a name; behind 家属:, 术者:, 签名: what looks like one."""
     for match in _LABEL_NAMED.finditer(text):
         start, colon = match.end(), match["colon"] is not None
-        end = _latin(text, start) or marked_name(text, start) or spaced_name(text, start, broken=True)
+        end = (
+            _latin(text, start) or marked_name(text, start) or spaced_name(text, start, broken=True)
+        )
         end = end or (closed_name(text, start) if colon else None) or open_name(text, start)
         if end is not None and not stop(text[start:end]):
             yield name_span(start, end, 0.97 if colon else 0.8)
@@ -92,7 +110,13 @@ def _stands(text: str, start: int, end: int) -> bool:
     if start < 0 or not _whole(text, start, end):
         return False
     word, lexicon = text[start:end], chinese()
-    return not (ambiguous(word[0]) or stop(word) or TITLE.search(word) or lexicon.plain(word) or lexicon.starts_word(word, 0))
+    return not (
+        ambiguous(word[0])
+        or stop(word)
+        or TITLE.search(word)
+        or lexicon.plain(word)
+        or lexicon.starts_word(word, 0)
+    )
 
 
 def _listed(text: str, start: int) -> Iterator[PhiSpan]:
@@ -113,13 +137,20 @@ def _person(text: str, start: int) -> int | None:
     """The end of a person behind a label and a colon."""
     if (end := _latin(text, start)) is not None:
         word = text[start:end]
-        return end if re.match(r"[A-Z][a-z]|[A-Z]+,? [A-Z]", word) and not re.fullmatch(r"(?:[A-Z]{2,4} ?){1,2}", word) else None
+        return (
+            end
+            if re.match(r"[A-Z][a-z]|[A-Z]+,? [A-Z]", word)
+            and not re.fullmatch(r"(?:[A-Z]{2,4} ?){1,2}", word)
+            else None
+        )
     if (end := marked_name(text, start) or spaced_name(text, start)) is not None:
         return end
     surname = surname_length(text, start)
     lone = start + surname
     if surname and (ends_here(text, lone) or TITLE.match(text, lone)):
-        spoken = surname == 1 and ambiguous(text[start]) and text[lone : lone + 1] in (",", "!", "。")
+        spoken = (
+            surname == 1 and ambiguous(text[start]) and text[lone : lone + 1] in (",", "!", "。")
+        )
         return None if spoken else lone
     end = closed_name(text, start) or open_name(text, start) or foreign_run(text, start)
     return end if end is not None and _plausible(text, start, end, surname) else None
@@ -131,15 +162,31 @@ def _plausible(text: str, start: int, end: int, surname: int) -> bool:
     if stop(word):
         return False
     if surname:
-        return not (lexicon.plain(word) and (len(word) > 3 or not re.match(r"\s?\(|\s|[,、]|$", text[end : end + 2])))
+        return not (
+            lexicon.plain(word)
+            and (len(word) > 3 or not re.match(r"\s?\(|\s|[,、]|$", text[end : end + 2]))
+        )
     known = word in lexicon.other_names or word in lexicon.nicknames
-    return known or (len(word) > 1 and not lexicon.starts_word(text, start) and all(c in lexicon.foreign for c in word))
+    known = known or (
+        len(word) == 3
+        and all(c in lexicon.given for c in word)
+        and not lexicon.starts_word(text, start)
+    )
+    return known or (
+        len(word) > 2
+        and not lexicon.starts_word(text, start)
+        and all(c in lexicon.foreign for c in word)
+    )
 
 
 # --- roles --------------------------------------------------------------------------------------
 
-_TELLS = re.compile(r"[ \t]{0,2}[,(、 \t]?[ \t]{0,2}(?:[男女](?![友孩儿])|\(?\+?\d{3}|\([^()\n]{0,20}\d{5}|\d{1,3}岁)")
-_FOREIGN_ROLE = re.compile(rf"(?:{KIN}|{ROLE}|[Ww]ife|[Hh]usband|[Mm]other|[Ff]ather|[Ss]on|[Dd]aughter|[Rr]oom-?mate)[ \t]{{0,2}}(?P<v>[A-Z][a-z]{{1,15}}(?: [A-Z][a-z]{{1,15}}){{0,2}})(?![A-Za-z\d-])")
+_TELLS = re.compile(
+    r"[ \t]{0,2}[,(、 \t]?[ \t]{0,2}(?:[男女](?![友孩儿])|\(?\+?\d{3}|\([^()\n]{0,20}\d{5}|\d{1,3}岁)"
+)
+_FOREIGN_ROLE = re.compile(
+    rf"(?:{KIN}|{ROLE}|[Ww]ife|[Hh]usband|[Mm]other|[Ff]ather|[Ss]on|[Dd]aughter|[Rr]oom-?mate)[ \t]{{0,2}}(?P<v>[A-Z][a-z]{{1,15}}(?: [A-Z][a-z]{{1,15}}){{0,2}})(?![A-Za-z\d-])"
+)
 _NEW_NAME = re.compile(rf"(?P<v>{HAN}{{2,4}})之[女子妻夫母父](?!宫)")
 
 
@@ -152,14 +199,23 @@ def find_roles(text: str) -> Iterator[PhiSpan]:
     for match in _FOREIGN_ROLE.finditer(text):
         yield name_span(match.start("v"), match.end("v"), 0.7)
     for match in _NEW_NAME.finditer(text):
-        start = next((s for s in range(match.start("v"), match.end("v") - 1) if _whole(text, s, match.end("v"))), None)
+        start = next(
+            (
+                s
+                for s in range(match.start("v"), match.end("v") - 1)
+                if _whole(text, s, match.end("v"))
+            ),
+            None,
+        )
         if start is not None:
             yield name_span(start, match.end("v"), 0.8)
 
 
 def _behind_role(text: str, match: re.Match[str]) -> int | None:
     start, lexicon, gap = match.end(), chinese(), match["gap"]
-    if TITLE.match(text, start) or (_LABEL_ROLE.match(text, start) and not surname_length(text, start)):
+    if TITLE.match(text, start) or (
+        _LABEL_ROLE.match(text, start) and not surname_length(text, start)
+    ):
         return None
     if end := marked_name(text, start) or spaced_name(text, start):
         return end
@@ -184,7 +240,9 @@ def _surname_alone(text: str, start: int, gap: str) -> int | None:
     end = start + surname
     if not surname or (surname == 1 and ambiguous(text[start])):
         return None
-    if (gap in ("", " ", "  ") and ends_here(text, end)) or re.match(r"[已予示查]", text[end : end + 1]):
+    if (gap in ("", " ", "  ") and ends_here(text, end)) or re.match(
+        r"[已予示查]", text[end : end + 1]
+    ):
         return end
     return None
 
@@ -195,9 +253,17 @@ def _given_alone(text: str, start: int) -> int | None:
     doubled = len(pair) == 2 and pair[0] == pair[1] and pair[0] in lexicon.given
     known = pair in lexicon.given_names or pair in lexicon.nicknames or doubled
     known = known or (len(pair) == 2 and all(c in lexicon.given for c in pair))
-    if not known or pair[0] in "老小" or lexicon.plain(pair) or lexicon.starts_word(text, start) or _LABEL_ROLE.match(text, start):
+    if (
+        not known
+        or pair[0] in "老小"
+        or lexicon.plain(pair)
+        or lexicon.starts_word(text, start)
+        or _LABEL_ROLE.match(text, start)
+    ):
         return None
-    follows = ends_here(text, start + 2) or re.match(r"[说称诉来手电陪在的签打]", text[start + 2 : start + 3])
+    follows = ends_here(text, start + 2) or re.match(
+        r"[说称诉来手电陪在的签打]", text[start + 2 : start + 3]
+    )
     return start + 2 if follows else None
 
 
@@ -205,7 +271,7 @@ def _whole(text: str, start: int, end: int) -> bool:
     """Whether ``text[start:end]`` is a surname with one or two characters of a given name."""
     surname = surname_length(text, start)
     given = text[start + surname : end]
-    return bool(surname) and 1 <= len(given) <= 2 and all(c in chinese().given for c in given)
+    return bool(surname) and 1 <= len(given) <= 2 and all(c in chinese().parts for c in given)
 
 
 # --- sex and age --------------------------------------------------------------------------------
@@ -228,7 +294,9 @@ def find_described(text: str) -> Iterator[PhiSpan]:
             role = _ROLE_HEAD.match(run)
             if role:
                 run, start = run[role.end() :], start + role.end()
-            score = _described(text, start, run, role=role is not None, age=match["age"] is not None)
+            score = _described(
+                text, start, run, role=role is not None, age=match["age"] is not None
+            )
             if score:
                 yield name_span(start, start + len(run), score)
                 break
@@ -260,7 +328,11 @@ def _described(text: str, start: int, run: str, *, role: bool, age: bool) -> flo
     if not surname:
         foreign = len(compact) > 1 and all(c in lexicon.foreign for c in compact)
         return 0.7 if foreign and (role or head) and not age and not lexicon.plain(compact) else 0.0
-    if len(given) > 2 or (not given and not (head and not age)) or (age and lexicon.starts_word(compact, 0) and not role):
+    if (
+        len(given) > 2
+        or (not given and not (head and not age))
+        or (age and lexicon.starts_word(compact, 0) and not role)
+    ):
         return 0.0
     if compact in lexicon.words and not (role or head):
         return 0.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.zh.lexicon import chinese
+from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
 
 HAN = r"[\u3400-\u4dbf\u4e00-\u9fff〇]"
 DOT = r"[·・•‧∙⋅]"
@@ -33,13 +33,20 @@ _NEXT = re.compile(
 _TITLE = re.compile(
     r"先生|女士|小姐|阿姨|老师|医生|医师|护士|主任|大夫|师傅|教授|警官|奶奶|爷爷|大爷|大妈|大姐|大哥|某"
 )
-_STOP = frozenset(
-    ("正楷", "不详", "不詳", "未知", "同前", "同上", "同意", "本人", "无", "無", "患者", "家属", "家屬", "待定", "未填", "男", "女", "医生", "医师", "護士", "护士", "签名", "签字", "日期", "电话", "主任", "如上",
-     "如下", "见下", "见上", "详见", "空缺", "保密", "匿名", "拒绝", "未签", "代签", "不明", "无名", "无名氏", "已签", "已知", "知情", "性别", "年龄", "姓名", "床号", "科室", "父亲", "母亲", "父母", "子女", "丈夫", "妻子",
-     "儿子", "女儿", "配偶", "本院", "外院", "我院", "手术", "麻醉医", "主刀", "助手", "记录", "系统", "自动", "全麻", "局麻", "腰麻", "夫妻", "父子", "父女", "母子", "母女", "关系", "之子", "之女")
-)  # fmt: skip
-_BAD_GIVEN = frozenset("先的了是在有和与及或者因为并将等被给从由对向按经予未无不很较已曾又也都约各其此该本每这那你我他她它您们吗呢吧啊哦嗯谁哪什么病症痛疼炎癌瘤术药片院科医诊疗查检患岁床号码日年分您")
-_AMBIGUOUS_FIRST = frozenset("于向从由来关和应经全有都要别同当原后对常管能会如若并且可则及与为被把让使给在是有没过到去上下左右前内外中大小高低多少正反双单平安方包常解伸曲明")
+_STOP = split_words(
+    "正楷 不详 不詳 未知 同前 同上 同意 本人 无 無 患者 家属 家屬 待定 未填 男 "
+    "女 医生 医师 護士 护士 签名 签字 日期 电话 主任 如上 如下 见下 见上 详见 "
+    "空缺 保密 匿名 拒绝 未签 代签 不明 无名 无名氏 已签 已知 知情 性别 年龄 姓名 "
+    "床号 科室 父亲 母亲 父母 子女 丈夫 妻子 儿子 女儿 配偶 本院 外院 我院 手术 "
+    "麻醉医 主刀 助手 记录 系统 自动 全麻 局麻 腰麻 夫妻 父子 父女 母子 母女 关系 "
+    "之子 之女"
+)
+_BAD_GIVEN = frozenset(
+    "先的了是在有和与及或者因为并将等被给从由对向按经予未无不很较已曾又也都约各其此该本每这那你我他她它您们吗呢吧啊哦嗯谁哪什么病症痛疼炎癌瘤术药片院科医诊疗查检患岁床号码日年分您"
+)
+_AMBIGUOUS_FIRST = frozenset(
+    "于向从由来关和应经全有都要别同当原后对常管能会如若并且可则及与为被把让使给在是有没过到去上下左右前内外中大小高低多少正反双单平安方包常解伸曲明"
+)
 
 
 def name_span(start: int, end: int, score: float) -> PhiSpan:
@@ -49,7 +56,9 @@ def name_span(start: int, end: int, score: float) -> PhiSpan:
 
 def stop(word: str) -> bool:
     """Whether what stands behind a label says that there is no name."""
-    return word in _STOP or any(word.startswith(w) for w in ("不", "未", "无", "無", "同", "见", "待", "拒"))
+    return word in _STOP or any(
+        word.startswith(w) for w in ("不", "未", "无", "無", "同", "见", "待", "拒")
+    )
 
 
 def surname_length(text: str, start: int) -> int:
@@ -70,7 +79,9 @@ def marked_name(text: str, start: int) -> int | None:
     if match := _DOTTED.match(text, start):
         return match.end()
     match = _MASKED.match(text, start)
-    if match and surname_length(text, start) and match[0][-1] != "某" or match and re.search("某", match[0]):
+    if (match and surname_length(text, start) and match[0][-1] != "某") or (
+        match and re.search("某", match[0])
+    ):
         assert match is not None
         length = len(re.split(MASK, match[0])[0])
         if length <= max(1, surname_length(text, start)):
@@ -105,8 +116,12 @@ def closed_name(text: str, start: int) -> int | None:
         return None
     run = match[0]
     longest = 4 if surname_length(text, start) else 6
-    if len(run) <= longest and (surname_length(text, start) or all(c in chinese().foreign for c in run) or len(run) < 4):
-        bad = any(c in "的了吗呢吧啊哦嗯谁哪你我他她它们您很太么" for c in run) or len(run) > 3 and any(c in _BAD_GIVEN for c in run[1:])
+    if len(run) <= longest and (
+        surname_length(text, start) or all(c in chinese().foreign for c in run) or len(run) < 4
+    ):
+        bad = any(c in "的了吗呢吧啊哦嗯谁哪你我他她它们您很太么" for c in run) or (
+            len(run) > 3 and any(c in _BAD_GIVEN for c in run[1:])
+        )
         return None if bad or (len(run) > 1 and run[1:] in _BAD_GIVEN) else match.end()
     return None
 
@@ -123,7 +138,9 @@ def open_name(text: str, start: int) -> int | None:
     for length in (2, 1):
         piece = text[given : given + length]
         end = given + length
-        if len(piece) < length or not all(c in lexicon.given and c not in _BAD_GIVEN for c in piece):
+        if len(piece) < length or not all(
+            c in lexicon.parts and c not in _BAD_GIVEN for c in piece
+        ):
             continue
         if text[start:end] in lexicon.words:
             continue
@@ -158,7 +175,12 @@ def foreign_run(text: str, start: int, least: int = 2) -> int | None:
     run = text[start:end]
     if run in lexicon.other_names:
         return end
-    if end - start < least or run[0] in "老小" or lexicon.starts_word(text, start) or run in lexicon.telling:
+    if (
+        end - start < least
+        or run[0] in "老小"
+        or lexicon.starts_word(text, start)
+        or run in lexicon.telling
+    ):
         return None
     return end if ends_here(text, end) or _NEXT.match(text, end) else None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from llmsafe.scrub.detect.zh.lexicon import split_words
 from llmsafe.scrub.detect.zh.reading import HAN
 
 
@@ -18,7 +19,7 @@ def alternatives(words: str) -> str:
 
 
 # Behind these only a name can stand, whatever the word: 姓名:金属.
-NAMED = rf"(?:(?:患者|病人|病患|患儿|母亲|父亲|家属|申请人|参保人|产妇|孕妇|受试者|受检者|被检者|监护人|联系人|护照|英文|中文)?(?:姓[ \t]{{0,4}}名(?!缩写)(?:正楷|拼音)?|名字|英文名|曾用名|别名)|姓名缩写|正楷|(?<![A-Za-z])(?:Patient )?Name)(?:/[A-Za-z ]{{1,16}}|/姓名|\([A-Za-z ]{{1,16}}\))?"
+NAMED = r"(?:(?:患者|病人|病患|患儿|母亲|父亲|家属|申请人|参保人|产妇|孕妇|受试者|受检者|被检者|监护人|联系人|护照|英文|中文)?(?:姓[ \t]{0,4}名(?!缩写)(?:正楷|拼音)?|名字|英文名|曾用名|别名)|姓名缩写|正楷|(?<![A-Za-z])(?:Patient )?Name)(?:/[A-Za-z ]{1,16}|/姓名|\([A-Za-z ]{1,16}\))?"
 # Behind these and a colon a person is expected, but a plain word may stand there too.
 PERSON = (
     r"(?:"
@@ -51,6 +52,7 @@ TITLE = re.compile(
     )
 )
 # Titles that stand without a name as often as with one.
-GENERIC = frozenset(
-    "医生 医师 护士 家属 老师 主任 主治 大夫 同志 同学 妈妈 爸爸 奶奶 爷爷 姨 姐 哥 叔 伯 爷 奶 工 总 护士长 阿姨 教授 院长 技师 药师 婶 嫂".split()
+GENERIC = split_words(
+    "医生 医师 护士 家属 老师 主任 主治 大夫 同志 同学 妈妈 爸爸 奶奶 爷爷 姨 姐 "
+    "哥 叔 伯 爷 奶 工 总 护士长 阿姨 教授 院长 技师 药师 婶 嫂"
 )

@@ -21,11 +21,14 @@ _DIGITS = "〇一二三四五六七八九"
 _HAN_YEAR = str.maketrans("〇○零一二三四五六七八九", "000123456789")
 _DAY_ALONE = re.compile(r"(?P<d>3[01]|[12]\d|0?[1-9])[ \t]{0,2}[日号號]?")
 _MONTH_ALONE = re.compile(
-    r"(?P<m>1[0-2]|0?[1-9]|十[一二]?|[一二三四五六七八九])[ \t]{0,2}月(?P<part>[上中下]旬|[初底末中份])?"
+    r"(?P<m>1[0-2]|0?[1-9]|十[一二]?|[一二三四五六七八九])[ \t]{0,2}月"
+    r"(?P<part>[上中下]旬|[初底末中份])?"
 )
 _MONTH_DAY = re.compile(r"(?P<m>1[0-2]|0?[1-9])[/.](?P<d>3[01]|[12]\d|0?[1-9])")
 _FOUR = re.compile(r"(?P<m>\d\d)(?P<d>\d\d)")
-_YEAR_PART = re.compile(r"(?P<y>(?:19|20)\d\d)[ \t]{0,2}年(?P<part>[ \t]{0,2}[初底末中春夏秋冬][天季]?)")
+_YEAR_PART = re.compile(
+    r"(?P<y>(?:19|20)\d\d)[ \t]{0,2}年(?P<part>[ \t]{0,2}[初底末中春夏秋冬][天季]?)"
+)
 
 
 def read_chinese(text: str, shift: Shift) -> date | None:
@@ -125,7 +128,11 @@ def _written(match: re.Match[str], moved: date) -> str:
         "d": lambda old: like_number(old, moved.day, pad=pad),
     }
     text, base = match[0], match.start()
-    edits = [(name, match.span(name)) for name, value in match.groupdict().items() if value and name in new]
+    edits = [
+        (name, match.span(name))
+        for name, value in match.groupdict().items()
+        if value and name in new
+    ]
     for name, (start, end) in sorted(edits, key=lambda edit: -edit[1][0]):
         text = text[: start - base] + new[name](match[name]) + text[end - base :]
     return text
@@ -147,7 +154,11 @@ def han_numeral(number: int) -> str:
     """``二十一`` for 21; up to 199."""
     if number >= 100:
         rest = number % 100
-        return "一百" + ("" if not rest else ("零" if rest < 10 else "一" if rest < 20 else "") + han_numeral(rest))
+        return "一百" + (
+            ""
+            if not rest
+            else ("零" if rest < 10 else "一" if rest < 20 else "") + han_numeral(rest)
+        )
     tens, ones = divmod(number, 10)
     head = "" if not tens else "十" if tens == 1 else _DIGITS[tens] + "十"
     return head + (_DIGITS[ones] if ones or not tens else "")
@@ -160,8 +171,12 @@ def han_number(text: str) -> int:
     plain = text.replace("廿", "二十").replace("卅", "三十").replace("二十十", "二十")
     if "百" in plain:
         head, _, rest = plain.partition("百")
-        return 100 * han_number(head or "一") + (han_number(rest.lstrip("零〇")) if rest.lstrip("零〇") else 0)
+        return 100 * han_number(head or "一") + (
+            han_number(rest.lstrip("零〇")) if rest.lstrip("零〇") else 0
+        )
     if "十" in plain:
         head, _, rest = plain.partition("十")
-        return 10 * (int(head.translate(_HAN_YEAR)) if head else 1) + (int(rest.translate(_HAN_YEAR)) if rest else 0)
+        return 10 * (int(head.translate(_HAN_YEAR)) if head else 1) + (
+            int(rest.translate(_HAN_YEAR)) if rest else 0
+        )
     return int(plain.translate(_HAN_YEAR))

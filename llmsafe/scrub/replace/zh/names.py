@@ -114,7 +114,7 @@ def _family(key: Key, person: Person, family: str) -> str:
 
 def _given(key: Key, person: Person, given: str) -> str:
     lexicon = chinese()
-    if len(given) == 2 and given[0] == given[1] or given in lexicon.nicknames:
+    if (len(given) == 2 and given[0] == given[1]) or given in lexicon.nicknames:
         return _pick(key, person, "nick", "zh given", given, person.avoid)
     if len(given) > 2 or (given in lexicon.other_names):
         return _other(key, person, given)
@@ -126,8 +126,12 @@ def _given(key: Key, person: Person, given: str) -> str:
 def _other(key: Key, person: Person, name: str, whole: str = "") -> str:
     """A name of another people for one of its kind, which ``whole`` tells."""
     kind = whole or name
-    tibetan = any(part in kind for part in ("卓", "扎", "措", "仁", "桑", "央", "次", "旦", "丹", "吉"))
-    western = any(part in kind for part in ("约翰", "史密", "夫", "娃", "罗·", "德罗", "里奥", "安娜"))
+    tibetan = any(
+        part in kind for part in ("卓", "扎", "措", "仁", "桑", "央", "次", "旦", "丹", "吉")
+    )
+    western = any(
+        part in kind for part in ("约翰", "史密", "夫", "娃", "罗·", "德罗", "里奥", "安娜")
+    )
     listing = "western" if western else "tibetan" if tibetan else "foreign"
     return _pick(key, person, listing, "zh other", name, person.avoid)
 
@@ -165,7 +169,16 @@ def _spread(text: str, name: str, new: str) -> str:
 @cache
 def _traditional() -> dict[int, str]:
     pairs = sorted(read_words("zh/simplified.txt"))
-    kept = {"云": "雲", "丰": "豐", "志": "志", "后": "后", "台": "台", "松": "松", "谷": "谷", "余": "余"}
+    kept = {
+        "云": "雲",
+        "丰": "豐",
+        "志": "志",
+        "后": "后",
+        "台": "台",
+        "松": "松",
+        "谷": "谷",
+        "余": "余",
+    }
     return {**{ord(pair[1]): pair[0] for pair in pairs}, **{ord(k): v for k, v in kept.items()}}
 
 
@@ -185,24 +198,92 @@ def _sounds() -> dict[str, str]:
 
 _ABROAD = dict(
     pair.split(":")
-    for pair in "chan:chen wong:wang lee:li cheung:zhang lam:lin leung:liang lau:liu ng:wu chow:zhou"
-    " tsang:zeng yip:ye kwok:guo ho:he cheng:zheng tse:xie yeung:yang lin:lin tsai:cai hsu:xu hsieh:xie".split()
+    for pair in [
+        "chan:chen",
+        "wong:wang",
+        "lee:li",
+        "cheung:zhang",
+        "lam:lin",
+        "leung:liang",
+        "lau:liu",
+        "ng:wu",
+        "chow:zhou",
+        "tsang:zeng",
+        "yip:ye",
+        "kwok:guo",
+        "ho:he",
+        "cheng:zheng",
+        "tse:xie",
+        "yeung:yang",
+        "lin:lin",
+        "tsai:cai",
+        "hsu:xu",
+        "hsieh:xie",
+    ]
 )
 _COMMON: Sequence[tuple[str, str]] = tuple(
     zip(
         "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩邓冯曹彭曾肖袁蔡蒋余于杜叶程魏苏吕丁章董潘卢庄曲",
-        (
-            "wang li zhang liu chen yang huang zhao wu zhou xu sun ma zhu hu guo he lin gao luo zheng"
-            " liang xie song tang xu han deng feng cao peng zeng xiao yuan cai jiang yu yu du ye"
-            " cheng wei su lv ding zhang dong pan lu zhuang qu"
-        ).split(),
+        [
+            "wang",
+            "li",
+            "zhang",
+            "liu",
+            "chen",
+            "yang",
+            "huang",
+            "zhao",
+            "wu",
+            "zhou",
+            "xu",
+            "sun",
+            "ma",
+            "zhu",
+            "hu",
+            "guo",
+            "he",
+            "lin",
+            "gao",
+            "luo",
+            "zheng",
+            "liang",
+            "xie",
+            "song",
+            "tang",
+            "xu",
+            "han",
+            "deng",
+            "feng",
+            "cao",
+            "peng",
+            "zeng",
+            "xiao",
+            "yuan",
+            "cai",
+            "jiang",
+            "yu",
+            "yu",
+            "du",
+            "ye",
+            "cheng",
+            "wei",
+            "su",
+            "lv",
+            "ding",
+            "zhang",
+            "dong",
+            "pan",
+            "lu",
+            "zhuang",
+            "qu",
+        ],
         strict=True,
     )
 )
 
 
 def _romanised(key: Key, person: Person, text: str) -> str | None:
-    """``Shen Jingyi`` for ``Zhang Xiaomei``: surname and given name in the order of the original."""
+    """``Shen Jingyi`` for ``Zhang Xiaomei``, in the order of the original."""
     words = list(_LATIN.finditer(normalise(text).text))
     if not 1 <= len(words) <= 3 or any(len(word[0]) < 2 for word in words):
         return None
@@ -224,7 +305,12 @@ def _sound_of(key: Key, person: Person, family: str, given: str) -> tuple[str, s
     whole = next((name for name in sorted(meant, key=len, reverse=True) if split_name(name)[1]), "")
     if whole:
         new = split_name(_whole(key, person, whole))
-        spoken = dict(pair for part in ("1", "2") for sex in ("fe", "") for pair in _listing(f"{sex}male{part}"))
+        spoken = dict(
+            pair
+            for part in ("1", "2")
+            for sex in ("fe", "")
+            for pair in _listing(f"{sex}male{part}")
+        )
         if new[0] in _sounds() and new[1] in spoken:
             return _sounds()[new[0]], spoken[new[1]]
     families = dict(_listing("family"))

@@ -54,9 +54,13 @@ def _resident(person: Person, compact: str, stream: Iterator[int]) -> str | None
         return None
     old = len(compact) == 15
     born = _born("19" + compact[6:12] if old else compact[6:14])
-    moved = (move_day(born, person.shift) if born else None) or date(1950 + next(stream) % 50, 1, 15)
+    moved = (move_day(born, person.shift) if born else None) or date(
+        1950 + next(stream) % 50, 1, 15
+    )
     region = (compact[:2] if compact[:2] in PROVINCES else "11") + "0000"
-    order = 10 * (next(stream) % 100) + (int(compact[14 if old else 16]) % 2 + 2 * (next(stream) % 5))
+    order = 10 * (next(stream) % 100) + (
+        int(compact[14 if old else 16]) % 2 + 2 * (next(stream) % 5)
+    )
     if old:
         return f"{region}{moved:%y%m%d}{order:03d}"
     first = f"{region}{moved.year:04d}{moved:%m%d}{order:03d}"
@@ -84,7 +88,9 @@ def _telephone(plain: str, stream: Iterator[int]) -> str | None:
     if _FIXED.fullmatch(digits):
         area = _AREAS[next(stream) % len(_AREAS)]
         long = len(digits) == 12 or re.match(r"\D?\d{4}\D", main) is not None
-        head = f"0{3 + next(stream) % 6}{1 + next(stream) % 7}{_digits(1, stream)}" if long else area
+        head = (
+            f"0{3 + next(stream) % 6}{1 + next(stream) % 7}{_digits(1, stream)}" if long else area
+        )
         return fill(main, head + "1" + _digits(len(digits) - len(head) - 1, stream)) + extension
     if digits.startswith("0") and len(digits) == 9:  # Taiwan: no number begins with 1 either
         return fill(main, f"0{2 + next(stream) % 7}1{_digits(6, stream)}") + extension
@@ -110,7 +116,7 @@ def _plate(plain: str, stream: Iterator[int]) -> str:
 
 
 def _worded(plain: str, stream: Iterator[int]) -> str:
-    """军字第0428817号, 临人社工认字〔2023〕0618号: other digits, and 某 for what names the place."""
+    """军字第0428817号, 临人社工认字〔2023〕0618号: other digits, 某 for the place."""
     head, mark, rest = plain.partition("字")
     words = re.sub(r"[\u4e00-\u9fff]+", "某", head) + mark + rest if mark else plain
     spoken = re.sub(rf"[{_SPOKEN}〇幺]", lambda _: _SPOKEN[next(stream) % 10], words)
@@ -133,4 +139,6 @@ def is_full_width(text: str) -> bool:
 
 def full_width(text: str) -> str:
     """ASCII as full-width characters."""
-    return "".join("\u3000" if c == " " else chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text)
+    return "".join(
+        "\u3000" if c == " " else chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text
+    )

@@ -1,7 +1,7 @@
 """Stand-ins for Chinese places and institutions, level by level.
 
 The province stays (it is no identifier), every level below it has its own stand-in of the same
-unit: 昆明市盘龙区白龙路8号 becomes 青阳市云溪区光华路3号. One place written in two notes of a patient
+unit: 昆明市盘龙区白龙路8号 becomes 青阳市云溪区光华路3号. A place in two notes of a patient
 keeps its stand-in, and so does each level of it.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from llmsafe.scrub.detect.lexicon import read_json
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.zh.lexicon import chinese, simplified
 from llmsafe.scrub.keys import Key
@@ -17,7 +18,6 @@ from llmsafe.scrub.replace.numbers import number_stream
 from llmsafe.scrub.replace.person import Person
 from llmsafe.scrub.replace.zh.names import traditional
 from llmsafe.scrub.replace.zh.numbers import full_width, is_full_width
-from llmsafe.scrub.detect.lexicon import read_json
 
 _UNITS = (
     ("estate", r"(?:小区|花园|家园|公寓|大厦|广场|山庄|新城|[苑邨园城院])"),
@@ -28,7 +28,9 @@ _UNITS = (
     ("road", r"(?:大道|大街|胡同|公路|高速|[东南西北中一二三四五六七八九]?[路街道]|[巷弄里])"),
 )
 _LEVEL = re.compile(
-    rf"(?P<name>(?:(?![号栋幢座室楼])[\u4e00-\u9fff]){{1,8}}?)(?:{'|'.join(f'(?P<{kind}>{unit})' for kind, unit in _UNITS)})"
+    r"(?P<name>(?:(?![号栋幢座室楼])[\u4e00-\u9fff]){1,8}?)(?:"
+    + "|".join(f"(?P<{kind}>{unit})" for kind, unit in _UNITS)
+    + ")"
 )
 _HEAD = re.compile(
     r"(?:人民医院|中心医院|中医医?院|妇幼保健院|儿童医院|职业病防治院|附属医院|中心卫生院|卫生院|社区卫生服务中心|卫生服务站|医院|诊所|门诊部|保健院|防治[院所]|疗养院|康复院|疾控中心|体检中心|养老院|敬老院|护理院|老年公寓|福利院|长照中心"
@@ -74,9 +76,14 @@ def _leftover(key: Key, person: Person, text: str, *, alone: bool = False) -> st
             return first + "".join(str(next(stream) % 10) for _ in piece[1:])
         if piece.isascii():
             return "ABCDEFGH"[next(stream) % 8]
-        if re.fullmatch(r"[号栋幢座弄单元室户层楼期段门组队院社与和口桥東南西北中籍乡下一二三四五六七八九十]+", piece):
+        if re.fullmatch(
+            r"[号栋幢座弄单元室户层楼期段门组队院社与和口桥東南西北中籍乡下一二三四五六七八九十]+",
+            piece,
+        ):
             return piece
-        return _choice(key, person, "city_short" if alone or piece in chinese().cities else "estate", piece)
+        return _choice(
+            key, person, "city_short" if alone or piece in chinese().cities else "estate", piece
+        )
 
     return re.sub(r"\d+|[A-Za-z]|[\u4e00-\u9fff]+", change, text)
 
@@ -93,7 +100,18 @@ def chinese_institution(key: Key, person: Person, text: str) -> str | None:
 
 @cache
 def _province() -> re.Pattern[str]:
-    wide = ("新疆维吾尔自治区", "内蒙古自治区", "广西壮族自治区", "宁夏回族自治区", "西藏自治区", "新疆", "内蒙古", "广西", "宁夏", "西藏")
+    wide = (
+        "新疆维吾尔自治区",
+        "内蒙古自治区",
+        "广西壮族自治区",
+        "宁夏回族自治区",
+        "西藏自治区",
+        "新疆",
+        "内蒙古",
+        "广西",
+        "宁夏",
+        "西藏",
+    )
     municipal = ("北京", "上海", "天津", "重庆")
     names = [p for p in chinese().provinces if not p.startswith(municipal)]
     return re.compile("|".join(sorted({*names, *wide}, key=len, reverse=True)))

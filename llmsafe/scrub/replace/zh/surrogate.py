@@ -10,7 +10,6 @@ from llmsafe.scrub.replace.zh.numbers import chinese_number, full_width, is_full
 from llmsafe.scrub.replace.zh.places import chinese_institution, chinese_place
 
 
-
 def chinese_surrogate(key: Key, person: Person, category: str, text: str) -> str | None:
     """The stand-in for ``text``; ``None`` where the one for English text serves."""
     match category:
