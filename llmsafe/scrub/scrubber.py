@@ -48,14 +48,15 @@ class Scrubber:
             return Outcome(None, reason=f"scrubber: {type(error).__name__}")
 
     def _scrub(self, note: Note, identity: Identity | None) -> Outcome:
-        spoken = languages(note.text, self.settings.lang)
+        plain = _WRITTEN.sub(lambda match: " " * len(match[0]), note.text)
+        spoken = languages(plain, self.settings.lang)
         if not spoken:
             return Outcome(None, reason="language: no recogniser for what it is written in")
         key, settings = self.settings.key, self.settings
         sealed, forged = find_tokens(note, key)
         texts = dict.fromkeys(spoken, note.text)
         if len(spoken) > 1 and "en" in texts:
-            texts["en"] = english_part(note.text)
+            texts["en"] = english_part(plain)
         detected = {lang: self._detect(lang, text, identity) for lang, text in texts.items()}
         if len(detected) > 1:
             detected["en"] = beside_chinese(note.text, detected["en"], detected["zh"])
@@ -181,6 +182,8 @@ def beside_chinese(
     return kept
 
 
+# What an earlier scrub wrote says nothing about the language.
+_WRITTEN = re.compile(f"{TAG.pattern}|{LIKE_A_TOKEN.pattern}")
 _CHINESE = re.compile(r"[\u3001\u3002\u3400-\u9fff\uff08-\uff0c\uff1a\uff1b]")
 _WITH_YEAR = re.compile(r"(?:19|20)\d\d|民[國国]|[〇○零一二三四五六七八九]{4}年")
 

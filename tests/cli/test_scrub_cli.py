@@ -58,7 +58,9 @@ def test_json_alone_is_on_stdout(corpus: Path, tmp_path: Path) -> None:
 
 def test_quarantine_exits_with_three_after_writing(corpus: Path, tmp_path: Path) -> None:
     with corpus.open("a") as file:
-        file.write(json.dumps({"note_id": "z", "text": "患者王伟は昨日から胸が痛いと言う。"}) + "\n")
+        file.write(
+            json.dumps({"note_id": "z", "text": "王伟は胸が痛いと言う。"}) + "\n"
+        )
     result = CliRunner().invoke(APP, [str(corpus), str(tmp_path / "out"), "--lang", "auto"])
     assert isinstance(result.exception, EvidenceError)
     assert result.exception.exit_code == 3

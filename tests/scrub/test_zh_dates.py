@@ -87,13 +87,20 @@ def test_numerals_there_and_back() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("李奶奶（98岁）", "98"), ("男，101岁", "101"), ("属龙的，九十六岁", "九十六"), ("年龄：92", "92")],
+    [
+        ("李奶奶（98岁）", "98"),
+        ("男，101岁", "101"),
+        ("属龙的，九十六岁", "九十六"),
+        ("年龄：92", "92"),
+    ],
 )
 def test_an_age_over_89_is_found(text: str, value: str) -> None:
     view = normalise(text).text
     assert [view[s.start : s.end] for s in dates.find_ages(view)][:1] == [value]
 
 
-@pytest.mark.parametrize("clean", ["89岁", "患者父90后，体健", "SpO2 93%", "95分", "体重92kg", "98次/分"])
+@pytest.mark.parametrize(
+    "clean", ["89岁", "患者父90后，体健", "SpO2 93%", "95分", "体重92kg", "98次/分"]
+)
 def test_other_numbers_are_no_age(clean: str) -> None:
     assert not list(dates.find_ages(clean))

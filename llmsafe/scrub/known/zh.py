@@ -1,7 +1,8 @@
 """Known Chinese names in a note: no borders around them, gaps inside, surname and title.
 
-张三 is found in 患者张三诉, 张 三, over a line and as 張三; 张先生, 老张, 小张, 张某 and 张××
-are found for the surname of any known name. A given name of two characters counts alone unless it is a word.
+张三 is found in 患者张三诉, 张 三, over a line and as 張三. 张先生, 老张, 小张, 张某 and 张×× are
+found for the surname of any known name. A given name of two characters counts alone unless it is
+a word.
 """
 
 from __future__ import annotations

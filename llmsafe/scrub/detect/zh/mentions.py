@@ -99,10 +99,14 @@ def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
         after_role = re.match(r"[^\u4e00-\u9fff]|[刀老小母父]|$", before)
         if character in _NEVER or (title in GENERIC and not after_role):
             return False
+    return not _in_word(text, start, end)
+
+
+def _in_word(text: str, start: int, end: int) -> bool:
+    """Whether ``text[start:end]`` lies in an ordinary word that is longer."""
     words = chinese().words
-    inside = any(text[end - n : end] in words for n in range(2, 6) if end >= n)
-    across = any(text[start : end + n] in words for n in range(1, 4))
-    return not (inside or across)
+    around = ((a, b) for a in range(max(0, start - 4), start + 1) for b in range(end, end + 4))
+    return any(text[a:b] in words for a, b in around if b - a > end - start)
 
 
 def find_addressed(text: str) -> Iterator[PhiSpan]:
@@ -196,7 +200,9 @@ def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     """
     lexicon = chinese()
     wanted: dict[str, None] = {}
+    covered = bytearray(len(text))
     for span in found:
+        covered[span.start : span.end] = b"\1" * (span.end - span.start)
         name = re.sub(r"\s", "", text[span.start : span.end])
         if span.category != "NAME" or not re.fullmatch(rf"(?:{HAN}|{DOT}){{2,24}}", name):
             continue
@@ -215,6 +221,6 @@ def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     for name in wanted:
         at = text.find(name)
         while at >= 0:
-            if not any(s.start <= at < s.end for s in found):
+            if not covered[at]:
                 yield PhiSpan(at, at + len(name), "NAME", 0.6, "echo")
-            at = text.find(name, at + 1)
+            at = text.find(name, at + len(name))

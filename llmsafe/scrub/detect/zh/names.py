@@ -44,7 +44,7 @@ _LABEL_PERSON = re.compile(
 _ITEM = re.compile(
     r"[ \t]{0,3}(?:\([^()\n]{0,12}\))?[ \t]{0,2}(?:[、,;/]|及|和)[ \t]{0,3}(?:进修医生|进修医师|研究生|规培(?:医师|生)?|实习生|住院医师|主治医师|护士)?"
 )
-_LABEL_ROLE = re.compile(rf"(?:{KIN}|{ROLE})(?P<gap>[ \t]{{1,3}}|[(-](?={HAN})|(?={HAN}))")
+_LABEL_ROLE = re.compile(rf"(?:(?P<kin>{KIN})|{ROLE})(?P<gap>[ \t]{{1,3}}|[(-](?={HAN})|(?={HAN}))")
 _ANY_LABEL = re.compile(
     rf"(?<!{HAN}){HAN}{{0,7}}[员人者师生士长签字告核记录作刀助诊方报办送接收检][:】 \t][: \t]{{0,3}}"
 )
@@ -228,7 +228,9 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
     if end is None and not ambiguous(text[start : start + 1]) and _stands(text, start, start + 3):
         end = start + 3
     if end is None:
-        end = _surname_alone(text, start, gap) or _given_alone(text, start)
+        end = _surname_alone(text, start, gap) or _given_alone(
+            text, start, kin=match["kin"] is not None
+        )
     if end is not None and lexicon.plain(text[start:end]) and not _TELLS.match(text, end):
         return None
     return end
@@ -247,12 +249,12 @@ def _surname_alone(text: str, start: int, gap: str) -> int | None:
     return None
 
 
-def _given_alone(text: str, start: int) -> int | None:
+def _given_alone(text: str, start: int, *, kin: bool) -> int | None:
     """女儿佳蓉说, 女儿丽丽, 家属-宁宁: a given name of two characters or a pet name."""
     lexicon, pair = chinese(), text[start : start + 2]
     doubled = len(pair) == 2 and pair[0] == pair[1] and pair[0] in lexicon.given
     known = pair in lexicon.given_names or pair in lexicon.nicknames or doubled
-    known = known or (len(pair) == 2 and all(c in lexicon.given for c in pair))
+    known = known or (kin and len(pair) == 2 and all(c in lexicon.given for c in pair))
     if (
         not known
         or pair[0] in "老小"

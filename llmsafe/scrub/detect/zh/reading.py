@@ -187,4 +187,4 @@ def foreign_run(text: str, start: int, least: int = 2) -> int | None:
 
 def ambiguous(character: str) -> bool:
     """Whether a surname is more often a function word: 于, 向, 时, 应."""
-    return character in _AMBIGUOUS_FIRST or character in "时从来要应相计支强华原国"
+    return character in _AMBIGUOUS_FIRST or character in "时从来要应相计支强华原国家有"
