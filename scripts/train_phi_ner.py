@@ -1,11 +1,11 @@
-"""Train the embedded English PHI tagger: `llmsafe/assets/phi-ner-en`.
+"""Train an embedded PHI tagger: `llmsafe/assets/phi-ner-en` or `phi-ner-zh`.
 
-    python scripts/train_phi_ner.py --prose DATA --check FOREIGN.jsonl ... --out OUT
+    python scripts/train_phi_ner.py --lang en --prose DATA --check FOREIGN.jsonl ... --out OUT
 
-Notes come from the hand-written templates in scripts/phi_ner/templates, filled anew each time
-(scripts/phi_ner/values.py) and written in many ways (noise.py); from the synthetic patients; and
-from public prose without patients (CC BY), in which nothing is PHI. What tells the checkpoints
-apart is only foreign text, given by --check: notes that nobody filled in.
+Notes come from the hand-written templates of scripts/phi_ner, filled anew each time and written in
+many ways; in English also from the synthetic patients and from public prose without patients
+(CC BY), in which nothing is PHI. What tells the checkpoints apart is only foreign text, given by
+--check: notes that nobody filled in.
 
 A token that is a name is often made unknown (its own row and its name lists are left out), for most
 names of the world are in no list. Takes about 15 minutes on one core.
@@ -31,9 +31,9 @@ from safetensors.numpy import save_file
 from torch import nn
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts" / "phi_ner"))
+sys.path.insert(0, str(ROOT / "scripts"))
 
-import data  # noqa: E402
+from phi_ner import ENGLISH, LANGUAGES, Language, dressed, notes, read_templates  # noqa: E402
 
 from llmsafe.gold import read_gold  # noqa: E402
 from llmsafe.notes import CATEGORIES, FOREIGN_TYPES  # noqa: E402
@@ -42,12 +42,43 @@ from llmsafe.scrub.detect.normalise import normalise  # noqa: E402
 from llmsafe.scrub.detect.tagger import PLACES, Features, Token, load_tagger, tokenise  # noqa: E402
 from llmsafe.synthetic import patients  # noqa: E402
 
-LISTS = ("words", "first", "last", "everyday", "capitals", "eponyms", "places", "organisations", "products")
+LISTS = (
+    "words",
+    "first",
+    "last",
+    "everyday",
+    "capitals",
+    "eponyms",
+    "places",
+    "organisations",
+    "products",
+)
 NAME_LISTS = ("first", "last", "places")
 EDGE = 0.12
-TAGS = [name for name in CATEGORIES if name != "RESIDENT_ID"]
+KINDS = {
+    "en": {
+        "first": "first nick",
+        "last": "last",
+        "eponyms": "eponym",
+        "places": "city county place street",
+        "organisations": "employer hospital clinic facility church school agency pharmacy",
+        "products": "drug device",
+    },
+    "zh": {
+        "words": "clinical disease",
+        "first": "given nick minority foreign trad_given",
+        "last": "surname trad_last pinyin_last",
+        "everyday": "full",
+        "places": "city district road village estate place province",
+        "organisations": "company hospital school home office",
+        "products": "drug herb formula",
+    },
+}
+"""Which lists of words take which files: by name, or by what is before the first underscore."""
 Span = tuple[int, int, str]
 Note = tuple[str, list[Span]]
+Tagged = tuple[list[Token], list[int]]
+"""Tokens and the number of the tag of each."""
 
 
 @dataclass(frozen=True)
@@ -59,30 +90,36 @@ class Size:
 
 
 class Model(nn.Module):
-    """The twin of `llmsafe.scrub.tagger.Tagger` that can be trained."""
+    """The twin of `llmsafe.scrub.detect.tagger.Tagger` that can be trained."""
 
-    def __init__(self, size: Size, lists: int) -> None:
+    def __init__(self, size: Size, lists: int, tags: Sequence[str]) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.tags = size, tags
         self.table = nn.EmbeddingBag(size.hashed_rows + lists, size.embedding, mode="sum")
         nn.init.normal_(self.table.weight, std=0.3)
         self.project = nn.Linear(size.embedding, size.width, bias=False)
         self.place = nn.Embedding(PLACES, size.width)
         nn.init.normal_(self.place.weight, std=0.1)
-        self.convs = nn.ModuleList(
-            nn.Conv1d(size.width, size.width, 3, padding=d, dilation=d) for d in size.dilations
-        )
+        self.convs = nn.ModuleList(nn.Linear(3 * size.width, size.width) for _ in size.dilations)
         self.norms = nn.ModuleList(nn.LayerNorm(size.width, eps=1e-5) for _ in size.dilations)
-        self.out = nn.Linear(size.width, 1 + len(TAGS))
+        self.out = nn.Linear(size.width, 1 + len(tags))
 
     def forward(
-        self, rows: torch.Tensor, weights: torch.Tensor, offsets: torch.Tensor, places: torch.Tensor, index: torch.Tensor, mask: torch.Tensor, drop: float
+        self,
+        rows: torch.Tensor,
+        weights: torch.Tensor,
+        offsets: torch.Tensor,
+        places: torch.Tensor,
+        index: torch.Tensor,
+        mask: torch.Tensor,
+        drop: float,
     ) -> torch.Tensor:
         """Logits [notes, tokens, tags]; ``index`` [notes, tokens] points into the tokens."""
         x = self.project(self.table(rows, offsets, weights)) + self.place(places)
         x = F.dropout(x, drop, self.training)[index] * mask[..., None]
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            y = F.relu(conv(x.transpose(1, 2))).transpose(1, 2)
+        for conv, norm, gap in zip(self.convs, self.norms, self.size.dilations, strict=True):
+            near = F.pad(x, (0, 0, gap, gap))
+            y = F.relu(conv(torch.cat([near[:, : x.shape[1]], x, near[:, 2 * gap :]], -1)))
             x = norm(x + F.dropout(y, drop, self.training)) * mask[..., None]
         return self.out(x)
 
@@ -99,14 +136,22 @@ class Batcher:
         found = self.cache.get(token)
         if found is None:
             rows = self.features.rows(token)
-            word = self.features._row("w", "0" * len(token) if token.isdigit() and len(token) > 4 else token.lower())
+            word = self.features._row(
+                "w", "0" * len(token) if token.isdigit() and len(token) > 4 else token.lower()
+            )
             own = np.array([row == word or row in self.names for row, _ in rows])
-            found = np.array([r for r, _ in rows], np.int64), np.array([w for _, w in rows], np.float32), own
+            found = (
+                np.array([r for r, _ in rows], np.int64),
+                np.array([w for _, w in rows], np.float32),
+                own,
+            )
             if len(self.cache) < 400_000:
                 self.cache[token] = found
         return found
 
-    def batch(self, notes: Sequence[tuple[list[Token], list[int]]], hide: float) -> tuple[list[torch.Tensor], torch.Tensor]:
+    def batch(
+        self, notes: Sequence[Tagged], hide: float
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
         longest = max(len(tokens) for tokens, _ in notes)
         index = np.zeros((len(notes), longest), np.int64)
         mask = np.zeros((len(notes), longest), np.float32)
@@ -126,24 +171,36 @@ class Batcher:
                 lengths.append(len(rows))
                 places.append(token.place)
         offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        tensors = [np.concatenate(all_rows), np.concatenate(all_weights), offsets, np.array(places), index, mask]
+        tensors = [
+            np.concatenate(all_rows),
+            np.concatenate(all_weights),
+            offsets,
+            np.array(places),
+            index,
+            mask,
+        ]
         return [torch.from_numpy(t) for t in tensors], torch.from_numpy(labels)
 
 
-def tagged(note: Note) -> tuple[list[Token], list[int]]:
+def tags_of(language: Language) -> list[str]:
+    """The categories that notes of a language have."""
+    return [name for name in CATEGORIES if name in language.categories]
+
+
+def tagged(note: Note, tags: Sequence[str]) -> Tagged:
     """Tokens of the normalised view and the tag of each: 0, or 1 + the number of its category."""
     text, spans = note
     view = normalise(text)
     tokens = tokenise(view.text)
-    tags = [0] * len(tokens)
+    numbers = [0] * len(tokens)
     at = 0
     for number, token in enumerate(tokens):
         start, _ = view.span(token.start, token.end)
         while at < len(spans) and spans[at][1] <= start:
             at += 1
         if at < len(spans) and spans[at][0] <= start:
-            tags[number] = 1 + TAGS.index(spans[at][2])
-    return tokens, tags
+            numbers[number] = 1 + tags.index(spans[at][2])
+    return tokens, numbers
 
 
 def synthetic_notes(seed: int) -> Iterator[Note]:
@@ -160,15 +217,13 @@ def synthetic_notes(seed: int) -> Iterator[Note]:
             cut = [(a, b) for a, b, _ in spans if (a < start < b) or (a < end < b)]
             if cut:
                 continue
-            pieces, at = [], 0
-            for a, b, category in inside:
-                pieces += [(text[start + at : start + a], None), (text[start + a : start + b], category)]
-                at = b
-            pieces.append((text[start + at : end], None))
-            yield data.labelled(data.dress([p for p in pieces if p[0]], "plain", rng))
+            yield dressed(text[start:end], inside, ENGLISH, rng)
 
 
-NAMED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|et al|University|Hospital|Institute|Foundation|Copyright|Inc)\b|@|www|https?:")
+NAMED = re.compile(
+    r"\b(?:Dr|Mr|Mrs|Ms|Prof|et al|University|Hospital|Institute|Foundation|Copyright|Inc)\b"
+    r"|@|www|https?:"
+)
 
 
 def prose_notes(folder: Path, seed: int) -> Iterator[Note]:
@@ -187,18 +242,24 @@ def prose_notes(folder: Path, seed: int) -> Iterator[Note]:
         passages = [p for p in re.split(r"\n+|(?<=\.) (?=[A-Z])", document[1]) if len(p) > 40]
         rng.shuffle(passages)
         for passage in passages[:6]:
-            months = re.search(r"\b(?:January|February|April|June|July|August|September|October|November|December)\b", passage)
+            months = re.search(
+                r"\b(?:January|February|April|June|July|August|September|October|November|December)\b",
+                passage,
+            )
             if not NAMED.search(passage) and not months:
-                yield data.labelled(data.dress([(passage[:600], None)], "plain", rng))
+                yield dressed(passage[:600], [], ENGLISH, rng)
 
 
-def mixed(args: argparse.Namespace, lexicon: data.Lexicon) -> Iterator[Note]:
+def mixed(args: argparse.Namespace, language: Language) -> Iterator[Note]:
     """Templates above all."""
     rng = random.Random(args.seed)
-    templates = data.read_templates(args.templates)
-    streams = [data.notes(templates, lexicon, rng), synthetic_notes(args.seed + 77_000)]
-    weights = [0.75, 0.12]
-    if args.prose:
+    templates = read_templates(args.templates, language)
+    streams = [notes(templates, language, language.read_lexicon(args.lexicon), rng)]
+    weights = [0.75]
+    if language is ENGLISH:
+        streams.append(synthetic_notes(args.seed + 77_000))
+        weights.append(0.12)
+    if args.prose and language is ENGLISH:
         streams.append(prose_notes(args.prose, args.seed))
         weights.append(0.13)
     while True:
@@ -210,24 +271,26 @@ def mixed(args: argparse.Namespace, lexicon: data.Lexicon) -> Iterator[Note]:
 # --- the words it knows ---------------------------------------------------------------------------
 
 
-def word_lists(folder: Path) -> dict[str, tuple[int, ...]]:
+def word_lists(folder: Path, lang: str) -> dict[str, tuple[int, ...]]:
     """Lower-case word -> numbers of the lists that hold it."""
-    lexicon, found = english(), {name: set[str]() for name in LISTS}
-    for name in ("words", "first", "last", "everyday", "capitals", "eponyms"):
-        found[name] |= set(getattr(lexicon, name))
-    for path in folder.glob("*.txt"):
-        kind = path.stem.split("_")[0]
-        target = {"first": "first", "nick": "first", "last": "last", "city": "places", "county": "places", "place": "places",
-                  "street": "places", "drug": "products", "device": "products", "eponym": "eponyms"}.get(kind, "organisations" if kind in ("employer", "hospital", "clinic", "facility", "church", "school", "agency", "pharmacy") else None)
-        if target is None:
+    found = {name: set[str]() for name in LISTS}
+    if lang == "en":
+        for name in ("words", "first", "last", "everyday", "capitals", "eponyms"):
+            found[name] |= set(getattr(english(), name))
+    lists_of = {kind: name for name, kinds in KINDS[lang].items() for kind in kinds.split()}
+    for path in sorted(folder.glob("*.txt")):
+        name = lists_of.get(path.stem, lists_of.get(path.stem.split("_")[0]))
+        if name is None:
             continue
         for line in path.read_text(encoding="utf-8").splitlines():
-            text = line.rpartition(", ")[0] if kind == "city" and ", " in line else line
-            found[target] |= {w for w in re.findall(r"[^\W\d_]{2,}", normalise(text).text.lower())}
+            text = line.rpartition(", ")[0] if path.stem == "city_us" else line
+            shortest = 2 if lang == "en" else 1
+            words = re.findall(r"[^\W\d_]+", normalise(text).text.lower())
+            found[name] |= {word for word in words if len(word) >= shortest}
     lists: dict[str, list[int]] = {}
     for number, name in enumerate(LISTS):
         for word in found[name]:
-            if name in ("places", "organisations") and word in found["words"]:
+            if lang == "en" and name in ("places", "organisations") and word in found["words"]:
                 continue  # "center", "street": ordinary words say nothing here
             lists.setdefault(word, []).append(number)
     return {word: tuple(numbers) for word, numbers in lists.items()}
@@ -239,24 +302,26 @@ def word_lists(folder: Path) -> dict[str, tuple[int, ...]]:
 @dataclass(frozen=True)
 class Checked:
     name: str
-    notes: list[tuple[list[Token], list[int]]]
+    notes: list[Tagged]
 
 
-def foreign(path: Path) -> Checked:
+def foreign(path: Path, tags: Sequence[str]) -> Checked:
     """Gold notes that the tagger is judged on."""
-    notes: list[tuple[list[Token], list[int]]] = []
+    notes: list[Tagged] = []
     for gold in read_gold(path):
         text, spans = gold.note.text, []
         for span in sorted(gold.spans, key=lambda s: s.start):
             category = FOREIGN_TYPES.get(span.category, span.category)
             ages = [int(n) for n in re.findall(r"\d+", text[span.start : span.end])]
-            if category in TAGS and not (category == "AGE" and ages and max(ages) < 90):
+            if category in tags and not (category == "AGE" and ages and max(ages) < 90):
                 spans.append((span.start, span.end, category))
-        notes.append(tagged((text, spans)))
+        notes.append(tagged((text, spans), tags))
     return Checked(path.parent.name + "/" + path.stem, notes)
 
 
-def measure(model: Model, batcher: Batcher, check: Checked, thresholds: Sequence[float]) -> list[tuple[float, float, float, float]]:
+def measure(
+    model: Model, batcher: Batcher, check: Checked, thresholds: Sequence[float]
+) -> list[tuple[float, float, float, float]]:
     """Per threshold: recall and precision of tokens' letters, clean notes touched, and their F1."""
     model.eval()
     private: list[np.ndarray] = []
@@ -267,7 +332,10 @@ def measure(model: Model, batcher: Batcher, check: Checked, thresholds: Sequence
             chances = 1 - F.softmax(model(*tensors, 0.0), -1)[..., 0].numpy()
             private += [chances[i, : len(tokens)] for i, (tokens, _) in enumerate(part)]
     model.train()
-    lengths = [np.array([(t.end - t.start) * t.text[0].isalnum() for t in tokens]) for tokens, _ in check.notes]
+    lengths = [
+        np.array([(t.end - t.start) * t.text[0].isalnum() for t in tokens])
+        for tokens, _ in check.notes
+    ]
     golds = [np.array(tags) > 0 for _, tags in check.notes]
     rows = []
     for threshold in thresholds:
@@ -281,7 +349,14 @@ def measure(model: Model, batcher: Batcher, check: Checked, thresholds: Sequence
                 clean += 1
                 touched += bool(picked.any())
         recall, precision = hit / max(1, total), hit / max(1, found)
-        rows.append((recall, precision, touched / max(1, clean), 2 * recall * precision / max(1e-9, recall + precision)))
+        rows.append(
+            (
+                recall,
+                precision,
+                touched / max(1, clean),
+                2 * recall * precision / max(1e-9, recall + precision),
+            )
+        )
     return rows
 
 
@@ -293,38 +368,47 @@ def main() -> None:
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     size = Size()
-    lists = word_lists(args.lexicon)
-    features = Features(size.hashed_rows, lists)
-    lexicon = data.read_lexicon(args.lexicon)
+    language = LANGUAGES[args.lang]
+    tags = tags_of(language)
+    features = Features(size.hashed_rows, word_lists(args.lexicon, args.lang))
     batcher = Batcher(features, range(len(LISTS)), np.random.default_rng(args.seed))
-    model = Model(size, len(LISTS))
-    checks = [foreign(path) for path in args.check]
-    stream = mixed(args, lexicon)
+    model = Model(size, len(LISTS), tags)
+    checks = [foreign(path, tags) for path in args.check]
+    stream = mixed(args, language)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.01)
-    begun, best, averaged = time.monotonic(), -1.0, None
+    begun, best, batches = time.monotonic(), -1.0, []
     thresholds = (0.1, 0.2, 0.3, 0.5)
     for step in range(1, args.steps + 1):
         rate = args.rate * min(1, step / 100) * 0.5 * (1 + math.cos(math.pi * step / args.steps))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        notes = [tagged(next(stream)) for _ in range(args.notes)]
-        notes = [(tokens[:400], tags[:400]) for tokens, tags in notes if tokens]
-        tensors, labels = batcher.batch(notes, args.hide)
+        if not batches:
+            batches = sorted_batches(stream, args.notes, tags)
+        tensors, labels = batcher.batch(batches.pop(), args.hide)
         logits = model(*tensors, args.dropout)
-        loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, label_smoothing=0.02)
+        loss = F.cross_entropy(
+            logits.flatten(0, 1), labels.flatten(), ignore_index=-100, label_smoothing=0.02
+        )
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % args.every == 0 or step == args.steps:
-            print(f"step {step} loss {loss.item():.4f} {time.monotonic() - begun:.0f} s", flush=True)
+            print(
+                f"step {step} loss {loss.item():.4f} {time.monotonic() - begun:.0f} s", flush=True
+            )
             scores = []
             for check in checks:
                 rows = measure(model, batcher, check, thresholds)
-                shown = "  ".join(f"{t:g}: R {r:.3f} P {p:.3f} clean {c:.2f}" for t, (r, p, c, _) in zip(thresholds, rows, strict=True))
+                shown = "  ".join(
+                    f"{t:g}: R {r:.3f} P {p:.3f} clean {c:.2f}"
+                    for t, (r, p, c, _) in zip(thresholds, rows, strict=True)
+                )
                 print(f"  {check.name:32s} {shown}", flush=True)
                 scores.append(max(f for *_, f in rows))
-            if np.mean(scores) > best:
+            if not scores:
+                save(model, features, args.out, args.threshold)
+            elif np.mean(scores) > best:
                 best = float(np.mean(scores))
                 save(model, features, args.out, args.threshold)
                 print(f"  kept: mean F1 on foreign text {best:.4f}", flush=True)
@@ -332,8 +416,19 @@ def main() -> None:
         check_twin(model, args.out, checks[0] if checks else None)
 
 
+def sorted_batches(
+    stream: Iterator[Note], size: int, tags: Sequence[str], count: int = 8
+) -> list[list[Tagged]]:
+    """Batches of notes of similar length, so that little is computed on padding."""
+    made = [tagged(next(stream), tags) for _ in range(size * count)]
+    made = sorted(((tokens[:400], tag[:400]) for tokens, tag in made), key=lambda n: len(n[0]))
+    batches = [made[start : start + size] for start in range(0, len(made), size)]
+    random.Random(len(made[0][0])).shuffle(batches)
+    return batches
+
+
 def save(model: Model, features: Features, out: Path, threshold: float) -> None:
-    """What `llmsafe.scrub.tagger.load_tagger` reads; the table in half precision."""
+    """What `llmsafe.scrub.detect.tagger.load_tagger` reads; the table in half precision."""
     out.mkdir(parents=True, exist_ok=True)
     state = {key: value.detach().numpy() for key, value in model.state_dict().items()}
     half = lambda array: np.ascontiguousarray(array, dtype=np.float16)  # noqa: E731
@@ -345,19 +440,20 @@ def save(model: Model, features: Features, out: Path, threshold: float) -> None:
         "out_bias": half(state["out.bias"]),
     }
     for number in range(len(model.size.dilations)):
-        kernel = state[f"convs.{number}.weight"]  # [to, from, 3]
-        tensors[f"kernel.{number}"] = half(kernel.transpose(2, 1, 0).reshape(-1, kernel.shape[0]))
+        tensors[f"kernel.{number}"] = half(state[f"convs.{number}.weight"].T)
         tensors[f"bias.{number}"] = half(state[f"convs.{number}.bias"])
         tensors[f"scale.{number}"] = half(state[f"norms.{number}.weight"])
         tensors[f"shift.{number}"] = half(state[f"norms.{number}.bias"])
     save_file(tensors, out / "model.safetensors")
-    lines = (f"{word}\t{','.join(map(str, numbers))}" for word, numbers in sorted(features.lists.items()))
+    lines = (
+        f"{word}\t{','.join(map(str, numbers))}" for word, numbers in sorted(features.lists.items())
+    )
     (out / "lexicon.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     config = {
         "hashed_rows": model.size.hashed_rows,
         "dilations": model.size.dilations,
         "lists": LISTS,
-        "categories": TAGS,
+        "categories": list(model.tags),
         "threshold": threshold,
         "edge": EDGE,
     }
@@ -373,12 +469,15 @@ def check_twin(model: Model, out: Path, check: Checked | None) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--templates", type=Path, default=ROOT / "scripts/phi_ner/templates")
-    parser.add_argument("--lexicon", type=Path, default=ROOT / "scripts/phi_ner/lexicon")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--lang", choices=sorted(LANGUAGES), default="en")
+    parser.add_argument("--templates", type=Path, help="default: those of the language")
+    parser.add_argument("--lexicon", type=Path, help="default: that of the language")
     parser.add_argument("--prose", type=Path, help="folder of public prose; see pretrain_data.py")
     parser.add_argument("--check", type=Path, nargs="*", default=[], help="foreign gold")
-    parser.add_argument("--out", type=Path, default=ROOT / "llmsafe/assets/phi-ner-en")
+    parser.add_argument("--out", type=Path, help="default: llmsafe/assets/phi-ner-LANG")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--notes", type=int, default=48, help="a step")
     parser.add_argument("--rate", type=float, default=2e-3)
@@ -388,7 +487,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threshold", type=float, default=0.4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.templates = args.templates or LANGUAGES[args.lang].templates
+    args.lexicon = args.lexicon or LANGUAGES[args.lang].lexicon
+    args.out = args.out or ROOT / "llmsafe" / "assets" / f"phi-ner-{args.lang}"
+    return args
 
 
 if __name__ == "__main__":

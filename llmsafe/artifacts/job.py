@@ -71,6 +71,22 @@ class CanaryManifest(Artifact):
     canaries: list[Canary]
 
 
+class Residual(Record):
+    """Spans of a category that the rules and the tagger saw, and an estimate of what neither did.
+
+    ``missed`` with its 95 % interval supposes that the two miss independently of each other; as
+    they mostly miss the same hard cases, read it as the least to expect. ``high`` is null where the
+    two never agreed.
+    """
+
+    both: int
+    rules_only: int
+    tagger_only: int
+    missed: float
+    low: float
+    high: float | None
+
+
 class ScrubManifest(Artifact):
     """``vault/scrub_manifest.json``: what a scrub did; counts and ids, no text."""
 
@@ -84,6 +100,7 @@ class ScrubManifest(Artifact):
     characters: int
     spans_by_category: dict[str, int]
     spans_by_source: dict[str, int]
+    residual: dict[str, Residual] = {}
     quarantined: list[str]
     seconds: float
 

@@ -31,6 +31,7 @@ from llmsafe.files import (
     write_atomic,
 )
 from llmsafe.notes import Note
+from llmsafe.scrub.detect.captures import residual
 from llmsafe.scrub.detect.language import check_lang
 from llmsafe.scrub.keys import Key, given_key, load_key, make_key
 from llmsafe.scrub.replace.methods import check_mask_style
@@ -262,6 +263,7 @@ def _finish(
         characters=tally.characters,
         spans_by_category=tally.spans_by_category,
         spans_by_source=tally.spans_by_source,
+        residual=residual(tally.captures),
         quarantined=list(tally.quarantined),
         seconds=round(tally.seconds, 3),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
@@ -10,7 +11,13 @@ from functools import lru_cache
 from typing import Any
 
 from llmsafe.notes import Note, PhiSpan
-from llmsafe.scrub.detect.detector import DetectionError, Detector, build_engine, load_recognisers
+from llmsafe.scrub.detect.detector import (
+    Detection,
+    DetectionError,
+    Detector,
+    build_engine,
+    load_recognisers,
+)
 from llmsafe.scrub.detect.language import english_part, languages
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import Finder
@@ -57,7 +64,8 @@ class Scrubber:
         texts = dict.fromkeys(spoken, note.text)
         if len(spoken) > 1 and "en" in texts:
             texts["en"] = english_part(plain)
-        detected = {lang: self._detect(lang, text, identity) for lang, text in texts.items()}
+        detections = {lang: self._detect(lang, text, identity) for lang, text in texts.items()}
+        detected = {lang: detection.spans for lang, detection in detections.items()}
         if len(detected) > 1:
             detected["en"] = beside_chinese(note.text, detected["en"], detected["zh"])
         found = resolve(span for spans in detected.values() for span in spans)
@@ -72,15 +80,17 @@ class Scrubber:
         edited = replace(
             note.text, spans, settings.method, key, person, note_id, settings.mask_style
         )
-        return Outcome(rewrite(note, edited, settings, person, note_id), tuple(spans))
+        written = rewrite(note, edited, settings, person, note_id)
+        seen = sum((Counter(one.captures) for one in detections.values()), Counter[str]())
+        return Outcome(written, tuple(spans), captures=dict(seen))
 
-    def _detect(self, language: str, text: str, identity: Identity | None) -> list[PhiSpan]:
+    def _detect(self, language: str, text: str, identity: Identity | None) -> Detection:
         matchers = [_matcher(identity)] if identity else []
         known = [
             Finder(matcher.source, _KNOWN_CATEGORIES, matcher.find, language)
             for matcher in [*matchers, *([self.shared] if self.shared else [])]
         ]
-        return self.detectors[language].detect(text, known)
+        return self.detectors[language].examine(text, known)
 
 
 def find_tokens(note: Note, key: Key) -> tuple[list[tuple[int, int]], list[PhiSpan]]:

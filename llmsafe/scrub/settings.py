@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from llmsafe.notes import Note, PhiSpan
 from llmsafe.scrub.detect.language import Lang
@@ -34,8 +35,12 @@ class Settings:
 
 @dataclass(frozen=True, repr=False)
 class Outcome:
-    """A scrubbed note and its spans (offsets of the original), or why it must be quarantined."""
+    """A scrubbed note and its spans (offsets of the original), or why it must be quarantined.
+
+    ``captures`` counts which layer saw how many of them.
+    """
 
     note: Note | None
     spans: tuple[PhiSpan, ...] = ()
     reason: str = ""
+    captures: Mapping[str, int] = field(default_factory=dict[str, int])

@@ -42,6 +42,7 @@ from llmsafe.stats.memorisation import (
     exposure_null_mean,
     samples_to_extract,
 )
+from llmsafe.stats.recapture import missed_by_both
 from llmsafe.stats.selection import (
     OneRun,
     RepeatedRuns,
@@ -85,6 +86,7 @@ __all__ = [
     "gdp_epsilon",
     "guess_grid",
     "mean_interval",
+    "missed_by_both",
     "mu_one_run",
     "non_members_needed",
     "one_run_guesses",

@@ -1,7 +1,7 @@
 """What happens to a note on its way: capitals, lost punctuation, scanners, lost columns.
 
-A note is a list of pieces ``(text, category or None)``; every function keeps the pieces, so that the
-labels stay where they are.
+A note is a list of pieces ``(text, category or None)``; every function keeps the pieces, so
+that the labels stay where they are.
 """
 
 from __future__ import annotations
@@ -13,12 +13,20 @@ Piece = tuple[str, str | None]
 
 # What a scanner reads for what was printed.
 CONFUSED = {
-    "0": "O", "O": "0", "o": "0", "1": "lI", "l": "1I", "I": "l1", "i": "1l", "5": "S", "S": "5", "s": "5",
-    "8": "B", "B": "8", "2": "Z", "6": "b", "9": "g", "g": "q9", "e": "c", "c": "e", "a": "o", "h": "b",
-    "n": "ri", "t": "f", "E": "F", "G": "C6", "D": "O", "u": "v", "v": "y",
+    "0": "O", "O": "0", "o": "0", "1": "lI", "l": "1I", "I": "l1", "i": "1l", "5": "S", "S": "5",
+    "s": "5", "8": "B", "B": "8", "2": "Z", "6": "b", "9": "g", "g": "q9", "e": "c", "c": "e",
+    "a": "o", "h": "b", "n": "ri", "t": "f", "E": "F", "G": "C6", "D": "O", "u": "v", "v": "y",
 }  # fmt: skip
 DIGITS = {"0": "O", "1": "lI", "5": "S", "8": "B", "2": "Z", "6": "b"}
-RUNS = (("rn", "m"), ("m", "rn"), ("cl", "d"), ("ll", "11"), ("ti", "fi"), ("w", "vv"), ("ing", "mg"))
+RUNS = (
+    ("rn", "m"),
+    ("m", "rn"),
+    ("cl", "d"),
+    ("ll", "11"),
+    ("ti", "fi"),
+    ("w", "vv"),
+    ("ing", "mg"),
+)
 
 
 def capitals(pieces: list[Piece]) -> list[Piece]:
@@ -39,14 +47,20 @@ def without_punctuation(pieces: list[Piece], rng: random.Random) -> list[Piece]:
     kept = 0.5 if rng.random() < 0.5 else 0.0
     out: list[Piece] = []
     for text, category in pieces:
-        text = re.sub(r"(?<!\d)[.,;](?!\w)|(?<=\D)[.,;](?=\s|$)", lambda m: m[0] if rng.random() < kept else "", text)
+        text = re.sub(
+            r"(?<!\d)[.,;](?!\w)|(?<=\D)[.,;](?=\s|$)",
+            lambda m: m[0] if rng.random() < kept else "",
+            text,
+        )
         out.append((text, category))
     return out
 
 
 def scanned(pieces: list[Piece], rng: random.Random, rate: float) -> list[Piece]:
     """Characters misread, words broken and glued. ``rate`` is the share of characters touched."""
-    return [(_scan(text, rng, rate * (2.0 if category else 1.0)), category) for text, category in pieces]
+    return [
+        (_scan(text, rng, rate * (2.0 if category else 1.0)), category) for text, category in pieces
+    ]
 
 
 def _scan(text: str, rng: random.Random, rate: float) -> str:
@@ -58,7 +72,11 @@ def _scan(text: str, rng: random.Random, rate: float) -> str:
         draw = rng.random()
         digit = character.isdigit()
         if draw < (4 * rate if digit else rate) and character in CONFUSED:
-            out.append(rng.choice(DIGITS.get(character, CONFUSED[character]) if digit else CONFUSED[character]))
+            out.append(
+                rng.choice(
+                    DIGITS.get(character, CONFUSED[character]) if digit else CONFUSED[character]
+                )
+            )
         elif draw > 1 - rate / 5 and character == " ":
             continue
         else:

@@ -152,7 +152,7 @@ def test_day_first_is_part_of_the_run(corpus: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--method", "scramble"], "'scramble' is not available; choose one of surrogate, random"),
-        (["--lang", "zh"], "'zh' has no recognisers yet"),
+        (["--lang", "fr"], "'fr' has no recognisers"),
         (["--text-column", "body"], "no column 'body'; columns present: author, note_id"),
         (["--key-file", "missing"], "cannot read key file"),
         (["--known-identifiers", "missing.csv"], "does not exist"),

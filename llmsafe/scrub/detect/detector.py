@@ -15,7 +15,7 @@ import signal
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from types import FrameType
 
@@ -25,10 +25,12 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from llmsafe.errors import InputError
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
+from llmsafe.scrub.detect.captures import captures
 from llmsafe.scrub.detect.en import names as en_names
-from llmsafe.scrub.detect.engine import TaggerRecogniser, TaggingEngine
+from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import View, normalise
-from llmsafe.scrub.detect.resolve import resolve, trim
+from llmsafe.scrub.detect.recognisers import INDEPENDENT
+from llmsafe.scrub.detect.resolve import KNOWN, resolve, trim
 from llmsafe.scrub.detect.tagger import english_tagger
 from llmsafe.scrub.detect.zh import mentions
 from llmsafe.scrub.detect.zh.engine import RuleEngine
@@ -99,6 +101,14 @@ def load_recognisers(places: Sequence[str]) -> list[EntityRecognizer]:
     return made
 
 
+@dataclass(frozen=True, repr=False)
+class Detection:
+    """Disjoint spans of a text, in order, and which layer saw how many of them."""
+
+    spans: list[PhiSpan]
+    captures: dict[str, int] = field(default_factory=dict[str, int])
+
+
 @dataclass(frozen=True)
 class Detector:
     """Runs every recogniser of ``engine`` on a note; ``seconds`` is the limit for one note."""
@@ -108,14 +118,18 @@ class Detector:
     language: str = "en"
 
     def detect(self, text: str, known: Sequence[EntityRecognizer] = ()) -> list[PhiSpan]:
-        """Disjoint spans of ``text``, in order. ``known`` are recognisers for this note alone.
+        """The spans of :meth:`examine`."""
+        return self.examine(text, known).spans
+
+    def examine(self, text: str, known: Sequence[EntityRecognizer] = ()) -> Detection:
+        """What is found in ``text``. ``known`` are recognisers for this note alone.
 
         Raises:
             DetectionError: a recogniser raised, gave an impossible answer, hid a failure, or the
                 note took too long.
         """
         if not text.strip():
-            return []
+            return Detection([])
         view = _view(text, self.language)
         found: list[PhiSpan] = []
         registered = self.engine.registry.get_recognizers(
@@ -129,8 +143,17 @@ class Detector:
                     raise DetectionError(recogniser.name, "hidden failure")
             found.extend(_ECHOES[self.language](view.text, found))
         mapped = [_map(view.span(s.start, s.end), s) for s in found]
-        trimmed = (trim(text, span) for span in mapped)
-        return resolve(span for span in trimmed if span)
+        spans = resolve(span for span in (trim(text, span) for span in mapped) if span)
+        if not isinstance(artifacts, Reading):  # one search alone says nothing about the other
+            return Detection(spans)
+        return Detection(
+            spans,
+            captures(
+                [span for span in spans if not span.source.startswith(KNOWN)],
+                [span for span in mapped if span.source in INDEPENDENT],
+                [span for span in mapped if span.source == TAGGER],
+            ),
+        )
 
     def _artifacts(self, text: str) -> NlpArtifacts:
         try:

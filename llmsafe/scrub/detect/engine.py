@@ -18,6 +18,8 @@ from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.tagger import Tagger, tokenise
 
+TAGGER = "tagger"
+
 
 class Reading(NlpArtifacts):
     """What the tagger thinks of ``text``."""
@@ -100,7 +102,7 @@ class TaggerRecogniser(EntityRecognizer):
 
     def __init__(self, tagger: Tagger, language: str) -> None:
         super().__init__(
-            supported_entities=list(tagger.categories), name="tagger", supported_language=language
+            supported_entities=list(tagger.categories), name=TAGGER, supported_language=language
         )
 
     def load(self) -> None:

@@ -86,6 +86,10 @@ DOUBTFUL_CHINESE = frozenset(
      "cities", "streets", "landmarks", "institutions", "festivals")
 )  # fmt: skip
 TRACE = 0.05
+INDEPENDENT = frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL) | frozenset(
+    name for name, _, _ in CHINESE if name not in DOUBTFUL_CHINESE
+)
+"""Rules that do not ask the tagger."""
 
 
 class Finder(EntityRecognizer):

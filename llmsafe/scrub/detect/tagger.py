@@ -40,6 +40,8 @@ _SEAM = re.compile(r"(?<=[a-z]{2})(?=[A-Z])|(?<=[A-Za-z]{4})(?=\d{2})|(?<=\d)(?=
 _MISREAD = str.maketrans("015836", "olsbeb")
 _CHUNK = 4096  # tokens at a time, so that memory does not grow with the note
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
+_PAIR = re.compile(r"(\d{1,2})[/-](\d{1,2})")
+_OLD = re.compile(r"nine?t|n.?i.?n.?e.?t|hundred|centen", re.IGNORECASE)
 _WORDED = frozenset(("NAME", "LOCATION", "ORGANIZATION", "DATE", "AGE"))
 _GLUED_LEFT = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_./:@+-]*)?$")
 _GLUED_RIGHT = re.compile(r"(?:[-_./:@+?=#&]?[A-Za-z0-9]+)*")
@@ -240,14 +242,14 @@ def spans(
     private = 1.0 - chances[:, 0]
     best = chances[:, 1:].argmax(axis=1)
     run: list[int] = []
-    for index in np.flatnonzero(private >= edge):
+    for index in (int(place) for place in np.flatnonzero(private >= edge)):
         token = tokens[index]
         if not token.text[0].isalnum():
             continue
         if run and not _GAP.fullmatch(text, tokens[run[-1]].end, token.start):
             yield from _divide(text, tokens, run, private, best, categories, threshold)
             run = []
-        run.append(int(index))
+        run.append(index)
     if run:
         yield from _divide(text, tokens, run, private, best, categories, threshold)
 
@@ -275,18 +277,33 @@ def _divide(
 
 
 def _whole(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
-    """A number with all that is glued to it; nothing for what Safe Harbor lets stay: a bare year,
-    an age under 90."""
+    """A number with all that is glued to it; nothing for what can be no date or no age over 89."""
     start, end = span.start, span.end
     found = text[start:end]
-    if span.category == "DATE" and _YEAR.fullmatch(found):
+    if span.category == "DATE" and not _may_be_date(found):
         return
-    if span.category == "AGE" and found.isdigit() and int(found) < 90:
+    if span.category == "AGE" and not _may_be_age(found):
         return
     if span.category not in _WORDED:
         start -= len(_GLUED_LEFT.search(text[max(0, start - 40) : start])[0])  # type: ignore[index]
         end = _GLUED_RIGHT.match(text, end, end + 80).end()  # type: ignore[union-attr]
     yield PhiSpan(start, end, span.category, span.score, span.source)
+
+
+def _may_be_date(found: str) -> bool:
+    """A bare year may stay (Safe Harbor); 48/60 and 20/25 are scores and acuities."""
+    pair = _PAIR.fullmatch(found)
+    if pair is None:
+        return not _YEAR.fullmatch(found)
+    one, two = int(pair[1]), int(pair[2])
+    month_first = 1 <= one <= 12 and two > 0  # 4/26, and 4/56: a month and a year
+    return month_first or (1 <= two <= 12 and 1 <= one <= 31)
+
+
+def _may_be_age(found: str) -> bool:
+    """Only ages over 89 are PHI."""
+    numbers = [int(number) for number in re.findall(r"\d+", found)]
+    return max(numbers) >= 90 if numbers else _OLD.search(found) is not None
 
 
 def load_tagger(folder: Path) -> Tagger:
