@@ -261,6 +261,13 @@ def test_a_name_behind_a_label_is_found(
     assert name not in scrub(scrubbers["tag"], carrier.format(name))
 
 
+def test_no_finding_ends_behind_the_note(scrubbers: dict[str, Scrubber]) -> None:
+    for note in stress()[::5]:
+        for end in range(7, len(note.text), 23):
+            outcome = scrubbers["tag"].scrub(Note("n", note.text[:end]))
+            assert outcome.note is not None, (note.note_id, end, outcome.reason)
+
+
 def test_time_is_linear(scrubbers: dict[str, Scrubber]) -> None:
     for piece in ("张", "1", "张 ", "北京市", "姓名：", "一", "(", "医院", "李·", "1月"):
         started = time.perf_counter()

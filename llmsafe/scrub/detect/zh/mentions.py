@@ -18,6 +18,7 @@ from llmsafe.scrub.detect.zh.reading import (
     MASK,
     ambiguous,
     ends_here,
+    in_word,
     name_span,
     stop,
     surname_length,
@@ -33,7 +34,7 @@ _NEVER = frozenset(
 )
 _OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
 _AFTER_OLD = re.compile(
-    r"[^\u4e00-\u9fff]|$|[说来找去打在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士"
+    r"[^\u4e00-\u9fff]|$|[说来找去打用今几家那在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士"
 )
 _NOT_OLD = split_words(
     "小时 小于 小米 小麦 小满 小白 小包 小单 小安 小便 小常 小年 老年 老师 老公 "
@@ -99,14 +100,7 @@ def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
         after_role = re.match(r"[^\u4e00-\u9fff]|[刀老小母父]|$", before)
         if character in _NEVER or (title in GENERIC and not after_role):
             return False
-    return not _in_word(text, start, end)
-
-
-def _in_word(text: str, start: int, end: int) -> bool:
-    """Whether ``text[start:end]`` lies in an ordinary word that is longer."""
-    words = chinese().words
-    around = ((a, b) for a in range(max(0, start - 4), start + 1) for b in range(end, end + 4))
-    return any(text[a:b] in words for a, b in around if b - a > end - start)
+    return not in_word(text, start, end)
 
 
 def find_addressed(text: str) -> Iterator[PhiSpan]:

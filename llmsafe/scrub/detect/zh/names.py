@@ -18,10 +18,12 @@ from llmsafe.scrub.detect.zh.reading import (
     HAN,
     LATIN,
     MASK,
+    NEXT,
     ambiguous,
     closed_name,
     ends_here,
     foreign_run,
+    in_word,
     marked_name,
     name_span,
     open_name,
@@ -51,8 +53,18 @@ _ANY_LABEL = re.compile(
 _IN_FRONT = re.compile(
     r"[ ]?\((?=\+?\d{5}|[A-Z]{0,3}-?\d{5}|[父母夫妻子女兄弟姐妹儿媳孙]{1,2}[,)]|工号|证件|身份证|电话|手机|户名|ID)"
 )
+_HEAD_OF_LINE = re.compile(
+    rf"(?m)^[ \t|]{{0,6}}(?P<v>{HAN}{{3}})(?=[:,(])|^[ \t|]{{0,6}}(?P<w>{HAN}{{3}})(?=[ \t]{{1,3}}[\dA-Z男女(])"
+)
 _DEPARTMENT = re.compile(
     rf"(?:[内外]科|科|中心|病区|麻醉|放疗|影像|病理|药剂|随|和|与|护士长)(?={HAN}{{3}}(?:[、,;。)\s]|[主副住]))"
+)
+# A label that the name is glued to: 记录员孙博轩, 十二床练彩红, 其侄毛妹.
+_GLUED = re.compile(
+    rf"(?:[员人师者属工童签教名侄姨舅姑家]|床(?!位)|[学医先]生)(?={HAN}{{2,3}}(?:[、,;。)(:\s/]|$|{NEXT.pattern}))"
+)
+_STAFF_SHORT = re.compile(
+    rf"(?:调配|核对|发药|复核|审核|报告|上级|主管|医师|医生|护士|签字取|接种员|医保办|更换|记录|签收|取药|录入|校对|采样|{HAN}[员科])[: \t]{{1,3}}(?P<v>{HAN})(?=[\s,;、/。]|$)"
 )
 _READ_OUT = re.compile(
     rf"(?:诊断|复诊|检验科|科)[:]?[ \t]{{0,2}}(?P<v>{HAN})(?=[ \t]{{1,4}}(?:复诊|复核|审核|→|->|(?:19|20)\d\d)|[ \t]{{1,4}}→)"
@@ -94,6 +106,20 @@ def find_neighbours(text: str) -> Iterator[PhiSpan]:
         start = next((end - n for n in (3, 2, 4) if _stands(text, end - n, end)), None)
         if start is not None:
             yield name_span(start, end, 0.6)
+    for match in _GLUED.finditer(text):
+        for length in (3, 2):
+            end = match.end() + length
+            closed = ends_here(text, end) or (length == 3 and NEXT.match(text, end) is not None)
+            if closed and _stands(text, match.end(), end) and not in_word(text, match.end(), end):
+                yield name_span(match.end(), end, 0.5)
+                break
+    for match in _STAFF_SHORT.finditer(text):
+        if surname_length(text, match.start("v")) and not ambiguous(match["v"]):
+            yield name_span(match.start("v"), match.end("v"), 0.5)
+    for match in _HEAD_OF_LINE.finditer(text):
+        group = "v" if match["v"] else "w"
+        if _stands(text, *match.span(group)):
+            yield name_span(*match.span(group), 0.5)
     for match in _DEPARTMENT.finditer(text):
         if _stands(text, match.end(), match.end() + 3):
             yield name_span(match.end(), match.end() + 3, 0.5)
@@ -107,7 +133,7 @@ def _closed(text: str, start: int) -> int | None:
 
 def _stands(text: str, start: int, end: int) -> bool:
     """Whether ``text[start:end]`` is made like a name and like nothing else."""
-    if start < 0 or not _whole(text, start, end):
+    if start < 0 or end > len(text) or not _whole(text, start, end):
         return False
     word, lexicon = text[start:end], chinese()
     return not (
@@ -256,7 +282,8 @@ def _given_alone(text: str, start: int, *, kin: bool) -> int | None:
     known = pair in lexicon.given_names or pair in lexicon.nicknames or doubled
     known = known or (kin and len(pair) == 2 and all(c in lexicon.given for c in pair))
     if (
-        not known
+        len(pair) < 2
+        or not known
         or pair[0] in "老小"
         or lexicon.plain(pair)
         or lexicon.starts_word(text, start)
