@@ -123,6 +123,12 @@ def test_a_word_of_the_lists_is_no_name(scrubbers: dict[str, Scrubber], word: st
     assert word in scrub(scrubbers["tag"], f"患者有{word}，已处理。")
 
 
+def test_a_line_that_is_spread_out_is_read(scrubbers: dict[str, Scrubber]) -> None:
+    text = "姓 名 ： 李 秀 英 ， 女 ， 检 查 日 期 ： 2 0 2 3 年 8 月 1 4 日 ， 头 颅 平 扫 。\n1 2 3 4 5 6 7 8 9"
+    new = scrub(scrubbers["tag"], text)
+    assert new == "姓 名 ： [NAME] ， 女 ， 检 查 日 期 ： [DATE] ， 头 颅 平 扫 。\n1 2 3 4 5 6 7 8 9"
+
+
 # --- stand-ins ----------------------------------------------------------------------------------
 
 LONG = (

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from dataclasses import replace as changed
 from types import FrameType
 
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
@@ -28,13 +27,13 @@ from llmsafe.scrub.detect import recognisers
 from llmsafe.scrub.detect.captures import captures
 from llmsafe.scrub.detect.en import names as en_names
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
-from llmsafe.scrub.detect.normalise import View, normalise
+from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import INDEPENDENT
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, trim
 from llmsafe.scrub.detect.tagger import english_tagger
 from llmsafe.scrub.detect.zh import mentions
 from llmsafe.scrub.detect.zh.engine import RuleEngine
-from llmsafe.scrub.detect.zh.lexicon import simplified
+from llmsafe.scrub.detect.zh.view import chinese_view
 
 MINIMUM_SCORE = 0.3
 
@@ -130,7 +129,7 @@ class Detector:
         """
         if not text.strip():
             return Detection([])
-        view = _view(text, self.language)
+        view = chinese_view(text) if self.language == "zh" else normalise(text)
         found: list[PhiSpan] = []
         registered = self.engine.registry.get_recognizers(
             language=self.language, all_fields=True, ad_hoc_recognizers=list(known)
@@ -162,12 +161,6 @@ class Detector:
             raise
         except Exception as error:
             raise DetectionError("NLP engine", type(error).__name__) from None
-
-
-def _view(text: str, language: str) -> View:
-    """What the rules look at; those for Chinese read traditional characters as simplified."""
-    view = normalise(text)
-    return changed(view, text=simplified(view.text)) if language == "zh" else view
 
 
 def _map(place: tuple[int, int], span: PhiSpan) -> PhiSpan:
