@@ -22,7 +22,12 @@ def scrub(
     method: Annotated[
         str, typer.Option(help="surrogate, random, instance, tag, mask, redact, hash or encrypt.")
     ] = "surrogate",
-    lang: Annotated[str, typer.Option(help="en, or auto.")] = "en",
+    lang: Annotated[
+        str, typer.Option(help="en, zh, or auto: by the letters of each note.")
+    ] = "auto",
+    mask_style: Annotated[
+        str, typer.Option(help="Of --method mask: plain, or classic (138****5678, shows a part).")
+    ] = "plain",
     text_column: TextColumn = "text",
     id_column: IdColumn = None,
     patient_column: PatientColumn = None,
@@ -71,6 +76,9 @@ def scrub(
     identifiers. A note that a recogniser fails on, and a record that cannot be read, goes to
     OUTPUT/vault/quarantine.jsonl and the exit code is 3. Ids become pseudonyms, dates move by whole
     weeks per patient, columns that are not kept by name are dropped.
+
+    Notes in English and in Chinese have rules of their own; one in both goes through both. A note
+    that is Japanese or Korean is quarantined.
 
     jsonl, parquet and csv keep their format. A folder of txt, FHIR ndjson, HL7 v2, C-CDA and a hub
     id can only be read and become jsonl. FHIR, HL7 v2 and C-CDA name their patients themselves:
@@ -126,6 +134,7 @@ def scrub(
         columns=Columns(text=text_column, id=id_column, patient=patient_column, date=date_column),
         method=method,
         lang=lang,
+        mask_style=mask_style,
         day_first=day_first,
         identities=identities,
         shared=shared,

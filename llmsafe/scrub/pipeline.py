@@ -32,7 +32,9 @@ from llmsafe.files import (
 )
 from llmsafe.notes import Note
 from llmsafe.scrub.detect.captures import residual
+from llmsafe.scrub.detect.language import check_lang
 from llmsafe.scrub.keys import Key, given_key, load_key, make_key
+from llmsafe.scrub.replace.methods import check_mask_style
 from llmsafe.scrub.request import MANIFEST, PROGRESS, Request, check_request, check_spans
 from llmsafe.scrub.settings import Settings
 from llmsafe.scrub.shards import Report, Shard, record_row, shards
@@ -110,6 +112,8 @@ def _settings(request: Request, key: Key, method: Any) -> Settings:
         note_seconds=request.note_seconds,
         shared=request.shared,
         day_first=request.day_first,
+        lang=check_lang(request.lang),
+        mask_style=check_mask_style(request.mask_style),
     )
 
 
@@ -168,6 +172,7 @@ def _describe(request: Request, key: Key) -> dict[str, Any]:
         "method": request.method,
         "lang": request.lang,
         "day_first": request.day_first,
+        "mask_style": request.mask_style,
         "columns": {
             "text": request.columns.text,
             "id": request.columns.id,

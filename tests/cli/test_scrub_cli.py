@@ -58,7 +58,7 @@ def test_json_alone_is_on_stdout(corpus: Path, tmp_path: Path) -> None:
 
 def test_quarantine_exits_with_three_after_writing(corpus: Path, tmp_path: Path) -> None:
     with corpus.open("a") as file:
-        file.write(json.dumps({"note_id": "z", "text": "患者王伟，男，45岁。"}) + "\n")
+        file.write(json.dumps({"note_id": "z", "text": "王伟は胸が痛いと言う。"}) + "\n")
     result = CliRunner().invoke(APP, [str(corpus), str(tmp_path / "out"), "--lang", "auto"])
     assert isinstance(result.exception, EvidenceError)
     assert result.exception.exit_code == 3
@@ -150,7 +150,7 @@ def test_day_first_is_part_of_the_run(corpus: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--method", "scramble"], "'scramble' is not available; choose one of surrogate, random"),
-        (["--lang", "zh"], "'zh' has no recognisers yet"),
+        (["--lang", "fr"], "'fr' has no recognisers"),
         (["--text-column", "body"], "no column 'body'; columns present: author, note_id"),
         (["--key-file", "missing"], "cannot read key file"),
         (["--known-identifiers", "missing.csv"], "does not exist"),

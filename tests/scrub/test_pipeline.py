@@ -344,8 +344,8 @@ def test_what_cannot_work_is_refused_at_once(tmp_path: Path, rows: list[dict[str
     write(tmp_path / "in" / "corpus" / "a.jsonl", rows)
     source = open_corpus(tmp_path / "in")
     request = Request(source, tmp_path / "out")
-    with pytest.raises(InputError, match="'zh' has no recognisers yet; choose en"):
-        scrub_corpus(replace(request, lang="zh"))
+    with pytest.raises(InputError, match="'fr' has no recognisers; choose one of en, zh"):
+        scrub_corpus(replace(request, lang="fr"))
     with pytest.raises(InputError, match="cannot make recogniser 'no:thing'"):
         scrub_corpus(replace(request, recognisers=("no:thing",)))
     (tmp_path / "in" / "vault").mkdir()

@@ -17,6 +17,7 @@ from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, Reco
 
 from llmsafe.notes import CATEGORIES, Note, PhiSpan
 from llmsafe.scrub.detect.detector import DetectionError, Detector, build_engine, load_recognisers
+from llmsafe.scrub.detect.language import Lang
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.replace.methods import METHODS
@@ -249,8 +250,16 @@ def test_dates_keep_their_interval_over_notes(scrubbers: dict[str, Scrubber]) ->
     assert seen[0] != date(2020, 3, 4)
 
 
-def test_a_note_in_chinese_is_not_passed(scrubbers: dict[str, Scrubber]) -> None:
-    outcome = scrubbers["tag"].scrub(Note("n", "患者王伟，男，45岁，住院号123456。"))
+@pytest.mark.parametrize(
+    ("lang", "text"),
+    [
+        ("en", "患者王伟，男，45岁，住院号123456。"),
+        ("auto", "患者さんは田中太郎、45歳、昨日から胸が痛い。"),
+        ("zh", "환자 김민수는 45세 남자로 흉통을 호소하였다."),
+    ],
+)
+def test_a_note_that_no_rule_can_read_is_not_passed(lang: Lang, text: str) -> None:
+    outcome = build_scrubber(Settings("tag", KEY, lang=lang)).scrub(Note("n", text))
     assert outcome.note is None
     assert "language" in outcome.reason
 
@@ -296,7 +305,7 @@ def test_a_failing_recogniser_quarantines(
     fault: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     detector = Detector(build_engine([Faulty(fault)]), seconds=0.3)
-    scrubber = Scrubber(Settings("tag", KEY), detector)
+    scrubber = Scrubber(Settings("tag", KEY), {"en": detector})
     outcome = scrubber.scrub(Note("n", f"{SENTINEL} was seen."))
     assert outcome.note is None
     assert outcome.reason

@@ -8,6 +8,7 @@ so is a recogniser that raises or takes too long.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import logging
 import signal
@@ -24,12 +25,15 @@ from llmsafe.errors import InputError
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
 from llmsafe.scrub.detect.captures import captures
-from llmsafe.scrub.detect.en import names
-from llmsafe.scrub.detect.engine import TAGGER, TaggerRecogniser, TaggingEngine
+from llmsafe.scrub.detect.en import names as en_names
+from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import INDEPENDENT
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, trim
 from llmsafe.scrub.detect.tagger import english_tagger
+from llmsafe.scrub.detect.zh import mentions
+from llmsafe.scrub.detect.zh.engine import RuleEngine
+from llmsafe.scrub.detect.zh.view import chinese_view
 
 MINIMUM_SCORE = 0.3
 
@@ -42,20 +46,35 @@ class DetectionError(Exception):
         super().__init__(self.reason)
 
 
-def build_engine(extra: Sequence[EntityRecognizer] = ()) -> AnalyzerEngine:
-    """A Presidio engine for English with our recognisers and tagger, and the user's recognisers.
+_ECHOES = {"en": en_names.echoes, "zh": mentions.echoes}
+
+
+def build_engine(extra: Sequence[EntityRecognizer] = (), language: str = "en") -> AnalyzerEngine:
+    """A Presidio engine for a language with our recognisers and tagger, and the user's recognisers.
 
     Of Presidio's own recognisers none is registered: ours cover the same formats, and the e-mail
     and URL ones would fetch the public suffix list over the network.
     """
-    tagger = english_tagger()
+    if language == "zh":
+        ours, nlp_engine = recognisers.chinese(), RuleEngine(language)
+    else:
+        tagger = english_tagger()
+        ours = [*recognisers.english(), TaggerRecogniser(tagger, "en")]
+        nlp_engine = TaggingEngine(tagger, "en")
     registry = RecognizerRegistry(
-        recognizers=[*recognisers.english(), TaggerRecogniser(tagger, "en"), *extra],
-        supported_languages=["en"],
+        recognizers=[*ours, *(_speaking(language, recogniser) for recogniser in extra)],
+        supported_languages=[language],
     )
-    return AnalyzerEngine(
-        registry=registry, nlp_engine=TaggingEngine(tagger, "en"), supported_languages=["en"]
-    )
+    return AnalyzerEngine(registry=registry, nlp_engine=nlp_engine, supported_languages=[language])
+
+
+def _speaking(language: str, recogniser: EntityRecognizer) -> EntityRecognizer:
+    """The user's recogniser for notes of this language, whatever it says of itself."""
+    if recogniser.supported_language == language:
+        return recogniser
+    other = copy.copy(recogniser)
+    other.supported_language = language
+    return other
 
 
 def load_recognisers(places: Sequence[str]) -> list[EntityRecognizer]:
@@ -95,6 +114,7 @@ class Detector:
 
     engine: AnalyzerEngine
     seconds: float = 20.0
+    language: str = "en"
 
     def detect(self, text: str, known: Sequence[EntityRecognizer] = ()) -> list[PhiSpan]:
         """The spans of :meth:`examine`."""
@@ -109,10 +129,10 @@ class Detector:
         """
         if not text.strip():
             return Detection([])
-        view = normalise(text)
+        view = chinese_view(text) if self.language == "zh" else normalise(text)
         found: list[PhiSpan] = []
         registered = self.engine.registry.get_recognizers(
-            language="en", all_fields=True, ad_hoc_recognizers=list(known)
+            language=self.language, all_fields=True, ad_hoc_recognizers=list(known)
         )
         with _limit(self.seconds), _tripwire() as tripwire:
             artifacts = self._artifacts(view.text)
@@ -120,9 +140,11 @@ class Detector:
                 found.extend(_run(recogniser, view.text, artifacts))
                 if tripwire.tripped:
                     raise DetectionError(recogniser.name, "hidden failure")
-            found.extend(names.echoes(view.text, found))
+            found.extend(_ECHOES[self.language](view.text, found))
         mapped = [_map(view.span(s.start, s.end), s) for s in found]
         spans = resolve(span for span in (trim(text, span) for span in mapped) if span)
+        if not isinstance(artifacts, Reading):  # one search alone says nothing about the other
+            return Detection(spans)
         return Detection(
             spans,
             captures(
@@ -134,7 +156,7 @@ class Detector:
 
     def _artifacts(self, text: str) -> NlpArtifacts:
         try:
-            return self.engine.nlp_engine.process_text(text, "en")
+            return self.engine.nlp_engine.process_text(text, self.language)
         except DetectionError:
             raise
         except Exception as error:

@@ -14,6 +14,12 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en import dates, ids, names, places, ranges
 from llmsafe.scrub.detect.engine import Reading
+from llmsafe.scrub.detect.zh import dates as zh_dates
+from llmsafe.scrub.detect.zh import ids as zh_ids
+from llmsafe.scrub.detect.zh import labels as zh_labels
+from llmsafe.scrub.detect.zh import mentions, organizations, romanised
+from llmsafe.scrub.detect.zh import names as zh_names
+from llmsafe.scrub.detect.zh import places as zh_places
 
 Find = Callable[[str], Iterable[PhiSpan]]
 
@@ -35,9 +41,54 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("check digits", ("VEHICLE", "LICENSE", "ACCOUNT"), ids.find_checked),
 )
 
+CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
+    ("labelled names", ("NAME",), zh_names.find_labelled),
+    ("names by role", ("NAME",), zh_names.find_roles),
+    ("neighbouring names", ("NAME",), zh_names.find_neighbours),
+    ("described names", ("NAME",), zh_names.find_described),
+    ("titled names", ("NAME",), mentions.find_titled),
+    ("addressed names", ("NAME",), mentions.find_addressed),
+    ("marked names", ("NAME",), mentions.find_marked),
+    ("listed names", ("NAME",), mentions.find_listed),
+    ("romanised names", ("NAME",), romanised.find_pinyin),
+    ("dates", ("DATE",), zh_dates.find_dates),
+    ("lunar dates", ("DATE",), zh_dates.find_lunar),
+    ("festivals", ("DATE",), zh_dates.find_festivals),
+    ("ages", ("AGE",), zh_dates.find_ages),
+    ("addresses", ("LOCATION",), zh_places.find_addresses),
+    ("places", ("LOCATION",), zh_places.find_places),
+    ("cities", ("LOCATION",), zh_places.find_cities),
+    ("streets", ("LOCATION",), zh_places.find_streets),
+    ("landmarks", ("LOCATION",), zh_places.find_landmarks),
+    ("institutions", ("ORGANIZATION",), organizations.find_institutions),
+    ("identity documents", ("RESIDENT_ID",), zh_ids.find_residents),
+    ("telephones", ("PHONE", "FAX", "RESIDENT_ID"), zh_ids.find_telephones),
+    (
+        "number formats",
+        ("VEHICLE", "ACCOUNT", "EMAIL", "URL", "IP", "DEVICE", "OTHER_ID"),
+        zh_ids.find_formats,
+    ),
+    (
+        "labelled numbers",
+        (
+            "RESIDENT_ID", "MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE",
+            "BIOMETRIC", "OTHER_ID",
+        ),
+        zh_labels.find_labelled,
+    ),
+    ("called numbers", ("PHONE", "FAX"), zh_labels.find_called),
+)  # fmt: skip
+
 DOUBTFUL = frozenset(("listed names", "reversed names", "unknown names", "cities", "institutions"))
+# Of the Chinese rules: what needs a second opinion as soon as a Chinese tagger can give one.
+DOUBTFUL_CHINESE = frozenset(
+    ("names by role", "neighbouring names", "described names", "addressed names", "listed names",
+     "cities", "streets", "landmarks", "institutions", "festivals")
+)  # fmt: skip
 TRACE = 0.05
-INDEPENDENT = frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL)
+INDEPENDENT = frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL) | frozenset(
+    name for name, _, _ in CHINESE if name not in DOUBTFUL_CHINESE
+)
 """Rules that do not ask the tagger."""
 
 
@@ -84,4 +135,12 @@ def english() -> list[EntityRecognizer]:
     return [
         Finder(name, categories, find, "en", doubtful=name in DOUBTFUL)
         for name, categories, find in ENGLISH
+    ]
+
+
+def chinese() -> list[EntityRecognizer]:
+    """All our Chinese recognisers."""
+    return [
+        Finder(name, categories, find, "zh", doubtful=name in DOUBTFUL_CHINESE)
+        for name, categories, find in CHINESE
     ]

@@ -53,11 +53,34 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("name", r"name|given|family|first|middle|last|maiden|alias|nick|spouse|mother|father|contact|relative|kin|partner|child|guardian|physician|doctor|provider|attending|nurse|pcp|surgeon|author|staff"),
     ("OTHER_ID", r"id\b|_id$|ident|number|code|passport|account"),
 )  # fmt: skip
+# The same for columns with a Chinese name.
+_CHINESE_KINDS: tuple[tuple[str, str], ...] = (
+    ("sex", r"^性[别別]$"),
+    ("skip", r"民族|婚姻|职业|職業|国籍|籍$|年[龄齡]|[与與].*[关關]系|语言|血型|宗教|备注|科室"),
+    ("EMAIL", r"邮箱|郵箱|电子邮件|電郵"),
+    ("FAX", r"传真|傳真"),
+    ("PHONE", r"电话|電話|手机|手機|联系方式|聯絡"),
+    ("RESIDENT_ID", r"身[份分][证證]|[证證]件|护照|護照|通行[证證]|军官证"),
+    ("HEALTH_PLAN", r"医保|醫保|社保|健保|农合|保[单單]"),
+    ("MRN", r"病[历歷案]|住院[号號]|[门門][诊診]|就[诊診]|登记号"),
+    ("ACCOUNT", r"银行|銀行|[账帳]"),
+    ("LICENSE", r"[驾駕]|[执執][业業照]"),
+    ("VEHICLE", r"[车車]牌"),
+    ("DEVICE", r"序列|[设設][备備]"),
+    ("date", r"日期|出生(?!地)|生日|[时時][间間]"),
+    ("LOCATION", r"地址|住址|住所|籍[贯貫]|出生地|户口"),
+    ("ORGANIZATION", r"[单單]位|[医醫]院|[学學]校|机构"),
+    ("own name", r"^(患者|病人)?(姓名|名字|曾用名|别名|英文名)$"),
+    ("name", r"姓名|[联聯][系絡络]人|配偶|父[亲親]|母[亲親]|家[属屬]|[医醫][师師生]|[护護]士|监护人|主任|签名"),
+    ("OTHER_ID", r"[号號]$|[编編]号|微信|QQ"),
+)  # fmt: skip
 _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
 
 
 def column_kind(name: str) -> str | None:
     """What a column holds: a category, ``name``, ``date``, ``skip``, or ``None`` if unknown."""
+    if not name.isascii():
+        return next((kind for kind, pattern in _CHINESE_KINDS if re.search(pattern, name)), None)
     plain = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
     return next((kind for kind, pattern in _COMPILED if pattern.search(plain)), None)
 
@@ -121,6 +144,9 @@ class _Gathered:
         return {cast("str", patient): one for patient, one in made.items()}, shared
 
 
+_FEMALE = {"f": True, "w": True, "女": True, "m": False, "男": False}
+
+
 def _identity(patient: str | None, facts: Iterable[tuple[str, str]]) -> Identity:
     names, own = dict[str, None](), dict[str, None]()
     dates, values = dict[str, None](), list[tuple[str, str]]()
@@ -128,7 +154,7 @@ def _identity(patient: str | None, facts: Iterable[tuple[str, str]]) -> Identity
     for kind, value in facts:
         match kind:
             case "sex":
-                female = {"f": True, "w": True, "m": False}.get(value[:1].lower(), female)
+                female = _FEMALE.get(value[:1].lower(), female)
             case "name" | "own name":
                 names[value] = None
                 if kind == "own name":

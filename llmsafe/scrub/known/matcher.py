@@ -16,6 +16,8 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import MONTHS
 from llmsafe.scrub.detect.lexicon import english
 from llmsafe.scrub.detect.normalise import normalise
+from llmsafe.scrub.detect.zh.lexicon import simplified
+from llmsafe.scrub.known.zh import ChineseNames, chinese_names
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]{2,})?")
 _JOINT = re.compile(r"[ \t]?[\s,.'-]{0,3}")
@@ -107,11 +109,14 @@ class KnownMatcher:
     # Letters and digits in lower case, category, and whether nothing may stand between them.
     compact: Sequence[tuple[str, str, bool]]
     dates: re.Pattern[str] | None
+    chinese: ChineseNames | None = None
 
     def find(self, text: str) -> Iterator[PhiSpan]:
         """Findings in a normalised note."""
         yield from self._names(text)
         yield from self._values(text)
+        if self.chinese is not None:
+            yield from self.chinese.find(text)
         if self.dates is not None:
             for match in self.dates.finditer(text):
                 yield PhiSpan(*match.span(), "DATE", 1.0)
@@ -200,7 +205,9 @@ def _border(text: str, start: int, last: int) -> bool:
         a, b = text[left], text[left + 1]
         if b.isupper() and (a.islower() or (a.isupper() and text[left + 2 : left + 3].islower())):
             return False
-        return (a.isdigit() and b.isdigit()) or (a.isalpha() and b.isalpha())
+        # A Chinese word has no border of its own.
+        chinese = "\u3400" <= a <= "\u9fff" or "\u3400" <= b <= "\u9fff"
+        return (a.isdigit() and b.isdigit()) or (a.isalpha() and b.isalpha() and not chinese)
 
     return not joined(start - 1) and not joined(last)
 
@@ -225,6 +232,7 @@ def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
     for category, value in identity.values:
         for form in _value_forms(category, normalise(value).text):
             compact.setdefault(form, (category, False))
+            compact.setdefault(simplified(form), (category, False))  # as Chinese rules read it
         if category == "EMAIL":  # the part before the @ is often used as a user name
             local = re.sub(r"[\W_]", "", normalise(value).text.lower().partition("@")[0])
             if len(local) >= 6:
@@ -247,6 +255,7 @@ def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
         initials=frozenset(part[0] for part in identity.parts()),
         compact=[(form, *how) for form, how in sorted(compact.items())],
         dates=_date_pattern(identity.dates),
+        chinese=chinese_names(identity.names),
     )
 
 
@@ -290,6 +299,7 @@ def _date_pattern(dates: Iterable[str]) -> re.Pattern[str] | None:
             rf"{year}[-/. ]?{month:02d}[-/. ]?{day:02d}",
             rf"{year}{gap}{m}{gap}{d}",
             rf"{month:02d}{day:02d}{year}",
+            rf"(?:{y}[ \t]?年[ \t]?)?{m}[ \t]?月(?:份)?[ \t]?{d}[ \t]?[日号]",
             rf"{word}[-\s]{{0,2}}(?:the )?{d}(?:st|nd|rd|th)?(?:,?[-\s]{{0,2}}(?:of )?{y})?",
             rf"{d}(?:st|nd|rd|th)?[-\s]{{0,2}}(?:of )?{word}(?:,?[-\s]{{0,2}}{y})?",
         ]

@@ -4,7 +4,8 @@
 ``random``     a stand-in drawn anew for every mention: a name that was missed hides among them
 ``instance``   [NAME-1], [DATE-47113]: one number per value and patient; 1 is the patient
 ``tag``        [NAME]
-``mask``       ****, whatever the length
+``mask``       ****, whatever the length; or, where rules prescribe it, the classic Chinese form
+               that shows a part (张*, 138****5678): :mod:`.zh.masks`
 ``redact``     nothing
 ``hash``       [NAME:9f86d081884c], keyed, the same for a value everywhere. Whoever has the key can
                hash every possible date or number and look: only as safe as the key
@@ -30,9 +31,13 @@ from llmsafe.scrub.keys import Key
 from llmsafe.scrub.replace.person import Person, mention_words
 from llmsafe.scrub.replace.surrogate import surrogate
 from llmsafe.scrub.replace.tokens import seal
+from llmsafe.scrub.replace.zh.masks import classic_mask
+from llmsafe.scrub.replace.zh.names import HAN, whole_name
 
 Method = Literal["surrogate", "random", "instance", "tag", "mask", "redact", "hash", "encrypt"]
 METHODS: tuple[Method, ...] = get_args(Method)
+MaskStyle = Literal["plain", "classic"]
+MASK_STYLES: tuple[MaskStyle, ...] = get_args(MaskStyle)
 # What an earlier scrub wrote; it is no PHI, so scrubbing twice changes nothing.
 TAG = re.compile(rf"\[(?:{'|'.join(CATEGORIES)})(?:-\d{{1,5}}|:[0-9a-f]{{12}})?\]")
 
@@ -83,14 +88,32 @@ def check_method(name: str) -> Method:
     raise InputError(f"method {name!r} is not available; choose one of {', '.join(METHODS)}")
 
 
+def check_mask_style(name: str) -> MaskStyle:
+    """The style of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for style in MASK_STYLES:
+        if name == style:
+            return style
+    raise InputError(f"--mask-style {name!r} does not exist; choose {' or '.join(MASK_STYLES)}")
+
+
 def replace(
-    text: str, spans: Sequence[PhiSpan], method: Method, key: Key, person: Person, note_id: str
+    text: str,
+    spans: Sequence[PhiSpan],
+    method: Method,
+    key: Key,
+    person: Person,
+    note_id: str,
+    mask_style: MaskStyle = "plain",
 ) -> Edited:
     """Replace disjoint, ordered ``spans``; every other character stays as it is.
 
     ``note_id`` is the id under which the note is published.
     """
-    write = _writer(method, key, person, note_id)
+    write = _writer(method, key, person, note_id, mask_style)
     pieces: list[str] = []
     edits: list[tuple[int, int, int]] = []
     position = 0
@@ -103,7 +126,7 @@ def replace(
 
 
 def _writer(
-    method: Method, key: Key, person: Person, note_id: str
+    method: Method, key: Key, person: Person, note_id: str, mask_style: MaskStyle
 ) -> Callable[[str, PhiSpan], str]:
     def write(text: str, span: PhiSpan) -> str:
         category, value = span.category, text[span.start : span.end]
@@ -118,7 +141,7 @@ def _writer(
             case "tag":
                 return f"[{category}]"
             case "mask":
-                return "****"
+                return classic_mask(category, value) if mask_style == "classic" else "****"
             case "redact":
                 return ""
             case "hash":
@@ -135,11 +158,13 @@ def instance(key: Key, person: Person, category: str, value: str) -> int:
     two share a number once in 200 patients)."""
     if category != "NAME":
         return 2 + key.below(99998, "instance", person.scope, category, _plain(value))
-    words = [w for w in mention_words(value) if len(w) > 1]
+    if HAN.search(value):
+        value = whole_name(person, value)
+    words = [w for w in mention_words(value) if len(w) > 1 or HAN.search(w)]
     if words and person.own.issuperset(words):
         return 1
     for mention in sorted(person.mentions, key=lambda m: (-len(m), m)):
-        longer = [w for w in mention_words(mention) if len(w) > 1]
+        longer = [w for w in mention_words(mention) if len(w) > 1 or HAN.search(w)]
         if set(words) <= set(longer):  # a part of a name that is given in full elsewhere
             words = longer
             break

@@ -38,7 +38,7 @@ def number(key: Key, person: Person, category: str, text: str) -> str:
     telephone = category in ("PHONE", "FAX")
     value = _telephone_number(plain) if telephone else f"{category} {compact}"
     for attempt in range(_ATTEMPTS):
-        made = _draw(category, plain, _stream(key, *person.draw, value, str(attempt)))
+        made = _draw(category, plain, number_stream(key, *person.draw, value, str(attempt)))
         # Over many draws, what is never drawn would give itself away: there it may come by chance.
         shows = not (person.mention or telephone) and _same_letter(plain, made)
         letters = _compact(made)
@@ -52,13 +52,13 @@ def number(key: Key, person: Person, category: str, text: str) -> str:
 
 def machine_address(key: Key, person: Person, text: str) -> str:
     """An IP address of a network that documents use and nobody has."""
-    stream = _stream(key, *person.draw, "IP", text.lower())
+    stream = number_stream(key, *person.draw, "IP", text.lower())
     if ":" in text:
         return f"2001:db8::{next(stream):x}:{next(stream):x}"
     return f"{_TEST_NETWORKS[next(stream) % 3]}.{1 + next(stream) % 254}"
 
 
-def _stream(key: Key, *parts: str) -> Iterator[int]:
+def number_stream(key: Key, *parts: str) -> Iterator[int]:
     """Numbers below 2^16 without end that belong to these parts."""
     for block in count():
         digest = key.digest("numbers", *parts, str(block))

@@ -33,7 +33,8 @@ class Person:
 
     ``own`` and ``avoid`` are words of names in lower case: the patient's, and all that a stand-in
     may not be. ``taken`` are letters and digits of known identifiers, which no stand-in may equal.
-    ``mention`` is not empty where every mention is drawn anew.
+    ``mention`` is not empty where every mention is drawn anew. ``lang``: whether the note is in
+    Chinese, too.
     """
 
     scope: str
@@ -45,6 +46,7 @@ class Person:
     mentions: tuple[str, ...] = ()  # names found in this note or known of the patient, as written
     roles: Mapping[str, str] = field(default_factory=dict[str, str])  # word -> given or family
     mention: str = ""
+    lang: str = "en"
 
     @property
     def draw(self) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from llmsafe.scrub.replace.numbers import machine_address, number
 from llmsafe.scrub.replace.person import NAME_WORD, PARTICLES, SUFFIX, TITLES, Person
 from llmsafe.scrub.replace.shift import shift_date
 from llmsafe.scrub.replace.spelled import like
+from llmsafe.scrub.replace.zh.surrogate import chinese_surrogate
 
 _ZIP = re.compile(r"(?<!\d)(\d{5})(?:-\d{4})?$")
 _STATE = re.compile(r",?\s(?P<state>[A-Za-z]+(?: [A-Za-z]+)?)(?:,?\s+\d{5}(?:-\d{4})?)?$")
@@ -47,6 +48,8 @@ def surrogate(key: Key, person: Person, category: str, text: str, after: str = "
 
     ``after`` is the character that follows in the note: with it an age is worded, and an hour seen.
     """
+    if person.lang == "zh" and (made := chinese_surrogate(key, person, category, text)) is not None:
+        return made
     if "@" in text and category in ("NAME", "EMAIL"):
         return _mail(key, person, text)
     match category:
