@@ -41,6 +41,7 @@ from llmsafe.notes import CATEGORIES, FOREIGN_TYPES  # noqa: E402
 from llmsafe.scrub.detect.lexicon import english  # noqa: E402
 from llmsafe.scrub.detect.normalise import normalise  # noqa: E402
 from llmsafe.scrub.detect.tagger import PLACES, Features, Token, load_tagger, tokenise  # noqa: E402
+from llmsafe.scrub.detect.zh.view import chinese_view  # noqa: E402
 from llmsafe.synthetic import patients  # noqa: E402
 
 LISTS = (
@@ -186,9 +187,9 @@ def tags_of(language: Language) -> list[str]:
 
 
 def tagged(note: Note, tags: Sequence[str]) -> Tagged:
-    """Tokens of the normalised view and the tag of each: 0, or 1 + the number of its category."""
+    """Tokens of the view and the tag of each: 0, or 1 + the number of its category."""
     text, spans = note
-    view = normalise(text)
+    view = chinese_view(text) if "RESIDENT_ID" in tags else normalise(text)
     tokens = tokenise(view.text)
     numbers = [0] * len(tokens)
     at = 0
@@ -201,10 +202,12 @@ def tagged(note: Note, tags: Sequence[str]) -> Tagged:
     return tokens, numbers
 
 
-def synthetic_notes(seed: int) -> Iterator[Note]:
-    """Notes of invented patients, cut to pieces as long as the templates'."""
-    rng = random.Random(seed)
-    for person in patients(seed, 100_000):
+def synthetic_notes(seed: int, lang: str) -> Iterator[Note]:
+    """Notes of invented patients, cut to pieces as long as the templates'. In Chinese those of the
+    public half alone: the test release is made from the other."""
+    rng, language = random.Random(seed), LANGUAGES[lang]
+    people = patients(seed, 100_000, lang=lang, audience="public" if lang == "zh" else "private")
+    for person in people:
         for note in person.notes[:2]:
             spans = [(s["start"], s["end"], s["category"]) for s in note.extra["spans"]]
             text = note.text
@@ -213,9 +216,8 @@ def synthetic_notes(seed: int) -> Iterator[Note]:
             end = min(len(text), start + rng.randrange(200, 900))
             inside = [(a - start, b - start, c) for a, b, c in spans if a >= start and b <= end]
             cut = [(a, b) for a, b, _ in spans if (a < start < b) or (a < end < b)]
-            if cut:
-                continue
-            yield dressed(text[start:end], inside, ENGLISH, rng)
+            if not cut:
+                yield dressed(text[start:end], inside, language, rng)
 
 
 NAMED = re.compile(
@@ -252,11 +254,11 @@ def mixed(args: argparse.Namespace, language: Language) -> Iterator[Note]:
     """Templates above all."""
     rng = random.Random(args.seed)
     templates = read_templates(args.templates, language)
-    streams = [notes(templates, language, language.read_lexicon(args.lexicon), rng)]
-    weights = [0.75]
-    if language is ENGLISH:
-        streams.append(synthetic_notes(args.seed + 77_000))
-        weights.append(0.12)
+    streams = [
+        notes(templates, language, language.read_lexicon(args.lexicon), rng),
+        synthetic_notes(args.seed + 77_000, args.lang),
+    ]
+    weights = [0.75, 0.12]
     if args.prose and language is ENGLISH:
         streams.append(prose_notes(args.prose, args.seed))
         weights.append(0.13)
@@ -485,15 +487,21 @@ def check_twin(model: Model, batcher: Batcher, out: Path, note: Tagged) -> None:
     print(f"largest difference of what was written: {np.abs(trained - written).max():.4f}")
 
 
+MORE = {
+    "en": "; notes of `llmsafe synth`; passages\n  of public prose (MedQuAD, OpenStax, open-access "
+    "trial reports; CC BY)",
+    "zh": "; notes of `llmsafe synth\n  --lang zh --audience public`",
+}
 CARD = """# PHI tagger ({lang})
 
-A token tagger of {parameters:,} parameters ({megabytes:.1f} MB in half precision): hashed features of
-each token (word, affixes, character n-grams, shape, word lists), {layers} residual convolutions of
-width {width}, one of {tags} categories or none. numpy runs it; `llmsafe/scrub/detect/tagger.py`.
+A token tagger of {parameters:,} parameters ({megabytes:.1f} MB in half precision): hashed features
+of each token (word, affixes, character n-grams, shape, word lists), {layers} residual convolutions
+of width {width}, one of {tags} categories or none. numpy runs it; see
+`llmsafe/scrub/detect/tagger.py`.
 
-- **Made by** `scripts/train_phi_ner.py --lang {lang}` (seed 0) from `scripts/phi_ner/`: {templates:,}
-  templates ({clean:,} of them without PHI) that the project wrote by hand, filled anew each time
-  from word lists that it wrote too{more}.
+- **Made by** `scripts/train_phi_ner.py --lang {lang}` (seed 0) from `scripts/phi_ner/`:
+  {templates:,} templates ({clean:,} of them without PHI) that the project wrote by hand, filled
+  anew each time from word lists that it wrote too{more}.
 - **Checkpoint** chosen on foreign text, not on notes of the generator: the files below.
 - **Not seen**: the unseen halves of the stress sets. The development halves were read while the
   last templates were written and the thresholds set: figures on them flatter.
@@ -533,10 +541,7 @@ def write_card(args: argparse.Namespace, language: Language) -> None:
         tags=len(tags),
         templates=len(templates),
         clean=sum(template.clean for template in templates),
-        more="; notes of `llmsafe synth`; passages of public prose (MedQuAD, OpenStax, open-access "
-        "trial reports; CC BY)"
-        if language is ENGLISH
-        else "",
+        more=MORE[args.lang],
         threshold=tagger.threshold,
         rows="\n".join(rows),
     )

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from llmsafe.errors import InputError
 from llmsafe.scrub.detect import tagger
 from llmsafe.scrub.detect.engine import Reading, TaggerRecogniser, TaggingEngine
-from llmsafe.scrub.detect.tagger import english_tagger, load_tagger, shape, spans, tokenise
+from llmsafe.scrub.detect.tagger import embedded_tagger, load_tagger, shape, spans, tokenise
 
+ENGLISH = embedded_tagger("en")
 CATEGORIES = ("NAME", "DATE", "AGE", "OTHER_ID")
 
 
@@ -96,14 +97,17 @@ def test_a_number_takes_what_is_glued_to_it() -> None:
 
 def test_chunks_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = tokenise("Seen by Dr. Okafor with wife Adaeze on 3/4/2021 in Beloit, WI. " * 20)
-    whole = english_tagger().probabilities(tokens)
+    whole = ENGLISH.probabilities(tokens)
     monkeypatch.setattr(tagger, "_CHUNK", 37)
-    np.testing.assert_allclose(english_tagger().probabilities(tokens), whole, atol=1e-5)
+    np.testing.assert_allclose(ENGLISH.probabilities(tokens), whole, atol=1e-5)
 
 
 def test_nothing_in_nothing() -> None:
-    assert list(english_tagger().find("")) == []
-    assert english_tagger().probabilities([]).shape == (0, 1 + len(english_tagger().categories))
+    assert list(ENGLISH.find("")) == []
+    assert ENGLISH.probabilities([]).shape == (
+        0,
+        1 + len(ENGLISH.categories),
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,20 +123,20 @@ def test_nothing_in_nothing() -> None:
 )
 def test_context_decides(text: str, word: str, private: bool) -> None:
     at = text.index(word)
-    hit = any(s.start <= at < s.end for s in english_tagger().find(text))
+    hit = any(s.start <= at < s.end for s in ENGLISH.find(text))
     assert hit == private
 
 
 def test_not_finite_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = tokenise("Seen by Dr. Okafor")
-    broken = np.full((len(tokens), 1 + len(english_tagger().categories)), np.nan, np.float32)
+    broken = np.full((len(tokens), 1 + len(ENGLISH.categories)), np.nan, np.float32)
     monkeypatch.setattr(tagger.Tagger, "_forward", lambda self, tokens: broken)
     with pytest.raises(ArithmeticError):
-        english_tagger().probabilities(tokens)
+        ENGLISH.probabilities(tokens)
 
 
 def test_reading_answers_for_any_stretch() -> None:
-    reading = TaggingEngine(english_tagger(), "en").process_text("Seen by Dr. Okafor today", "en")
+    reading = TaggingEngine(ENGLISH, "en").process_text("Seen by Dr. Okafor today", "en")
     assert isinstance(reading, Reading)
     assert reading.chance(12, 18) > 0.5 > reading.chance(0, 7)
     assert reading.chance(100, 110) == 0.0
@@ -140,7 +144,7 @@ def test_reading_answers_for_any_stretch() -> None:
 
 def test_the_recogniser_wants_its_own_engine() -> None:
     with pytest.raises(TypeError):
-        TaggerRecogniser(english_tagger(), "en").analyze("Dr. Okafor", [], None)
+        TaggerRecogniser(ENGLISH, "en").analyze("Dr. Okafor", [], None)
 
 
 def test_a_damaged_tagger_is_refused(tmp_path: Path) -> None:

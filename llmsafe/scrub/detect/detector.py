@@ -30,9 +30,8 @@ from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, Taggi
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import INDEPENDENT
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, trim
-from llmsafe.scrub.detect.tagger import english_tagger
+from llmsafe.scrub.detect.tagger import embedded_tagger
 from llmsafe.scrub.detect.zh import mentions
-from llmsafe.scrub.detect.zh.engine import RuleEngine
 from llmsafe.scrub.detect.zh.view import chinese_view
 
 MINIMUM_SCORE = 0.3
@@ -55,17 +54,18 @@ def build_engine(extra: Sequence[EntityRecognizer] = (), language: str = "en") -
     Of Presidio's own recognisers none is registered: ours cover the same formats, and the e-mail
     and URL ones would fetch the public suffix list over the network.
     """
-    if language == "zh":
-        ours, nlp_engine = recognisers.chinese(), RuleEngine(language)
-    else:
-        tagger = english_tagger()
-        ours = [*recognisers.english(), TaggerRecogniser(tagger, "en")]
-        nlp_engine = TaggingEngine(tagger, "en")
+    tagger = embedded_tagger(language)
+    rules = recognisers.chinese() if language == "zh" else recognisers.english()
+    ours = [*rules, TaggerRecogniser(tagger, language)]
     registry = RecognizerRegistry(
         recognizers=[*ours, *(_speaking(language, recogniser) for recogniser in extra)],
         supported_languages=[language],
     )
-    return AnalyzerEngine(registry=registry, nlp_engine=nlp_engine, supported_languages=[language])
+    return AnalyzerEngine(
+        registry=registry,
+        nlp_engine=TaggingEngine(tagger, language),
+        supported_languages=[language],
+    )
 
 
 def _speaking(language: str, recogniser: EntityRecognizer) -> EntityRecognizer:

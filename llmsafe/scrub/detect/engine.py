@@ -56,7 +56,8 @@ class TaggingEngine(NlpEngine):
 
     def load(self) -> None:
         """Make the empty spaCy document that every note shares."""
-        self._empty = spacy.blank(self._language)("")
+        # English whatever the notes: it is never run, and a Chinese one would want a segmenter.
+        self._empty = spacy.blank("en")("")
 
     def is_loaded(self) -> bool:
         """Whether :meth:`load` was called."""

@@ -79,24 +79,24 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("called numbers", ("PHONE", "FAX"), zh_labels.find_called),
 )  # fmt: skip
 
-DOUBTFUL = frozenset(("listed names", "reversed names", "unknown names", "cities", "institutions"))
-# Of the Chinese rules: what needs a second opinion as soon as a Chinese tagger can give one.
-DOUBTFUL_CHINESE = frozenset(
-    ("names by role", "neighbouring names", "described names", "addressed names", "listed names",
-     "cities", "streets", "landmarks", "institutions", "festivals")
-)  # fmt: skip
-TRACE = 0.05
-INDEPENDENT = frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL) | frozenset(
-    name for name, _, _ in CHINESE if name not in DOUBTFUL_CHINESE
-)
+DOUBTFUL = {
+    "listed names": 0.8,
+    "reversed names": 0.8,
+    "unknown names": 0.8,
+    "cities": 0.8,
+    "institutions": 0.9,
+}
+"""English rules that cannot tell a name from an eponym, and the score up to which they ask the
+tagger whether it sees a trace of PHI. The Chinese rules look at context enough."""
+TRACE = 0.025
+INDEPENDENT = frozenset(name for name, _, _ in (*ENGLISH, *CHINESE) if name not in DOUBTFUL)
 """Rules that do not ask the tagger."""
 
 
 class Finder(EntityRecognizer):
     """A Presidio recogniser around a function from text to findings.
 
-    ``doubtful``: it cannot tell a name from an eponym, and a finding of which the tagger sees no
-    trace is none.
+    ``doubtful``: a finding up to this score of which the tagger sees no trace is none.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Finder(EntityRecognizer):
         find: Find,
         language: str,
         *,
-        doubtful: bool = False,
+        doubtful: float = 0.0,
     ) -> None:
         self._find, self._doubtful = find, doubtful
         super().__init__(
@@ -121,26 +121,26 @@ class Finder(EntityRecognizer):
     ) -> list[RecognizerResult]:
         """Run the function; ``entities`` limits the categories unless it is empty."""
         wanted = set(entities)
-        doubtful = self._doubtful and isinstance(nlp_artifacts, Reading)
         return [
             RecognizerResult(span.category, span.start, span.end, span.score)
             for span in self._find(text)
-            if (not wanted or span.category in wanted)
-            and not (doubtful and nlp_artifacts.chance(span.start, span.end) < TRACE)
+            if (not wanted or span.category in wanted) and self._stands(span, nlp_artifacts)
         ]
+
+    def _stands(self, span: PhiSpan, artifacts: Any) -> bool:
+        if span.score > self._doubtful or not isinstance(artifacts, Reading):
+            return True
+        return artifacts.chance(span.start, span.end) >= TRACE
 
 
 def english() -> list[EntityRecognizer]:
     """All our English recognisers."""
     return [
-        Finder(name, categories, find, "en", doubtful=name in DOUBTFUL)
+        Finder(name, categories, find, "en", doubtful=DOUBTFUL.get(name, 0.0))
         for name, categories, find in ENGLISH
     ]
 
 
 def chinese() -> list[EntityRecognizer]:
     """All our Chinese recognisers."""
-    return [
-        Finder(name, categories, find, "zh", doubtful=name in DOUBTFUL_CHINESE)
-        for name, categories, find in CHINESE
-    ]
+    return [Finder(name, categories, find, "zh") for name, categories, find in CHINESE]

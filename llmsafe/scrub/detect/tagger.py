@@ -353,10 +353,11 @@ def load_tagger(folder: Path) -> Tagger:
 
 
 @cache
-def english_tagger() -> Tagger:
-    """The embedded English tagger."""
-    folder = resources.files("llmsafe") / "assets" / "phi-ner-en"
-    return _read(lambda name: (folder / name).read_bytes(), "phi-ner-en")
+def embedded_tagger(language: str) -> Tagger:
+    """The embedded tagger of a language, en or zh."""
+    name = f"phi-ner-{language}"
+    folder = resources.files("llmsafe") / "assets" / name
+    return _read(lambda file: (folder / file).read_bytes(), name)
 
 
 def _read(read: Callable[[str], bytes], name: str) -> Tagger:
