@@ -123,6 +123,7 @@ def audit(
         bool,
         typer.Option("--force", help="Replace an earlier audit."),
     ] = False,
+    context: typer.Context = None,  # pyright: ignore[reportArgumentType] # typer gives it
 ) -> None:
     """Measure what a model gave away: canaries, membership, a bound on epsilon, extraction.
 
@@ -161,7 +162,7 @@ def audit(
         raise InputError(f"--dtype {dtype!r} is unknown; choose auto, float32, bfloat16 or float16")
     names = set(also or ())
     if from_scores:
-        _refuse_measuring()
+        _refuse_measuring(context)
     request = Request(
         canaries=canaries,
         members=members,
@@ -204,11 +205,8 @@ _WITHOUT_MEASURING = {
 """Options that mean something where nothing is measured; whatever else is given is refused."""
 
 
-def _refuse_measuring() -> None:
+def _refuse_measuring(context: typer.Context) -> None:
     """Raises InputError for an option on the command line that would measure something."""
-    import click
-
-    context = click.get_current_context()
     wrong: list[str] = []
     for name in context.params:
         source = context.get_parameter_source(name)
