@@ -71,7 +71,7 @@ def score_repeats(
             "one of the two"
         )
     digests = {target.weights_digest}
-    draws = {canaries.manifest_id} if canaries else set[str]()
+    draws = _draws(canaries) if canaries else set[str | int]()
     for number, place in enumerate(runs):
         run = open_target(place, device=str(target.device))
         if run.weights_digest in digests:
@@ -86,12 +86,12 @@ def score_repeats(
                 f"repeated run {run.name}: its canaries are not proven to be its own "
                 "(no manifest in its vault, or no lineage that names it); give whole run folders"
             )
-        if manifest.manifest_id in draws:
+        if draws & _draws(manifest):
             raise EvidenceError(
                 f"repeated run {run.name} has the canaries of another one: the coins of one draw "
                 "are not independent; plant every run's anew with a --seed of its own"
             )
-        draws.add(manifest.manifest_id)
+        draws |= _draws(manifest)
         _check_same_promise(target, run)
         ours, theirs = ((m.kind, m.lang, m.probability) for m in (canaries, manifest) if m)
         if ours != theirs:
@@ -143,6 +143,11 @@ def repeated_runs_bound(
         ceiling=found.ceiling,
         choices=found.choices,
     )
+
+
+def _draws(manifest: CanaryManifest) -> set[str | int]:
+    """What names a draw: the seed too, for more canaries of one seed begin with the same ones."""
+    return {manifest.manifest_id, manifest.seed}
 
 
 def _check_same_promise(target: Target, run: Target) -> None:

@@ -118,6 +118,10 @@ def test_only_like_runs_with_their_own_canaries_count(world, target, tiny, repea
     fails(claims, "does not make the promise")
     same = tiny.write_run(world, tmp_path / "same", adapter, epsilon=None)
     fails(same, "coins of one draw are not independent")
+    # Fewer canaries of the same seed are the first of the same draw.
+    fewer = dataclasses.replace(world, manifest=tiny.make_manifest(4, seed=world.manifest.seed))
+    same = tiny.write_run(fewer, tmp_path / "fewer", adapter, epsilon=None)
+    fails(same, "coins of one draw are not independent")
     for name, change in (
         ("rate", {"train": {"learning_rate": 1e-4}}),
         ("tokens", {"max_tokens": 32}),
