@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from llmsafe.artifacts.base import Artifact, Record
@@ -31,6 +32,13 @@ class PrivacyStatement(Artifact):
     max_units_per_step: int | None = None
     covers: list[str] = []
     not_covered: list[str] = []
+
+    @property
+    def claimed(self) -> float | None:
+        """The ε that the training may be held to; ``None`` when nothing is claimed."""
+        if not self.private or self.epsilon is None or not math.isfinite(self.epsilon):
+            return None
+        return self.epsilon
 
 
 class Canary(Record):
@@ -143,8 +151,13 @@ class LedgerLine(Record):
 
 
 class Split(Artifact):
-    """``vault/split.json``: which privacy units were trained on and which were held out."""
+    """``vault/split.json``: which privacy units were trained on and which were held out.
+
+    ``texts`` has a digest of each unit's notes as training took them, so that an audit can tell
+    whether notes under these ids are the very notes; empty in a run of an older version.
+    """
 
     unit: Literal["patient", "note"]
     members: list[str]
     held_out: list[str]
+    texts: dict[str, str] = {}

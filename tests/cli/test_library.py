@@ -85,6 +85,16 @@ def test_ls_knows_every_attack_that_an_audit_can_name():
     assert {f"--also {name}" for name in EXTRAS} <= options
 
 
+def test_every_judged_attack_is_told_in_plain_words_too():
+    from llmsafe.audit.attacks import attacks
+    from llmsafe.audit.catalogue import CATALOGUE
+    from llmsafe.audit.request import VARIANTS
+
+    judged = {*attacks(True), *VARIANTS, "lira_offline", "lira_online", "rmia"}
+    assert {entry.name for entry in CATALOGUE if entry.plain} == judged
+    assert all(entry.about.startswith("membership") for entry in CATALOGUE if entry.plain)
+
+
 @pytest.mark.parametrize("name", ["configs/default.yaml", "default.yaml", "default"])
 def test_cp_takes_a_full_name_a_file_name_or_a_stem(shelf, tmp_path, name):
     target = tmp_path / "mine.yaml"
