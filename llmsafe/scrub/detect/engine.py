@@ -16,6 +16,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.lexicon import read_words
 from llmsafe.scrub.detect.tagger import Tagger, tokenise
 
 TAGGER = "tagger"
@@ -118,5 +119,11 @@ class TaggerRecogniser(EntityRecognizer):
         return [
             RecognizerResult(span.category, span.start, span.end, span.score)
             for span in nlp_artifacts.found()
-            if not entities or span.category in entities
+            if (not entities or span.category in entities)
+            and not (span.category == "ORGANIZATION" and _generic(text[span.start : span.end]))
         ]
+
+
+def _generic(found: str) -> bool:
+    """Whether an institution is any of its kind: "university hospital"."""
+    return found.islower() and read_words("scrub_generic.txt").issuperset(found.split())

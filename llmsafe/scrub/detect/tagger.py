@@ -42,6 +42,7 @@ _SEAM = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Za-z]{4})(?=\d{2})|(?<=\d)(
 _MISREAD = str.maketrans("015836", "olsbeb")
 _CHUNK = 4096  # tokens at a time, so that memory does not grow with the note
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
 _PAIR = re.compile(r"(\d{1,2})[/-](\d{1,2})")
 _OLD = re.compile(r"nine?t|n.?i.?n.?e.?t|hundred|centen", re.IGNORECASE)
 _WORDED = frozenset(("NAME", "LOCATION", "ORGANIZATION", "DATE", "AGE"))
@@ -193,13 +194,19 @@ class Weights:
 
 @dataclass(repr=False)
 class Tagger:
-    """The tagger; :func:`spans` says what ``threshold`` and ``edge`` are."""
+    """The tagger; :func:`spans` says what ``threshold`` and ``edge`` are.
+
+    ``things`` and ``names`` are the numbers of the lists of eponyms and products, and of the lists
+    of names of people, places and institutions.
+    """
 
     weights: Weights
     features: Features
     categories: Sequence[str]
     threshold: float
     edge: float
+    things: frozenset[int] = frozenset()
+    names: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         self._vectors: dict[str, FloatArray] = {}
@@ -259,8 +266,19 @@ class Tagger:
         yield from self.spans(text, tokens, chances)
 
     def spans(self, text: str, tokens: Sequence[Token], chances: FloatArray) -> Iterator[PhiSpan]:
-        """:func:`spans` of what :meth:`probabilities` gave."""
-        yield from spans(text, tokens, chances, self.categories, self.threshold, self.edge)
+        """:func:`spans` of what :meth:`probabilities` gave, without known things."""
+        found = spans(text, tokens, chances, self.categories, self.threshold, self.edge)
+        for span in found:
+            if span.category not in _WORDED or not self._thing(text[span.start : span.end]):
+                yield span
+
+    def _thing(self, found: str) -> bool:
+        """Whether every word is known as an eponym or a product, and as nobody's name."""
+        words = _LETTERS.findall(found.lower())
+        lists = [self.features.lists.get(word, ()) for word in words]
+        return bool(words) and all(
+            self.things & set(numbers) and not self.names & set(numbers) for numbers in lists
+        )
 
 
 def spans(

@@ -163,7 +163,7 @@ _CAPITAL_ONLY = frozenset(("may", "march", "mar"))
 HINT_MONTH = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", re.IGNORECASE)
 _HINT_NUMBER = re.compile(r"\d[-/.]\d|\d{8}")
 _AGE = re.compile(
-    r"(?<![\w.])(?P<n>9\d|1[0-2]\d)(?:[- ]?(?:years?|yrs?)[- ]?(?:old|of age)|[- ]?y/?o\b|[- ]?y\.o\."
+    r"(?<![\w.-])(?P<n>9\d|1[0-2]\d)(?:[- ]?(?:years?|yrs?)[- ]?(?:old|of age)|[- ]?y/?o\b|[- ]?y\.o\."
     r"|[- ]?(?:year|yr)[- ]old|\s?[MF]\b(?!\w))"
     r"|\b(?:aged?|age of|turned|turning|age is|age was)\s?[:=]?\s?(?P<n2>9\d|1[0-2]\d)"
     r"(?![\w+]|\.\d|\s?(?:%|days?|weeks?|months?|mg|ml))"

@@ -86,6 +86,11 @@ _VIN = re.compile(r"(?<!\w)[A-HJ-NPR-Z0-9]{17}(?!\w)")
 _DEA = re.compile(r"(?<!\w)[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}(?!\w)")
 _CARD = re.compile(r"(?<![\w-])\d{4}[- ]?\d{4}[- ]?\d{4}[- ]?\d{1,7}(?![\w-])")
 _FAX_BEFORE = re.compile(r"\b(?:fax|facsimile|f)\b\W{0,4}(?:\w{1,6}\W{0,3})?$", re.IGNORECASE)
+# What looks like an address of a machine or like an SSN and is of a product.
+_VERSION = re.compile(
+    r"(?i)\b(?:firmware|fw|driver|version|ver|software|build|release|catalog(?:ue)?|cat|model|part)"
+    r"\b[^\w\n]{0,4}(?:no\.?|number|v)?[^\w\n]{0,3}$"
+)
 _DIGIT = re.compile(r"\d")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 
@@ -124,6 +129,8 @@ def find_formats(text: str) -> Iterator[PhiSpan]:
             found = category
             if category in ("URL", "EMAIL"):
                 end -= len(match[0]) - len(match[0].rstrip(".,;:!?"))
+            elif category in ("IP", "SSN") and _VERSION.search(text[max(0, start - 24) : start]):
+                continue
             elif category == "PHONE" and _FAX_BEFORE.search(text[max(0, start - 20) : start]):
                 found = "FAX"
             yield PhiSpan(start, end, found, score)
