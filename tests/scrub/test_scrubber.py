@@ -329,7 +329,7 @@ def test_a_pattern_that_times_out_quarantines(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_user_recogniser_joins_in_under_our_categories() -> None:
     detector = Detector(build_engine([Faulty("works")]))
-    assert detector.detect("abcd efgh ijkl") == [
+    assert detector.detect("take with food") == [
         PhiSpan(0, 4, "NAME", 0.9, "faulty works"),
         PhiSpan(5, 9, "OTHER_ID", 0.9, "faulty works"),
     ]

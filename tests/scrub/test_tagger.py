@@ -93,6 +93,8 @@ def test_a_number_takes_what_is_glued_to_it() -> None:
     text = "tag BIO-77120-RI."
     chances = [{"OTHER_ID": 0.9} if t.text == "77120" else NO for t in tokenise(text)]
     assert found(text, chances) == [("BIO-77120-RI", "OTHER_ID")]
+    text = "HPI\n77120"
+    assert found(text, [NO, NO, {"OTHER_ID": 0.9}]) == [("77120", "OTHER_ID")]
 
 
 def test_chunks_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:

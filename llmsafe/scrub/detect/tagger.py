@@ -46,7 +46,7 @@ _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _PAIR = re.compile(r"(\d{1,2})[/-](\d{1,2})")
 _OLD = re.compile(r"nine?t|n.?i.?n.?e.?t|hundred|centen", re.IGNORECASE)
 _WORDED = frozenset(("NAME", "LOCATION", "ORGANIZATION", "DATE", "AGE"))
-_GLUED_LEFT = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_./:@+-]*)?$")
+_GLUED_LEFT = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_./:@+-]*)?\Z")
 _GLUED_RIGHT = re.compile(r"(?:[-_./:@+?=#&]?[A-Za-z0-9]+)*")
 _GAP = re.compile(r"[\s'’.,&/^-]{0,3}")
 
