@@ -119,6 +119,7 @@ def scrub(
     from llmsafe.corpus import Columns, open_corpus
     from llmsafe.errors import EvidenceError
     from llmsafe.files import CORPUS, VAULT, sha256_files
+    from llmsafe.scrub.detect.captures import residual
     from llmsafe.scrub.known.identities import identity_files, read_identities
     from llmsafe.scrub.pipeline import QUARANTINE, preview, scrub_corpus
     from llmsafe.scrub.replace.methods import check_method
@@ -159,8 +160,9 @@ def scrub(
 
         if dry_run:
             tally = preview(request, report)
-            hidden = {"schema_version", "seconds", "empty", "with_patient"}
+            hidden = {"schema_version", "seconds", "empty", "with_patient", "captures"}
             counts: dict[str, Any] = tally.model_dump(exclude=hidden)
+            left = residual(tally.captures)
             counts["quarantined"] = len(tally.quarantined)
             counts |= {"unit": tally.unit(), "empty_notes": tally.empty}
         else:
@@ -171,10 +173,12 @@ def scrub(
                 raise
             keys = ("notes", "patients", "characters", "spans_by_category", "spans_by_source")
             counts = {key: getattr(manifest, key) for key in keys}
+            left = manifest.residual
             for key in ("dropped_columns", "unit", "empty_notes"):
                 counts[key] = manifest.settings[key]
             counts["quarantined"] = len(manifest.quarantined)
             counts["seconds"] = manifest.seconds
+    counts["residual"] = {category: estimate.model_dump() for category, estimate in left.items()}
     if as_json:
         emit_json(counts | {"method": method, "dry_run": dry_run})
     else:
@@ -211,6 +215,11 @@ def _show(counts: dict[str, Any], request: Request) -> None:
         say(f"{_many(empty, 'note')} without text")
     for category, count in sorted(counts["spans_by_category"].items(), key=lambda c: -c[1]):
         say(f"  {category:14} {count:>10,}")
+    if missed := sum(estimate["missed"] for estimate in counts["residual"].values()):
+        say(
+            f"left, at the least: {missed:,.1f} spans that rules and tagger both missed "
+            "(an estimate; by category: residual in the manifest)"
+        )
     if counts["dropped_columns"]:
         say("columns dropped: " + ", ".join(counts["dropped_columns"]))
     if request.identities:

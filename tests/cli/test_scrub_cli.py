@@ -48,6 +48,9 @@ def test_json_alone_is_on_stdout(corpus: Path, tmp_path: Path) -> None:
     counts = json.loads(done.stdout)
     assert counts["notes"] == 5
     assert counts["spans_by_source"]["known"] == 5
+    assert set(counts["residual"]) <= set(counts["spans_by_category"])
+    manifest = json.loads((tmp_path / "out" / "vault" / "scrub_manifest.json").read_text())
+    assert manifest["residual"] == counts["residual"]
     assert counts["dropped_columns"] == ["author"]
     assert counts["quarantined"] == 0
     assert done.stderr.splitlines()[-1].startswith("wrote ")

@@ -391,3 +391,10 @@ def test_time_is_linear_in_length(scrubbers: dict[str, Scrubber], unit: str) -> 
     short, long = seconds(4_000), seconds(16_000)
     # Linear is 4 times, quadratic 16.
     assert long < 9 * short + 0.05, f"{short:.3f} s for 4,000, {long:.3f} s for 16,000"
+
+
+def test_a_date_that_a_rule_read_keeps_its_borders_and_moves() -> None:
+    detector = Detector(build_engine())
+    text = "Seen on Tuesday, 3/2/2021 by Dr. Okafor."
+    [day] = [span for span in detector.detect(text) if span.category == "DATE"]
+    assert text[day.start : day.end] == "3/2/2021"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import importlib
 import logging
+import re
 import signal
 import threading
 from collections.abc import Generator, Iterator, Sequence
@@ -29,7 +30,7 @@ from llmsafe.scrub.detect.en import names as en_names
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import INDEPENDENT
-from llmsafe.scrub.detect.resolve import KNOWN, resolve, trim
+from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract, trim
 from llmsafe.scrub.detect.tagger import embedded_tagger
 from llmsafe.scrub.detect.zh import mentions
 from llmsafe.scrub.detect.zh.view import chinese_view
@@ -142,7 +143,7 @@ class Detector:
                     raise DetectionError(recogniser.name, "hidden failure")
             found.extend(_ECHOES[self.language](view.text, found))
         mapped = [_map(view.span(s.start, s.end), s) for s in found]
-        spans = resolve(span for span in (trim(text, span) for span in mapped) if span)
+        spans = resolve(filter(None, (trim(text, span) for span in _as_read(text, mapped))))
         if not isinstance(artifacts, Reading):  # one search alone says nothing about the other
             return Detection(spans)
         return Detection(
@@ -161,6 +162,28 @@ class Detector:
             raise
         except Exception as error:
             raise DetectionError("NLP engine", type(error).__name__) from None
+
+
+# Beside a date these say nothing more.
+_WEEKDAY = re.compile(
+    r"(?i)(?:on|the|of|(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?"
+    r"|(?:星期|周|週|礼拜)[一二三四五六日天])[.,]?"
+)
+
+
+def _as_read(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
+    """``found``, where a date that a rule has read keeps that rule's borders, for only such a date
+    can be moved. What else the tagger takes for a part of it is PHI all the same, but no weekday.
+    """
+    read = resolve(s for s in found if s.category == "DATE" and s.source != TAGGER)
+    holes = [(span.start, span.end) for span in read]
+    for span in found:
+        if span.source != TAGGER or span.category != "DATE":
+            yield span
+            continue
+        for piece in subtract(text, [span], holes):
+            if not _WEEKDAY.fullmatch(text, piece.start, piece.end):
+                yield piece
 
 
 def _map(place: tuple[int, int], span: PhiSpan) -> PhiSpan:
