@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from scipy import stats  # pyright: ignore[reportMissingTypeStubs]
-
 from llmsafe.stats.checks import check_confidence, check_count
 from llmsafe.stats.intervals import Interval, binomial_interval
 
@@ -38,6 +36,8 @@ def missed_by_both(
 
 def _trials(hits: int, rate: float, tail: float, *, most: bool) -> float:
     """The least or the most trials at ``rate`` that leave ``hits`` no rarer than ``tail``."""
+    from scipy import stats  # pyright: ignore[reportMissingTypeStubs] - slow to import
+
     if rate <= 0:
         return float("inf") if most else float(hits)
     if not most:

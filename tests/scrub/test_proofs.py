@@ -9,6 +9,7 @@ import json
 import random
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -29,6 +30,14 @@ SCRIPTS = str(Path(__file__).resolve().parents[2] / "scripts")
 KEY = Key(b"k" * 32)
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name: the socket of a fork server, which lies in its tmp, may have no
+    more than 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="proofs-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="module")
 def proofs() -> Iterator[Any]:
     sys.path.insert(0, SCRIPTS)
@@ -47,11 +56,9 @@ def proofs() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("method", ["random", "mask"])
-def test_what_is_planted_in_disguise_never_survives(
-    proofs: Any, tmp_path: Path, method: str
-) -> None:
+def test_what_is_planted_in_disguise_never_survives(proofs: Any, short: Path, method: str) -> None:
     people = list(patients(5, 6))
-    table = proofs.run.write_rows(tmp_path / "people.jsonl", identity_table(people))
+    table = proofs.run.write_rows(short / "people.jsonl", identity_table(people))
     identities, _ = read_identities([table])
     scrubber = build_scrubber(Settings(method, KEY))
     rng, left = random.Random(5), list[str]()
@@ -106,9 +113,9 @@ def document(number: int) -> dict[str, Any]:
 
 
 def test_no_identifier_of_an_export_survives_and_the_search_finds_one_that_does(
-    proofs: Any, tmp_path: Path
+    proofs: Any, short: Path
 ) -> None:
-    plain, faced = tmp_path / "plain", tmp_path / "faced"
+    plain, faced = short / "plain", short / "faced"
     plain.mkdir()
     for name, resources in (
         ("Patient.000", [PATIENT]),
@@ -149,8 +156,8 @@ def test_no_identifier_of_an_export_survives_and_the_search_finds_one_that_does(
 # --- marks ----------------------------------------------------------------------------------------
 
 
-def test_a_run_leaves_no_mark_and_a_mark_in_any_coding_is_seen(proofs: Any, tmp_path: Path) -> None:
-    bench = proofs.run.Bench(tmp_path)
+def test_a_run_leaves_no_mark_and_a_mark_in_any_coding_is_seen(proofs: Any, short: Path) -> None:
+    bench = proofs.run.Bench(short)
     kills = proofs.kill.Kills(bench, 40)
     files, _ = kills.whole("hash", 1)
     assert kills.marks.failures + kills.same.failures == []
@@ -159,6 +166,6 @@ def test_a_run_leaves_no_mark_and_a_mark_in_any_coding_is_seen(proofs: Any, tmp_
     mark = f"seen: {proofs.kill.PHI}, twice".encode()
     for data in (mark, mark.lower(), mark.hex().encode(), base64.b64encode(mark)):
         kills.marks.failures.clear()
-        (tmp_path / "tmp" / "left").write_bytes(data)
+        (short / "tmp" / "left").write_bytes(data)
         kills._look("x", "a file is left")
         assert kills.marks.failures == [f"a file is left: {proofs.kill.PHI} in tmp/left"]

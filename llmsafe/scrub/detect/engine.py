@@ -117,7 +117,8 @@ class TaggerRecogniser(EntityRecognizer):
         if not isinstance(nlp_artifacts, Reading) or nlp_artifacts.text != text:
             raise TypeError("the tagger needs its own engine")
         return [
-            RecognizerResult(span.category, span.start, span.end, span.score)
+            # A rule that knows the label or the check digit names what both have found.
+            RecognizerResult(span.category, span.start, span.end, span.score / 2)
             for span in nlp_artifacts.found()
             if (not entities or span.category in entities)
             and not (span.category == "ORGANIZATION" and _generic(text[span.start : span.end]))

@@ -44,11 +44,12 @@ class View:
         return f"View(<{len(self.original)} characters>)"
 
 
-def normalise(text: str) -> View:
+def normalise(text: str, *, apart: bool = False) -> View:
     """The view: NFKC, Latin letters without accents, ASCII digits, quotes and dashes, and neither
-    invisible characters nor look-alike letters. A space of no width stands where Latin letters or
-    digits touch a script that sets no spaces between words, or glues prepositions on, so that a
-    word begins there. ASCII text is its own view. Linear time.
+    invisible characters nor look-alike letters. ASCII text is its own view. Linear time.
+
+    ``apart``: a space of no width stands where Latin letters or digits touch a script that sets no
+    spaces between words, or glues prepositions on, so that English rules see a word begin there.
     """
     if text.isascii():
         return View(text, text)
@@ -62,7 +63,7 @@ def normalise(text: str) -> View:
             if ends and unicodedata.combining(character):
                 ends[-1] = position + 1
             continue
-        if pieces and _another_script(pieces[-1][-1], folded[0]):
+        if apart and pieces and _another_script(pieces[-1][-1], folded[0]):
             pieces.append(" ")
             starts.append(position)
             ends.append(position)

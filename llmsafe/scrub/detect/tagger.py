@@ -25,6 +25,7 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
 from llmsafe.errors import InputError
@@ -372,7 +373,7 @@ def load_tagger(folder: Path) -> Tagger:
 
 @cache
 def embedded_tagger(language: str) -> Tagger:
-    """The embedded tagger of a language, en or zh."""
+    """The embedded tagger of a language; so far English."""
     name = f"phi-ner-{language}"
     folder = resources.files("llmsafe") / "assets" / name
     return _read(lambda file: (folder / file).read_bytes(), name)
@@ -403,7 +404,7 @@ def _read(read: Callable[[str], bytes], name: str) -> Tagger:
         )
         features = Features(config["hashed_rows"], lists)
         return Tagger(weights, features, config["categories"], config["threshold"], config["edge"])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise InputError(
             f"{name} is no PHI tagger ({type(error).__name__}); it needs config.json, lexicon.tsv "
             "and model.safetensors as scripts/train_phi_ner.py writes them"

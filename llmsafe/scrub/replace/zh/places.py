@@ -118,7 +118,7 @@ def _province() -> re.Pattern[str]:
 
 
 def _choice(key: Key, person: Person, kind: str, original: str) -> str:
-    words: list[str] = read_json("zh/surrogates.json")[kind].split()
+    words: list[str] = read_json("scrub_zh/surrogates.json")[kind].split()
     for attempt in range(50 * len(words)):
         word = key.choice(words, "pick", kind, *person.draw, "zh place", original, str(attempt))
         if word != original and word not in person.avoid and word not in original:
