@@ -398,3 +398,10 @@ def test_a_date_that_a_rule_read_keeps_its_borders_and_moves() -> None:
     text = "Seen on Tuesday, 3/2/2021 by Dr. Okafor."
     [day] = [span for span in detector.detect(text) if span.category == "DATE"]
     assert text[day.start : day.end] == "3/2/2021"
+
+
+@pytest.mark.parametrize("text", ["Пациент Иванов Сергей, боль в груди.", "المريض محمد علي"])
+def test_a_note_in_another_script_is_quarantined(scrubbers: dict[str, Scrubber], text: str) -> None:
+    outcome = scrubbers["tag"].scrub(Note("n", text))
+    assert outcome.note is None
+    assert outcome.reason.startswith("language")

@@ -13,6 +13,8 @@ LANGS: tuple[Lang, ...] = get_args(Lang)
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]")
+# Greek, Cyrillic, Hebrew, Arabic, Georgian, Ethiopic, Khmer, and what is written in India and Siam.
+_OTHER = re.compile(r"[\u0370-\u052f\u0590-\u10ff\u1200-\u137f\u1780-\u17ff]")
 # Full-width letters are Latin, too. Abbreviations (CT, WBC) are in every Chinese note.
 _LATIN = re.compile(r"[A-Za-z\uff21-\uff3a\uff41-\uff5a]")
 _WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]?[a-z]{3,}(?![A-Za-z])")
@@ -44,7 +46,8 @@ def languages(text: str, lang: Lang) -> tuple[str, ...]:
     ``auto``: Chinese characters go through the Chinese rules, English words through the English
     ones, and a note that has both through both. ``en`` and ``zh`` always use their own rules, but a
     note of which they can read little is quarantined all the same: ``en`` one that is over a third
-    Chinese, both one that is Japanese or Korean (over a tenth of it kana or hangul).
+    Chinese, both one that is Japanese or Korean (over a tenth of it kana or hangul) or is written
+    for the most part in another script. Other languages in Latin letters are read as English.
     """
     if text.isascii():
         return ("zh", "en") if lang == "zh" else ("en",)
@@ -52,6 +55,8 @@ def languages(text: str, lang: Lang) -> tuple[str, ...]:
     other = len(_KANA.findall(text)) + len(_HANGUL.findall(text))
     latin = len(_LATIN.findall(text))
     if other and 10 * other > han + other + latin:
+        return ()
+    if len(_OTHER.findall(text)) > latin + han:
         return ()
     if lang == "en":
         return () if 2 * han > latin else ("en",)
