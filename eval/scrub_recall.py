@@ -41,8 +41,8 @@ from scrub_systems import SYSTEMS, build, rates
 
 from llmsafe.gold import GoldNote, read_gold
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.identities import read_identities
-from llmsafe.scrub.known import Identity
+from llmsafe.scrub.known.identities import read_identities
+from llmsafe.scrub.known.matcher import Identity
 from llmsafe.stats import Interval
 
 Identities = dict[str, Identity]

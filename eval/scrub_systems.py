@@ -10,7 +10,7 @@ from functools import partial
 
 from llmsafe.notes import FOREIGN_TYPES, Note, PhiSpan
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.known import Identity
+from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.settings import Settings
 
 SYSTEMS = {"llmsafe": "llmsafe", "presidio": "Presidio's patterns"}

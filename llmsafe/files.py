@@ -25,6 +25,7 @@ CORPUS = "corpus"
 VAULT = "vault"
 RELEASE = "release"
 LOCK = ".lock"
+_STAGE = "llmsafe-"
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -127,10 +128,11 @@ def lock_exclusively(descriptor: int, path: Path) -> None:
 
 
 @contextmanager
-def locked_folder(folder: Path) -> Generator[None, None, None]:
+def locked_folder(folder: Path, *, keep_lock: bool = True) -> Generator[None, None, None]:
     """Keep every other :func:`locked_folder` out of ``folder``, which is made if it is absent.
 
-    A folder into which nothing was written is removed again.
+    A folder into which nothing was written is removed again. Without ``keep_lock`` the lock file
+    goes as the very last: whoever waits for it sees that it was given up.
 
     Raises:
         InputError: another process is in it.
@@ -153,6 +155,8 @@ def locked_folder(folder: Path) -> Generator[None, None, None]:
             if [other.name for other in folder.iterdir()] == [LOCK]:
                 path.unlink()
                 folder.rmdir()
+            elif not keep_lock:
+                path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 
@@ -181,7 +185,8 @@ def staged_folder(output: Path, *, force: bool = False) -> Generator[Path, None,
     """Yield a private folder beside ``output`` that becomes ``output`` only if the block succeeds.
 
     An existing, non-empty ``output`` is refused unless ``force``; even then it is replaced only
-    after the new content is complete. On an error nothing is left behind.
+    after the new content is complete. On an error nothing is left behind; what a killed process
+    left is removed by the next one with the same output.
 
     Raises:
         InputError: ``output`` exists and ``force`` is off, or it is a file.
@@ -190,7 +195,8 @@ def staged_folder(output: Path, *, force: bool = False) -> Generator[Path, None,
     check_output(output, force=force)
     make_folder(output.parent)
     try:
-        stage = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+        _sweep(output)
+        stage, lock = _locked_stage(output)
     except OSError as error:
         raise SetupError(
             f"cannot write {output}: {error.strerror}; choose a writable output"
@@ -208,6 +214,41 @@ def staged_folder(output: Path, *, force: bool = False) -> Generator[Path, None,
         fsync_folder(output.parent)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked_stage(output: Path) -> tuple[Path, int]:
+    """A new stage, and the lock on it that tells :func:`_sweep` that its process lives."""
+    while True:
+        stage = Path(tempfile.mkdtemp(prefix=f".{output.name}.{_STAGE}", dir=output.parent))
+        lock = os.open(stage, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # swept before it was locked
+            os.close(lock)
+            continue
+        except OSError:  # a disk without locks: nothing is swept there
+            pass
+        if stage.is_dir():
+            return stage, lock
+        os.close(lock)
+
+
+def _sweep(output: Path) -> None:
+    for left in output.parent.iterdir():
+        if not (left.name.startswith(f".{output.name}.{_STAGE}") and left.is_dir()):
+            continue
+        try:
+            lock = os.open(left, os.O_RDONLY)
+        except OSError:  # another sweeps it, or it is not ours to read
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+        except OSError:
+            pass
+        finally:
+            os.close(lock)
 
 
 def check_output(output: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:

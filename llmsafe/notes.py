@@ -5,6 +5,7 @@ Reading and writing of corpora is in :mod:`llmsafe.corpus`.
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -141,6 +142,15 @@ def latest_notes(unit: Unit, limit: int | None) -> tuple[Note, ...]:
     """
     notes = sorted(unit.notes, key=lambda note: note.date or "")
     return tuple(notes if limit is None else notes[-limit:])
+
+
+def texts_digest(texts: Iterable[str]) -> str:
+    """One digest of some notes' texts, in whatever order they come: what a split records of a unit.
+
+    For the vault: whoever guesses a text can confirm the guess.
+    """
+    each = sorted(hashlib.sha256(text.encode()).digest() for text in texts)
+    return f"sha256:{hashlib.sha256(b''.join(each)).hexdigest()}"
 
 
 def near_duplicate_groups(

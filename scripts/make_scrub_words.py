@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from llmsafe.scrub.lexicon import count_words
+from llmsafe.scrub.detect.lexicon import count_words
 
 LEXICONS = Path(__file__).resolve().parents[1] / "llmsafe" / "assets" / "lexicons"
 CAPITAL = re.compile(r"(?<=[a-z,] )([A-Z][a-z]{2,})\b")

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Writes docs/results/scrub.md and docs/results/corpus.md from measurements made now.
-#   scripts/results.sh ASQ_PHI.jsonl PRESIDIO_RESEARCH.jsonl MTSAMPLES.jsonl.gz     your copies
+#   scripts/results.sh ASQ_PHI.jsonl PRESIDIO_RESEARCH.jsonl [MTSAMPLES.jsonl.gz]     your copies
+# STRESS_PARTS=dev leaves the unseen halves of the stress sets alone while there is work to do.
 set -euo pipefail
-asq=$(realpath "$1") sentences=$(realpath "$2") mtsamples=$(realpath "$3")
+asq=$(realpath "$1") sentences=$(realpath "$2") mtsamples=${3:+$(realpath "$3")}
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
 
@@ -17,8 +18,23 @@ section() {  # title, command as shown, then the command itself
   echo
   echo "Written by \`scripts/results.sh\`; do not edit. What is counted: \`eval/scrub_score.py\`; what"
   echo "Presidio's patterns are: \`eval/scrub_recall.py --help\`. They hold no model, so no names or places."
-  echo "Rules were developed on ASQ-PHI's development half and on synthetic notes of other seeds: read"
-  echo "these figures as optimistic, and measure on your own notes before you rely on the scrubber."
+  echo "Rules and tagger were developed on ASQ-PHI's development half, the development halves of the"
+  echo "stress sets and synthetic notes of other seeds: figures on those are optimistic. Nobody had read"
+  echo "the unseen halves before they were measured here. Measure on your own notes before you rely on"
+  echo "the scrubber."
+  for part in ${STRESS_PARTS:-unseen dev}; do
+    section "English stress set, $part half: hard notes, half of them clean (eval/stress/en.md)" \
+      "python eval/scrub_recall.py eval/stress/en_$part.jsonl --processes 0" \
+      "$python" eval/scrub_recall.py "eval/stress/en_$part.jsonl" --processes 0
+  done
+  for part in ${STRESS_PARTS:-unseen dev}; do
+    section "Chinese stress set, $part half: hard notes, 40 % of them clean (eval/stress/zh.md)" \
+      "python eval/scrub_recall.py eval/stress/zh_$part.jsonl --systems llmsafe --processes 0" \
+      "$python" eval/scrub_recall.py "eval/stress/zh_$part.jsonl" --systems llmsafe --processes 0
+  done
+  section "Chinese test release: names, places and phrases of the half that is not trained on" \
+    "python eval/scrub_recall.py eval/zh_phi_test.jsonl --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/zh_phi_test.jsonl --systems llmsafe --processes 0
   section "ASQ-PHI, development half (525 search queries)" \
     "python eval/scrub_recall.py dev.jsonl" "$python" eval/scrub_recall.py "$asq"
   section "Synthetic notes, 80 patients, with and without known identifiers" \
@@ -27,6 +43,8 @@ section() {  # title, command as shown, then the command itself
   section "presidio-research, 1,500 sentences of general text (no clinical notes, made-up names)" \
     "python eval/scrub_recall.py synth_dataset_v2.jsonl" "$python" eval/scrub_recall.py "$sentences"
 } > docs/results/scrub.md
+echo "wrote docs/results/scrub.md"
+[ -n "$mtsamples" ] || exit 0
 
 {
   echo "# The synthetic corpus beside real reports"
@@ -37,4 +55,4 @@ section() {  # title, command as shown, then the command itself
     "python scripts/corpus_stats.py --synthetic 800 --reference notes.jsonl.gz" \
     "$python" scripts/corpus_stats.py --synthetic 800 --reference "$mtsamples"
 } > docs/results/corpus.md
-echo "wrote docs/results/scrub.md  docs/results/corpus.md"
+echo "wrote docs/results/corpus.md"

@@ -43,6 +43,7 @@ from llmsafe.artifacts.job import (
     Lineage,
     LineageStep,
     PrivacyStatement,
+    Residual,
     ScrubManifest,
     Split,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "PrivacyStatement",
     "Rate",
     "Record",
+    "Residual",
     "SampledExposure",
     "Scoring",
     "ScrubManifest",

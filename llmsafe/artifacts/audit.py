@@ -252,10 +252,16 @@ class Scoring(Record):
 
 
 class Unmeasured(Record):
-    """Something the audit could not measure, and why."""
+    """Something the audit could not measure, and why.
+
+    ``doubt`` says what nothing ties to the audited weights because of it: the ``canaries``, the
+    ``members`` and others, the ``length`` that texts were scored at, the ``claim``. What is in
+    doubt may fail a model and never passes one.
+    """
 
     what: str
     why: str
+    doubt: Literal["canaries", "members", "length", "claim"] | None = None
 
 
 class AuditedModel(Record):
@@ -303,6 +309,7 @@ class Policy(Record):
 class Audit(Artifact):
     """``audit.json``: everything the report shows, nothing that names a patient or a secret."""
 
+    schema_version: Literal[2] = 2  # pyright: ignore[reportIncompatibleVariableOverride]
     tool: str
     model: AuditedModel
     privacy: PrivacyStatement | None
@@ -320,6 +327,27 @@ class Audit(Artifact):
     policy: Policy | None = None
     verdict: Verdict
     seconds: float = Field(ge=0)
+
+    @property
+    def breaking(self) -> list[Bound]:
+        """Bounds for any mechanism that exceed the claimed ε: the training is broken."""
+        claimed = self.privacy.claimed if self.privacy else None
+        if claimed is None:
+            return []
+        return [b for b in self.bounds if b.family == "dp" and b.epsilon_lower > claimed]
+
+    @property
+    def voided(self) -> bool:
+        """Whether members and others differ without the model, so that membership says nothing."""
+        return self.blind_auc is not None and self.blind_auc.low > 0.5
+
+    def in_doubt(self, *doubts: str) -> bool:
+        """Whether any of ``doubts`` is cast by what could not be measured."""
+        return any(missing.doubt in doubts for missing in self.unmeasured)
+
+    @classmethod
+    def _way_out(cls) -> str:
+        return "audit again"
 
 
 class CanaryOutcome(Record):
@@ -368,16 +396,20 @@ class Measured(Artifact):
     """``vault/measured.json``: what an audit found out that its score tables do not hold.
 
     With the tables named here it is all that the figures are computed from. ``tables`` has their
-    digests, the main one first, ``manifest`` the digest of the canary manifest, ``repeats`` those
-    of the weights of repeated runs. ``probed`` are the extraction figures that asked the model
-    more than the tables know.
+    digests, the main one first, ``shadows`` that of ``shadows.json``, ``manifest`` that of the
+    canary manifest, ``repeats`` those of the weights of repeated runs. ``trained_tokens`` is how
+    much of a note training took. ``probed`` are the extraction figures that asked the model more
+    than the tables know.
     """
 
+    schema_version: Literal[2] = 2  # pyright: ignore[reportIncompatibleVariableOverride]
     model: AuditedModel
     unit: Literal["patient", "note"]
     seed: int
     tables: dict[str, str] = Field(min_length=1)
+    shadows: str | None = None
     manifest: str | None
+    trained_tokens: int | None = None
     repeats: list[str] = []
     scoring: Scoring
     blind_auc: Rate | None
@@ -388,3 +420,7 @@ class Measured(Artifact):
     generated: Generated | None = None
     unmeasured: list[Unmeasured] = []
     seconds: float
+
+    @classmethod
+    def _way_out(cls) -> str:
+        return "audit again"

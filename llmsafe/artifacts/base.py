@@ -1,8 +1,8 @@
 """What every file that passes between the parts has in common.
 
 Every artifact carries ``schema_version``; an unknown key is an error, so a file written by a
-newer version is refused rather than half understood. An infinite ε is stored as ``null``: JSON has
-no infinity.
+newer version is refused rather than half understood; so is one that an older version wrote in
+another form. An infinite ε is stored as ``null``: JSON has no infinity.
 """
 
 from __future__ import annotations
@@ -51,9 +51,20 @@ class Artifact(Record):
         except OSError as error:
             raise EvidenceError(f"cannot read {path}: {error.strerror}") from error
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
-            raise EvidenceError(
-                f"{path} is no valid {cls.__name__}: {where}: {first['msg']}; "
-                "make it anew with this version of llmsafe"
-            ) from error
+            raise EvidenceError(f"{path} {cls._fault(error)}") from error
+
+    @classmethod
+    def _fault(cls, error: ValidationError) -> str:
+        """What is wrong with a file, without a word of its content."""
+        found = error.errors(include_url=False)
+        versions = [one["input"] for one in found if one["loc"] == ("schema_version",)]
+        if versions and isinstance(versions[0], int):
+            older = versions[0] < cls.model_fields["schema_version"].default
+            age = "an older" if older else "a newer"
+            return f"is of schema version {versions[0]}, made by {age} llmsafe; {cls._way_out()}"
+        where = ".".join(str(part) for part in found[0]["loc"]) or "the file"
+        return f"is no valid {cls.__name__}: {where}: {found[0]['msg']}; {cls._way_out()}"
+
+    @classmethod
+    def _way_out(cls) -> str:
+        return "make it anew with this version of llmsafe"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from llmsafe.artifacts.base import Artifact, Record
@@ -31,6 +32,13 @@ class PrivacyStatement(Artifact):
     max_units_per_step: int | None = None
     covers: list[str] = []
     not_covered: list[str] = []
+
+    @property
+    def claimed(self) -> float | None:
+        """The ε that the training may be held to; ``None`` when nothing is claimed."""
+        if not self.private or self.epsilon is None or not math.isfinite(self.epsilon):
+            return None
+        return self.epsilon
 
 
 class Canary(Record):
@@ -71,6 +79,22 @@ class CanaryManifest(Artifact):
     canaries: list[Canary]
 
 
+class Residual(Record):
+    """Spans of a category that the rules and the tagger saw, and an estimate of what neither did.
+
+    ``missed`` with its 95 % interval supposes that the two miss independently of each other; as
+    they mostly miss the same hard cases, read it as the least to expect. ``high`` is null where the
+    two never agreed.
+    """
+
+    both: int
+    rules_only: int
+    tagger_only: int
+    missed: float
+    low: float
+    high: float | None
+
+
 class ScrubManifest(Artifact):
     """``vault/scrub_manifest.json``: what a scrub did; counts and ids, no text."""
 
@@ -84,6 +108,7 @@ class ScrubManifest(Artifact):
     characters: int
     spans_by_category: dict[str, int]
     spans_by_source: dict[str, int]
+    residual: dict[str, Residual] = {}
     quarantined: list[str]
     seconds: float
 
@@ -126,8 +151,13 @@ class LedgerLine(Record):
 
 
 class Split(Artifact):
-    """``vault/split.json``: which privacy units were trained on and which were held out."""
+    """``vault/split.json``: which privacy units were trained on and which were held out.
+
+    ``texts`` has a digest of each unit's notes as training took them, so that an audit can tell
+    whether notes under these ids are the very notes; empty in a run of an older version.
+    """
 
     unit: Literal["patient", "note"]
     members: list[str]
     held_out: list[str]
+    texts: dict[str, str] = {}

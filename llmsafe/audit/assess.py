@@ -7,6 +7,7 @@ machine.
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Sequence
 
@@ -76,7 +77,7 @@ def assess(
     members, non_members = table.of("member"), table.of("non_member")
     game, bounds = None, list[Bound]()
     if canaries is not None:
-        game, bounds = _play(tables, canaries, privacy, measured.seed, missing)
+        game, bounds = _play(tables, canaries, privacy, measured, missing)
     if members and non_members and measured.blind_auc is None:
         missing.append(Unmeasured(what="blind baseline", why="fewer than five units on a side"))
     missing += _no_effect(table)
@@ -109,7 +110,7 @@ def _play(
     tables: Tables,
     manifest: CanaryManifest,
     privacy: PrivacyStatement | None,
-    seed: int,
+    measured: Measured,
     missing: list[Unmeasured],
 ) -> tuple[CanarySummary, list[Bound]]:
     table = tables.scores
@@ -122,47 +123,60 @@ def _play(
     played = game_attacks(table.has_base)
     inside = {name: scores_of(attack, planted) for name, attack in played.items()}
     outside = {name: scores_of(attack, withheld) for name, attack in played.items()}
-    name, attack = next(iter(played.items()))
-    cut = sum(row.secret is None for row in (*planted, *withheld))
-    if cut:
-        missing.append(
-            Unmeasured(
-                what=f"exposure and extraction of {cut} canaries",
-                why=f"their secret lies beyond {table.max_tokens} tokens; raise --max-tokens",
-            )
-        )
-    game = summary(manifest, inside[name], outside[name], attack=name)
+    name = next(iter(played))
+    missing += _cut_secrets([*planted, *withheld], table.max_tokens, measured.trained_tokens)
     delta = privacy.delta if privacy else DEFAULT_DELTA
-    # Two bounds that judge share the chance of error, so that their alarm keeps it.
-    confidence = 1 - (1 - CONFIDENCE) / 2 if tables.repeats else CONFIDENCE
+    # Two bounds that judge share the chance of error, so that their alarm keeps it. Whether there
+    # are two is decided by the coins alone.
+    fair, shared = manifest.probability == 0.5, 1 - (1 - CONFIDENCE) / 2
+    repeated = _repeated(tables, shared if fair else CONFIDENCE, delta, missing)
     bounds: list[Bound] = []
-    if manifest.probability == 0.5:
-        rng = np.random.default_rng(seed)
+    if fair:
+        rng = np.random.default_rng(measured.seed)
+        confidence = shared if repeated else CONFIDENCE
         bounds += one_run_bounds(inside, outside, delta=delta, rng=rng, confidence=confidence)
     else:
-        missing.append(
-            Unmeasured(
-                what="ε lower bound from one run",
-                why=f"canaries were planted with probability {manifest.probability}; the bound "
-                "needs fair coins (0.5)",
-            )
+        why = (
+            f"canaries were planted with probability {manifest.probability}; the bound needs fair "
+            "coins (0.5)"
         )
-    if tables.repeats:
-        own = [*planted, *withheld]
-        try:
-            bounds.append(
-                repeated_runs_bound(
-                    own,
-                    tables.repeats,
-                    name=name,
-                    attack=attack,
-                    delta=delta,
-                    confidence=confidence,
-                )
-            )
-        except EvidenceError as error:
-            missing.append(Unmeasured(what="ε lower bound from repeated runs", why=str(error)))
-    return game, bounds
+        missing.append(Unmeasured(what="ε lower bound from one run", why=why))
+    game = summary(manifest, inside[name], outside[name], attack=name)
+    return game, [*bounds, *repeated]
+
+
+def _cut_secrets(
+    rows: Sequence[Row], max_tokens: int, trained_tokens: int | None
+) -> list[Unmeasured]:
+    cut = sum(row.secret is None for row in rows)
+    if not cut:
+        return []
+    way = "raise --max-tokens"
+    if trained_tokens is not None and max_tokens >= trained_tokens:
+        way = "training did not see it either: make shorter canaries, or raise data.max_tokens"
+    return [
+        Unmeasured(
+            what=f"exposure and extraction of {cut} canaries",
+            why=f"their secret lies beyond {max_tokens} tokens; {way}",
+        )
+    ]
+
+
+def _repeated(
+    tables: Tables, confidence: float, delta: float, missing: list[Unmeasured]
+) -> list[Bound]:
+    if not tables.repeats:
+        return []
+    name, attack = next(iter(game_attacks(tables.scores.has_base).items()))
+    own = tables.scores.of("planted", "withheld")
+    try:
+        bound = repeated_runs_bound(
+            own, tables.repeats, name=name, attack=attack, delta=delta, confidence=confidence
+        )
+    except EvidenceError as error:
+        missing.append(Unmeasured(what="ε lower bound from repeated runs", why=str(error)))
+        return []
+    return [bound]
 
 
 def _membership(tables: Tables, measured: Measured, missing: list[Unmeasured]) -> list[Membership]:
@@ -267,7 +281,7 @@ def canary_outcomes(
         needed = None
         if row.secret is not None:
             samples = samples_needed(secret_logp(row.target, row.secret))
-            needed = int(samples) if np.isfinite(samples) else None
+            needed = int(samples) if math.isfinite(samples) else None
         found.append(
             CanaryOutcome(
                 canary_id=row.text_id,

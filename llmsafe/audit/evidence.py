@@ -40,6 +40,21 @@ class Evidence:
         return self.train is not None and "adapter" in self.train.outputs
 
     @property
+    def names_split(self) -> bool:
+        """Whether it also names the split: only then is known whom the weights were trained on."""
+        return (
+            self.names_weights
+            and self.split is not None
+            and self.train is not None
+            and "split" in self.train.outputs
+        )
+
+    @property
+    def names_claim(self) -> bool:
+        """Whether it also names the privacy statement."""
+        return self.names_weights and self.train is not None and "privacy" in self.train.outputs
+
+    @property
     def base(self) -> str | None:
         """The base model as training was given it; a local path stays in the vault."""
         return self._setting("base", str)
@@ -89,6 +104,8 @@ class Evidence:
 def read_evidence(place: Place) -> tuple[PrivacyStatement | None, Evidence, list[Unmeasured]]:
     """The privacy statement, the evidence in the vault, and what of both is missing.
 
+    A digest that the lineage records must fit; one that it lacks proves nothing, and is told.
+
     Raises:
         EvidenceError: a file that is no valid artifact, or weights or statement that are not
             those the lineage names.
@@ -100,10 +117,19 @@ def read_evidence(place: Place) -> tuple[PrivacyStatement | None, Evidence, list
         missing.append(
             Unmeasured(what="privacy claim", why="there is no privacy.json beside the weights")
         )
+    evidence = _read_vault(place, missing)
+    if privacy is not None and not evidence.names_claim:
+        why = "no lineage names both this privacy.json and these weights"
+        what = "whether the privacy claim is of this model"
+        missing.append(Unmeasured(what=what, why=why, doubt="claim"))
+    return privacy, evidence, missing
+
+
+def _read_vault(place: Place, missing: list[Unmeasured]) -> Evidence:
     if place.vault is None:
         why = "there is no vault folder: lineage, split and canaries of the training are unknown"
         missing.append(Unmeasured(what="training evidence", why=why))
-        return privacy, Evidence(), missing
+        return Evidence()
     lineage = place.vault / "lineage.json"
     steps = Lineage.load(lineage).steps if lineage.is_file() else []
     train = next((step for step in reversed(steps) if step.step == "train"), None)
@@ -116,14 +142,13 @@ def read_evidence(place: Place) -> tuple[PrivacyStatement | None, Evidence, list
     split = place.vault / "split.json"
     canaries = place.vault / "canaries.json"
     audit = next((step for step in reversed(steps) if step.step == "audit"), None)
-    evidence = Evidence(
+    return Evidence(
         audited=audit.outputs if audit else {},
         vault=place.vault,
         train=train,
         split=Split.load(split) if split.is_file() else None,
         canaries=canaries if canaries.is_file() else None,
     )
-    return privacy, evidence, missing
 
 
 def check_base(name: str, evidence: Evidence) -> list[Unmeasured]:

@@ -1,7 +1,8 @@
 """Which texts are scored: canaries with their coins, members and non-members of the training.
 
-Evidence is checked before it is used: canaries and corpus must be those of the run, by digest. A
-thing that is missing becomes an ``Unmeasured`` line, a thing that contradicts is an error.
+Evidence is checked before it is used: canaries, corpus and notes must be those of the run, by
+digest. A thing that is missing becomes an ``Unmeasured`` line, with the doubt that it casts; a
+thing that contradicts is an error.
 """
 
 from __future__ import annotations
@@ -17,12 +18,18 @@ from llmsafe.audit.forward import Role, Text
 from llmsafe.audit.membership import hold_back
 from llmsafe.audit.request import DEFAULT, Request
 from llmsafe.audit.target import Target
-from llmsafe.audit.verdict import CANARIES_UNPROVEN, MEMBERS_UNPROVEN
 from llmsafe.canary import load_manifest
 from llmsafe.corpus import Columns, open_corpus
 from llmsafe.errors import EvidenceError, InputError
 from llmsafe.files import sha256_file
-from llmsafe.notes import Unit, UnitKind, group_units, latest_notes, near_duplicate_groups
+from llmsafe.notes import (
+    Unit,
+    UnitKind,
+    group_units,
+    latest_notes,
+    near_duplicate_groups,
+    texts_digest,
+)
 
 PREFIX_UNITS = 8
 """Units whose notes stand before a text in ReCaLL, at most; a tenth of those there are."""
@@ -116,20 +123,11 @@ def find_canaries(
         missing.append(Unmeasured(what="canary game: ε bound, exposure, extraction", why=why))
         return None
     if not path.is_file():
-        raise InputError(
-            f"canary manifest {path} does not exist; give the canaries.json of the run"
-        )
+        wrong = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"canary manifest {path} {wrong}; give the canaries.json of the run")
     manifest = load_manifest(path)
     if not manifest.canaries:
         raise EvidenceError(f"{path} holds no canary; plant some with `llmsafe canary`")
-    if recorded is None or not evidence.names_weights:
-        missing.append(
-            Unmeasured(
-                what=CANARIES_UNPROVEN,
-                why="no lineage says that these weights were trained on them; figures of canaries "
-                "that a model never saw are low whatever it leaks",
-            )
-        )
     if recorded is not None and sha256_file(path) != recorded:
         raise EvidenceError(
             f"{path} is from another run: its digest is not the one in the lineage of "
@@ -137,20 +135,48 @@ def find_canaries(
         )
     if evidence.split is not None:
         _check_split(manifest, evidence.split, path)
+    doubt = _canary_doubt(manifest, evidence)
+    if doubt is not None:
+        why = f"{doubt}; figures of canaries that a model never saw are low whatever it leaks"
+        what = "whether the canaries belong to this model"
+        missing.append(Unmeasured(what=what, why=why, doubt="canaries"))
     return manifest
+
+
+def _canary_doubt(manifest: CanaryManifest, evidence: Evidence) -> str | None:
+    """What is lacking to know that these weights were trained on the planted texts, and no others.
+
+    The manifest must be the one that training recorded, and its texts those of the corpus: by the
+    digests of the split, or because it was written for that very corpus.
+    """
+    if evidence.canaries_digest is None or not evidence.names_weights:
+        return "no lineage says that these weights were trained on them"
+    by_split = evidence.names_split and evidence.split is not None and bool(evidence.split.texts)
+    if by_split or manifest.corpus_digest == evidence.corpus_digest:
+        return None
+    return (
+        "the manifest was written for another corpus than the one trained on, and split.json has "
+        "no digests of texts to tell whether they were in it"
+    )
 
 
 def _check_split(manifest: CanaryManifest, split: Split, path: Path) -> None:
     members = set(split.members)
-    absent = leaked = 0
+    trained_on = {split.texts[unit] for unit in members if unit in split.texts}
+    absent = leaked = other = 0
     for canary in manifest.canaries:
-        trained = canary.patient_id in members or canary.note_id in members
-        absent += canary.planted and not trained
-        leaked += trained and not canary.planted
-    if absent or leaked:
+        units = [unit for unit in (canary.patient_id, canary.note_id) if unit in members]
+        text = texts_digest([canary.text])
+        if canary.planted:
+            absent += not units
+            other += bool(units and split.texts) and split.texts.get(units[0]) != text
+        else:
+            leaked += bool(units) or text in trained_on
+    if absent or leaked or other:
         raise EvidenceError(
-            f"{path}: {absent} planted canaries are not among the members of split.json and "
-            f"{leaked} withheld ones are; give the files of one and the same run"
+            f"{path}: {absent} planted canaries are not among the members of split.json, {other} "
+            f"have another text there and {leaked} withheld ones are among them; give the files of "
+            "one and the same run"
         )
 
 
@@ -208,7 +234,7 @@ def _from_files(
         patients = patients or kind == "patient"
         sides[role] = _without(units, avoid)
     named: dict[Role, list[str]] = {r: [u.unit_id for u in units] for r, units in sides.items()}
-    _prove_members(evidence, named, missing)
+    _prove_members(evidence, sides, missing)
     both = set(named["member"]) & set(named["non_member"]) if patients else set[str]()
     if both:
         why = "they have notes among members and among non-members; left out on both sides"
@@ -229,28 +255,69 @@ def _from_files(
 
 
 def _prove_members(
-    evidence: Evidence, named: Mapping[Role, Sequence[str]], missing: list[Unmeasured]
+    evidence: Evidence, sides: Mapping[Role, Sequence[Unit]], missing: list[Unmeasured]
 ) -> None:
-    """Hold the units of files given by hand against the split, if the run left one.
+    """Hold the notes of files given by hand against the split, if the run left one.
+
+    An id proves nothing of a text, and outsiders are half of what is compared: of either side
+    every unit must be in the split, with the very texts that training recorded.
 
     Raises:
         EvidenceError: members that training held out, or outsiders that it trained on.
     """
-    why = "no split says whom these weights were trained on"
-    if evidence.split is not None and evidence.names_weights:
-        trained, held_out = set(evidence.split.members), set(evidence.split.held_out)
-        wrong = len(held_out & set(named["member"])), len(trained & set(named["non_member"]))
+    split = evidence.split
+    if split is not None and evidence.names_weights:
+        inside, outside = ({unit.unit_id for unit in sides[r]} for r in ("member", "non_member"))
+        wrong = len(inside & set(split.held_out)), len(outside & set(split.members))
         if any(wrong):
             raise EvidenceError(
                 f"split.json holds out {wrong[0]} of the --members and trained on {wrong[1]} of "
                 "the --non-members; give the right files, or none: the run brings its own"
             )
-        unknown = [unit for unit in named["member"] if unit not in trained]
-        if not unknown:
-            return
-        why = f"{len(unknown)} of {len(named['member'])} --members are not in split.json"
-    why += "; figures of notes that a model never saw are low whatever it leaks"
-    missing.append(Unmeasured(what=MEMBERS_UNPROVEN, why=why))
+    if split is None or not evidence.names_split:
+        why = "no lineage names both these weights and the split that says whom they saw"
+    elif not split.texts:
+        why = "split.json has no digests of texts; train anew with this version of llmsafe"
+    else:
+        why = _strangers(split, sides, evidence.max_notes_per_unit)
+    if why is not None:
+        _doubt_members(why, missing)
+
+
+def _strangers(
+    split: Split, sides: Mapping[Role, Sequence[Unit]], max_notes_per_unit: int | None
+) -> str | None:
+    """How many units are not in the split, or have other texts there; ``None`` for none."""
+    lists: dict[Role, set[str]] = {
+        "member": set(split.members),
+        "non_member": set(split.held_out),
+    }
+    unknown = {r: sum(u.unit_id not in lists[r] for u in units) for r, units in sides.items()}
+    if any(unknown.values()):
+        return (
+            f"{unknown['member']} of {len(sides['member'])} --members and "
+            f"{unknown['non_member']} of {len(sides['non_member'])} --non-members are not in "
+            "split.json"
+        )
+    units = [unit for side in sides.values() for unit in side]
+    altered = sum(
+        split.texts.get(unit.unit_id)
+        != texts_digest(note.text for note in latest_notes(unit, max_notes_per_unit))
+        for unit in units
+    )
+    if altered:
+        return f"{altered} of {len(units)} units have other texts than training recorded of them"
+    return None
+
+
+def _doubt_members(why: str, missing: list[Unmeasured]) -> None:
+    missing.append(
+        Unmeasured(
+            what="whether the members are this model's",
+            why=f"{why}; figures of notes that a model never saw are low whatever it leaks",
+            doubt="members",
+        )
+    )
 
 
 def _from_split(
@@ -281,7 +348,8 @@ def _from_split(
         )
     if split.unit == "patient" and cap is None:
         why = "the lineage does not record max_notes_per_unit; all notes of a patient are taken"
-        missing.append(Unmeasured(what="which notes of a patient were trained on", why=why))
+        what = "which notes of a patient were trained on"
+        missing.append(Unmeasured(what=what, why=why, doubt="members"))
     corpus = open_corpus(place)
     if corpus.digest() != evidence.corpus_digest:
         raise EvidenceError(
@@ -290,6 +358,11 @@ def _from_split(
         )
     _, units = group_units(corpus.notes(request.columns or evidence.columns))
     by_id = {unit.unit_id: unit for unit in units}
+    lost = sum(unit not in by_id for unit in (*split.members, *split.held_out))
+    if not evidence.names_split:
+        _doubt_members("the lineage does not name both these weights and the split", missing)
+    elif lost:
+        _doubt_members(f"{lost} units of split.json are not in the corpus", missing)
     alike = alike_units(units)
     named: dict[Role, list[str]] = {
         "member": [unit for unit in split.members if unit not in avoid],

@@ -32,7 +32,7 @@ from llmsafe.audit.request import Request
 from llmsafe.audit.sampled_exposure import has_space, sampled_exposure
 from llmsafe.audit.scores import Progress, silence
 from llmsafe.audit.secrets_search import Form, parts_of, searched_exposure
-from llmsafe.errors import InputError
+from llmsafe.errors import EvidenceError, InputError
 from llmsafe.files import VAULT
 
 if TYPE_CHECKING:
@@ -224,26 +224,38 @@ def _phi(
     found: Probes,
 ) -> list[PhiLeak]:
     """Personal data by category: from gold if given, else from the scrub manifest, else by form."""
+    manifest = None
+    if request.gold is None and detect is not None:
+        why = "no notes with gold labels; give the notes before scrubbing with --gold and --spans"
+        found.lacks("which personal data of the notes the model emits", why)
+        manifest = _scrub_manifest(target, found)
+    try:
+        return _leakage(request, drawn, manifest, detect)
+    except EvidenceError as error:  # a recogniser failed, so a count of what it sees is none
+        found.lacks("what has the form of personal data in the generated texts", str(error))
+        return _leakage(request, drawn, manifest, None)
+
+
+def _leakage(
+    request: Request, drawn: Drawn | None, manifest: ScrubManifest | None, detect: Detect | None
+) -> list[PhiLeak]:
     model, base = (drawn.words, drawn.base_words) if drawn is not None else (None, None)
     if request.gold is not None:
-        return phi_leakage(
-            labelled(request.gold, request.spans),
-            model=model,
-            base=base,
-            detect=detect,
-        )
-    if detect is None:
-        return []
-    manifest = _scrub_manifest(target)
-    why = "no notes with gold labels; give the notes before scrubbing with --gold and --spans"
-    found.lacks("which personal data of the notes the model emits", why)
-    if manifest is None:
-        return generated_leakage(model or [], base, detect)
-    return manifest_leakage(manifest, model=model, base=base, detect=detect)
+        notes = labelled(request.gold, request.spans)
+        return phi_leakage(notes, model=model, base=base, detect=detect)
+    if manifest is not None:
+        return manifest_leakage(manifest, model=model, base=base, detect=detect)
+    return generated_leakage(model or [], base, detect) if detect is not None else []
 
 
-def _scrub_manifest(target: Target) -> ScrubManifest | None:
+def _scrub_manifest(target: Target, found: Probes) -> ScrubManifest | None:
     """The manifest of the scrub that made the run's corpus, where it still lies beside it."""
     path = target.evidence.corpus_path
     file = Path(path) / VAULT / "scrub_manifest.json" if path else None
-    return ScrubManifest.load(file) if file is not None and file.is_file() else None
+    if file is None or not file.is_file():
+        return None
+    try:
+        return ScrubManifest.load(file)
+    except EvidenceError as error:
+        found.lacks("what the scrubber found in the notes", str(error))
+        return None

@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmsafe.artifacts import Bound, CanaryManifest, PrivacyStatement, Unmeasured
+from llmsafe.artifacts import (
+    Bound,
+    CanaryManifest,
+    LineageStep,
+    PrivacyStatement,
+    Unmeasured,
+)
 from llmsafe.audit.attacks import Attack
 from llmsafe.audit.membership import scores_of
 from llmsafe.audit.population import canary_texts, find_canaries
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
     from llmsafe.audit.target import Target
 
 METHOD = "Clopper-Pearson over repeated runs (arXiv 2006.07709)"
+_OF_ONE_RUN = ("corpus_path",)  # its canaries are its own, so its corpus is, too
+_RECORDED = ("train", "max_tokens", "max_notes_per_unit")
 
 
 class Repeat(NamedTuple):
@@ -50,8 +58,9 @@ def score_repeats(
 
     Raises:
         InputError: a run that cannot be opened.
-        EvidenceError: a run given twice, of another claim, base or kind of canary than the target,
-            or whose canaries are not proven to be its own; a target without canaries or claim.
+        EvidenceError: a run given twice or with canaries of another one, of another claim, base,
+            settings or kind of canary than the target, or whose canaries are not proven to be its
+            own; a target without canaries or claim.
     """
     from llmsafe.audit.target import open_target
 
@@ -62,6 +71,7 @@ def score_repeats(
             "one of the two"
         )
     digests = {target.weights_digest}
+    draws = _draws(canaries) if canaries else set[str | int]()
     for number, place in enumerate(runs):
         run = open_target(place, device=str(target.device))
         if run.weights_digest in digests:
@@ -76,6 +86,12 @@ def score_repeats(
                 f"repeated run {run.name}: its canaries are not proven to be its own "
                 "(no manifest in its vault, or no lineage that names it); give whole run folders"
             )
+        if draws & _draws(manifest):
+            raise EvidenceError(
+                f"repeated run {run.name} has the canaries of another one: the coins of one draw "
+                "are not independent; plant every run's anew with a --seed of its own"
+            )
+        draws |= _draws(manifest)
         _check_same_promise(target, run)
         ours, theirs = ((m.kind, m.lang, m.probability) for m in (canaries, manifest) if m)
         if ours != theirs:
@@ -129,6 +145,11 @@ def repeated_runs_bound(
     )
 
 
+def _draws(manifest: CanaryManifest) -> set[str | int]:
+    """What names a draw: the seed too, for more canaries of one seed begin with the same ones."""
+    return {manifest.manifest_id, manifest.seed}
+
+
 def _check_same_promise(target: Target, run: Target) -> None:
     ours, theirs = (_promise(one.privacy) for one in (target, run))
     if ours != theirs:
@@ -136,10 +157,27 @@ def _check_same_promise(target: Target, run: Target) -> None:
             f"repeated run {run.name} does not make the promise of {target.name} (ε, δ, unit, "
             "sampling, steps and noise); a bound over both would be about neither"
         )
-    bases = [one.evidence.train.inputs.get("base") if one.evidence.train else None
-             for one in (target, run)]  # fmt: skip
-    if bases[0] != bases[1]:
-        raise EvidenceError(f"repeated run {run.name} was trained on another base")
+    ours, theirs = (_settings(one.evidence.train) for one in (target, run))
+    absent = [key for key in _RECORDED if key not in ours or key not in theirs]
+    if absent:
+        raise EvidenceError(
+            f"repeated run {run.name}: its lineage, or that of {target.name}, does not record "
+            f"{', '.join(absent)}, so nothing says that the two are alike; train anew"
+        )
+    different = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
+    if different:
+        raise EvidenceError(
+            f"repeated run {run.name} was trained with another {', '.join(different)} than "
+            f"{target.name}; repeated runs differ in canaries and chance alone: train it anew"
+        )
+
+
+def _settings(train: LineageStep | None) -> dict[str, Any]:
+    """What must be the same in like runs: the base and every setting but where the corpus lies."""
+    if train is None:
+        return {}
+    own = {key: value for key, value in train.settings.items() if key not in _OF_ONE_RUN}
+    return own | {"base": train.inputs.get("base")}
 
 
 def _promise(statement: PrivacyStatement | None) -> dict[str, Any] | None:

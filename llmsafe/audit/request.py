@@ -56,6 +56,8 @@ class Request:
         unknown = sorted(self.also - set(EXTRAS))
         if unknown:
             raise InputError(f"--also {unknown[0]!r} is unknown; choose from {', '.join(EXTRAS)}")
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed}: give 0 or more")
         if self.generate < 0:
             raise InputError(f"--generate {self.generate}: give 0 or more texts")
         if self.generate and self.generations is not None:

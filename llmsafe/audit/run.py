@@ -14,14 +14,13 @@ from llmsafe.audit.blind import blind_auc
 from llmsafe.audit.evidence import read_evidence
 from llmsafe.audit.loading import locate
 from llmsafe.audit.phi import Detect
-from llmsafe.audit.population import find_canaries, gather
+from llmsafe.audit.population import Population, find_canaries, gather
 from llmsafe.audit.probes import check_files, probe
 from llmsafe.audit.ranks import ALONE, Ranks
 from llmsafe.audit.request import DEFAULT, EXTRAS, Request
 from llmsafe.audit.scores import Progress, silence
-from llmsafe.audit.tables import read_tables, score_tables
+from llmsafe.audit.tables import SHADOWS, Tables, read_tables, score_tables
 from llmsafe.audit.target import Target
-from llmsafe.audit.verdict import CUT_SHORT
 from llmsafe.errors import EvidenceError
 from llmsafe.files import sha256_file, sha256_json
 
@@ -54,14 +53,8 @@ def run_audit(
     start = time.monotonic()
     limit = target.max_tokens(request.max_tokens)
     check_files(request, target.tokenizer)
-    population = gather(target, request, rng=random.Random(request.seed))
-    if "recall" in request.also:
-        population = population.with_prefix(random.Random(f"prefix {request.seed}"))
-    missing = [*target.unmeasured, *population.unmeasured]
-    trained = target.evidence.max_tokens
-    if trained is not None and limit < trained:
-        why = f"{limit} tokens were scored, {trained} trained on; leave --max-tokens out"
-        missing.append(Unmeasured(what=CUT_SHORT, why=why))
+    population = _gather(target, request)
+    missing = [*target.unmeasured, *population.unmeasured, *_other_length(target, limit)]
     tables, seconds = score_tables(
         target,
         population,
@@ -74,35 +67,88 @@ def run_audit(
     )
     if not ranks.leader:
         return None
+    unfinished = Unmeasured(what="searches and generated texts", why="the audit ended before them")
+    measured = _measured(target, population, request, tables, scores, seconds)
+    # Saved at once: what fails from here on loses no score.
+    _save(measured, [*missing, unfinished], scores)
+    probes = probe(target, population, request, max_tokens=limit, detect=detect, progress=progress)
+    measured = measured.model_copy(
+        update={
+            "sampled": probes.sampled,
+            "searched": probes.searched,
+            "probed": probes.extraction,
+            "phi": probes.phi,
+            "generated": probes.generated,
+            "seconds": round(time.monotonic() - start, 3),
+        }
+    )
+    measured = _save(measured, [*missing, *probes.unmeasured, *_not_asked(request)], scores)
+    manifest = population.canaries
+    audit = assess(
+        tables, measured, privacy=target.privacy, canaries=manifest, policy=request.policy
+    )
+    if manifest is not None:
+        outcomes = canary_outcomes(tables.scores, manifest, measured, reveal=reveal)
+        outcomes.save(scores.with_name(OUTCOMES), private=True)
+    return audit
+
+
+def _gather(target: Target, request: Request) -> Population:
+    population = gather(target, request, rng=random.Random(request.seed))
+    if "recall" not in request.also:
+        return population
+    return population.with_prefix(random.Random(f"prefix {request.seed}"))
+
+
+def _other_length(target: Target, limit: int) -> list[Unmeasured]:
+    """A doubt unless texts are scored at the very length that they were trained on.
+
+    Of a longer text the rest was never trained on: it dilutes every attack. Of a shorter one
+    something that was trained on is not looked at.
+    """
+    evidence = target.evidence
+    trained = evidence.max_tokens
+    if trained == limit or evidence.train is None:  # without a lineage all is in doubt anyway
+        return []
+    why = "the lineage does not record how many tokens of a note were trained on"
+    if trained is not None:
+        why = f"{limit} tokens of a note were scored, {trained} trained on; leave --max-tokens out"
+    what = "texts at the length that was trained on"
+    return [Unmeasured(what=what, why=why, doubt="length")]
+
+
+def _measured(
+    target: Target,
+    population: Population,
+    request: Request,
+    tables: Tables,
+    scores: Path,
+    seconds: float,
+) -> Measured:
+    """What is known once all is scored."""
     # Without a model: a membership result is worth what this leaves of it.
     rng = np.random.default_rng(request.seed)
     blind = blind_auc(population.of("member"), population.of("non_member"), rng)
-    probes = probe(target, population, request, max_tokens=limit, detect=detect, progress=progress)
-    measured = Measured(
+    shadows = scores.with_name(SHADOWS)
+    return Measured(
         model=target.described(),
         unit=population.unit,
         seed=request.seed,
         tables={name: sha256_file(scores.with_name(name)) for name in tables.names},
+        shadows=sha256_file(shadows) if tables.shadows else None,
         manifest=_digest(population.canaries),
+        trained_tokens=target.evidence.max_tokens,
         repeats=list(tables.repeated),
         scoring=tables.scoring(seconds),
         blind_auc=blind,
-        sampled=probes.sampled,
-        searched=probes.searched,
-        probed=probes.extraction,
-        phi=probes.phi,
-        generated=probes.generated,
-        unmeasured=[*missing, *probes.unmeasured, *_not_asked(request)],
-        seconds=round(time.monotonic() - start, 3),
+        seconds=seconds,
     )
+
+
+def _save(measured: Measured, unmeasured: list[Unmeasured], scores: Path) -> Measured:
+    measured = measured.model_copy(update={"unmeasured": unmeasured})
     measured.save(scores.with_name(MEASURED), private=True)
-    manifest = population.canaries
-    if manifest is not None:
-        outcomes = canary_outcomes(tables.scores, manifest, measured, reveal=reveal)
-        outcomes.save(scores.with_name(OUTCOMES), private=True)
-    return assess(
-        tables, measured, privacy=target.privacy, canaries=manifest, policy=request.policy
-    )
+    return measured
 
 
 def run_again(
@@ -111,10 +157,12 @@ def run_again(
     *,
     canaries: Path | None = None,
     policy: Policy | None = None,
+    in_run: bool = False,
 ) -> Audit:
     """Assess the tables of an earlier audit in ``folder``; no model is loaded.
 
     ``model`` is the path that was audited: claim, lineage and canaries are read from it anew.
+    ``in_run`` says that ``folder`` is the run's vault, whose lineage names the audit there.
 
     Raises:
         InputError: no model there.
@@ -124,7 +172,7 @@ def run_again(
     privacy, evidence, lacking = read_evidence(place)
     path = folder / MEASURED
     measured = Measured.load(path)
-    recorded = evidence.audited.get("measured")
+    recorded = evidence.audited.get("measured") if in_run else None
     if recorded not in (None, sha256_file(path)):
         raise EvidenceError(f"{path} is not the file that lineage.json names; audit again")
     if measured.model.weights_digest != place.digest():
@@ -138,8 +186,8 @@ def run_again(
             f"the scores in {folder} are of other canaries; name those of that audit by --canaries"
         )
     # What has come to lack since then counts as well.
-    missing = [*measured.unmeasured, *(one for one in lacking if one not in measured.unmeasured)]
-    measured = measured.model_copy(update={"unmeasured": missing})
+    fresh = [one for one in lacking if one not in measured.unmeasured]
+    measured = measured.model_copy(update={"unmeasured": [*measured.unmeasured, *fresh]})
     return assess(tables, measured, privacy=privacy, canaries=manifest, policy=policy)
 
 

@@ -83,15 +83,38 @@ def score_tables(
         InputError, EvidenceError, SetupError: as the parts do.
     """
     begun = time.monotonic()
-    rng = random.Random(f"copies {request.seed}")
     limits: dict[str, Any] = {
+        "max_tokens": max_tokens,
         "batch_tokens": request.batch_tokens,
         "ranks": ranks,
         "progress": progress,
     }
-    scores = score_texts(target, population.texts, path, max_tokens=max_tokens, **limits)
-    names = [path.name]
-    variants: dict[VariantName, ScoreTable] = {}
+    scores = score_texts(target, population.texts, path, **limits)
+    variants = _score_variants(target, population, path, request, missing, limits)
+    shadows = _score_shadows(target, population, path, request, limits)
+    repeats = score_repeats(target, population.canaries, request.repeats, path, **limits)
+    tables = Tables(
+        scores,
+        {name: table for name, (_, table) in variants.items()},
+        tuple(shadows.values()),
+        tuple(repeat.table for repeat in repeats),
+        (path.name, *(file for file, _ in variants.values()), *shadows, *(r.name for r in repeats)),
+        tuple(repeat.weights_digest for repeat in repeats),
+    )
+    return tables, round(time.monotonic() - begun, 3)
+
+
+def _score_variants(
+    target: Target,
+    population: Population,
+    path: Path,
+    request: Request,
+    missing: list[Unmeasured],
+    limits: Mapping[str, Any],
+) -> dict[VariantName, tuple[str, ScoreTable]]:
+    """File and table of each kind of altered copies that was asked for."""
+    rng = random.Random(f"copies {request.seed}")
+    found: dict[VariantName, tuple[str, ScoreTable]] = {}
     for name in VARIANTS:
         if name not in request.also or not population.texts:
             continue
@@ -102,38 +125,32 @@ def score_tables(
         variant = variant_of(name, population.prefix, rng)
         file = path.with_name(f"{path.stem}.{name}.parquet")
         try:
-            variants[name] = score_variant(
-                target, variant, population.texts, file, max_tokens=max_tokens, **limits
-            )
+            table = score_variant(target, variant, population.texts, file, **limits)
         except InputError as error:
             missing.append(Unmeasured(what=f"attack {name}", why=str(error)))
         else:
-            names.append(file.name)
-    shadows: list[Shadow] = []
-    if request.shadows:
-        people = population.of("member", "non_member")
-        if not people:
-            raise EvidenceError("--shadow compares members with others, and there are none")
-        shadows = score_shadows(
-            target, request.shadows, people, path.parent, max_tokens=max_tokens, **limits
-        )
-        files = [f"scores.shadow-{number}.parquet" for number in range(len(shadows))]
-        names += files
-        if ranks.leader:
-            _describe(shadows, files).save(path.with_name(SHADOWS), private=True)
-    repeats = score_repeats(
-        target, population.canaries, request.repeats, path, max_tokens=max_tokens, **limits
-    )
-    names += [repeat.name for repeat in repeats]
-    tables = Tables(
-        scores,
-        variants,
-        tuple(shadows),
-        tuple(repeat.table for repeat in repeats),
-        tuple(names),
-        tuple(repeat.weights_digest for repeat in repeats),
-    )
-    return tables, time.monotonic() - begun
+            found[name] = file.name, table
+    return found
+
+
+def _score_shadows(
+    target: Target,
+    population: Population,
+    path: Path,
+    request: Request,
+    limits: Mapping[str, Any],
+) -> dict[str, Shadow]:
+    """The shadows by the file of their table; the leader also writes who was in which."""
+    if not request.shadows:
+        return {}
+    people = population.of("member", "non_member")
+    if not people:
+        raise EvidenceError("--shadow compares members with others, and there are none")
+    shadows = score_shadows(target, request.shadows, people, path.parent, **limits)
+    found = {f"scores.shadow-{number}.parquet": one for number, one in enumerate(shadows)}
+    if limits["ranks"].leader:
+        _describe(shadows, list(found)).save(path.with_name(SHADOWS), private=True)
+    return found
 
 
 def read_tables(folder: Path, measured: Measured) -> Tables:
@@ -152,7 +169,7 @@ def read_tables(folder: Path, measured: Measured) -> Tables:
     variants: dict[VariantName, ScoreTable] = {}
     repeats: list[ScoreTable] = []
     shadows: list[Shadow] = []
-    known = {run.table: run for run in _shadow_runs(folder, others)}
+    known = {run.table: run for run in _shadow_runs(folder, measured)}
     for name in others:
         table, part = read_scores(folder / name), name.split(".")[-2]
         if part in VARIANTS:
@@ -176,10 +193,14 @@ def read_tables(folder: Path, measured: Measured) -> Tables:
     )
 
 
-def _shadow_runs(folder: Path, names: list[str]) -> list[ShadowRun]:
-    if not any(".shadow-" in name for name in names):
+def _shadow_runs(folder: Path, measured: Measured) -> list[ShadowRun]:
+    """Who was trained on what decides LiRA and RMIA, so it must be what this audit wrote."""
+    if not any(".shadow-" in name for name in measured.tables):
         return []
-    return ShadowRuns.load(folder / SHADOWS).shadows
+    path = folder / SHADOWS
+    if not path.is_file() or sha256_file(path) != measured.shadows:
+        raise EvidenceError(f"{path} is missing, or not what this audit wrote; audit again")
+    return ShadowRuns.load(path).shadows
 
 
 def _describe(shadows: list[Shadow], files: list[str]) -> ShadowRuns:

@@ -26,7 +26,7 @@ from llmsafe.audit.loading import (
     locate,
 )
 from llmsafe.errors import EvidenceError, InputError
-from llmsafe.models import check_weights, pick_device
+from llmsafe.models import check_weights, pick_device, public_name
 
 if TYPE_CHECKING:
     import torch
@@ -161,7 +161,7 @@ def open_target(
         tokenizer=tokenizer,
         adapter=place.adapter,
         reference=reference,
-        base_name=_public_name(name),
+        base_name=None if name is None else public_name(name),
         weights_digest=place.digest(),
         parameters=sum(int(p.numel()) for p in model.parameters()),
         adapter_parameters=place.adapter_parameters(),
@@ -194,10 +194,3 @@ def _check_same_vocabulary(model: Any, reference: Any, name: str) -> None:
             f"--base {name}: {theirs} tokens in its vocabulary, the model has {ours}; "
             "give the model it was fine-tuned from"
         )
-
-
-def _public_name(name: str | None) -> str | None:
-    """A base as the report may show it: a local path is cut to its last part."""
-    if name is not None and Path(name).is_dir():
-        return Path(name).resolve().name
-    return name

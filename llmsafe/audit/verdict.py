@@ -5,8 +5,8 @@ whole interval lies under the threshold, fails when the whole interval lies over
 inconclusive otherwise. Where several attacks bear on one criterion the worst decides: a pass
 then needs no correction for having looked at several, and a fail errs on the patients' side.
 
-Canary figures count only where a lineage names both the canaries and the weights: low scores on
-canaries that the model never saw are no sign of privacy.
+What nothing ties to the weights (``Unmeasured.doubt``) may fail a model and never passes one: low
+scores on canaries or notes that it never saw are no sign of privacy.
 
 The privacy statement is a policy of its own. A measured bound above the claimed ε refutes the
 claim, so it is a FAIL and an alarm even where no policy was given.
@@ -16,26 +16,26 @@ from __future__ import annotations
 
 import importlib.resources
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import yaml
 from pydantic import ValidationError
 
-from llmsafe.artifacts import Audit, Bound, Extraction, Membership, Policy, Rate, Verdict
+from llmsafe.artifacts import (
+    Audit,
+    Bound,
+    Exposure,
+    Extraction,
+    Membership,
+    Policy,
+    Rate,
+    Verdict,
+)
 from llmsafe.errors import InputError
 
 Status = Literal["pass", "fail", "inconclusive"]
-
-CANARIES_UNPROVEN = "whether the canaries belong to this model"
-"""``what`` of the ``Unmeasured`` entry of an audit whose canaries have no proven provenance."""
-
-
-MEMBERS_UNPROVEN = "whether the members are this model's"
-"""The same of members and non-members that were given by hand."""
-CUT_SHORT = "what lies beyond the tokens that were scored"
-"""The same where less of a note was scored than was trained on."""
 
 
 class Finding(NamedTuple):
@@ -66,21 +66,39 @@ def load_policy(name: str) -> Policy:
             f"policy {path}: cannot be read ({type(error).__name__}); give YAML"
         ) from error
     try:
-        policy = Policy.model_validate(data, strict=False)
+        policy = Policy.model_validate(data, strict=True)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         known = ", ".join(Policy.model_fields)
         raise InputError(f"policy {path}: {where}: {first['msg']}; known keys: {known}") from error
-    asked = policy.model_dump(exclude={"name"}, exclude_none=True)
-    for key, value in asked.items():
-        if key.startswith("max_") and not (math.isfinite(value) and value >= 0):
-            raise InputError(f"policy {path}: {key} {value}: give a finite number, 0 or more")
-    if not any(asked.values()):
-        raise InputError(
-            f"policy {path} asks for nothing; give a threshold, one of: {known_keys()}"
-        )
+    _check_thresholds(policy, path)
     return policy
+
+
+def _check_thresholds(policy: Policy, path: Path) -> None:
+    """Refuse what could not fail any model.
+
+    Raises:
+        InputError: a threshold out of its range, or no threshold at all.
+    """
+    asked = policy.model_dump(exclude={"name", "require"}, exclude_none=True)
+    for key, value in asked.items():
+        if not key.startswith("max_"):
+            continue
+        share = key not in _UNBOUNDED
+        if not (math.isfinite(value) and 0 <= value < (1 if share else math.inf)):
+            rule = "0 or more and below 1: no figure is above 1" if share else "0 or more"
+            raise InputError(f"policy {path}: {key} {value}: give a finite number, {rule}")
+    if not asked:
+        nothing = "asks for nothing"
+        if policy.require:
+            nothing = "only requires that evidence exists, which the worst leak would pass"
+        raise InputError(f"policy {path} {nothing}; give a threshold, one of: {known_keys()}")
+
+
+_UNBOUNDED = ("max_claimed_epsilon", "max_epsilon_lower", "max_exposure_excess_bits")
+"""Thresholds that are no share of anything."""
 
 
 def known_keys() -> str:
@@ -90,12 +108,14 @@ def known_keys() -> str:
 
 def judge(audit: Audit, policy: Policy | None) -> Verdict:
     """The verdict on an audit; what ``audit.verdict`` says is not looked at."""
-    alarms = list(_alarms(audit))
-    broken = [why for why in alarms if why.startswith(_BROKEN)]
+    broken = list(_broken(audit))
+    alarms = [*broken, *_void(audit)]
     if policy is None:
         return Verdict(status="fail" if broken else "none", reasons=broken, alarms=alarms)
     findings = [*_criteria(audit, policy), *_required(audit, policy)]
     findings += [Finding("fail", why) for why in broken]
+    if not findings:
+        findings = [Finding("inconclusive", "the policy asks for nothing")]
     statuses = {finding.status for finding in findings}
     status: Status = "pass"
     if "fail" in statuses:
@@ -108,20 +128,17 @@ def judge(audit: Audit, policy: Policy | None) -> Verdict:
     return Verdict(status=status, reasons=[f"{f.status}: {f.why}" for f in findings], alarms=alarms)
 
 
-_BROKEN = "training is broken"
+def _broken(audit: Audit) -> Iterator[str]:
+    claimed = audit.privacy.claimed if audit.privacy else None
+    for bound in audit.breaking:
+        yield (
+            f"training is broken: measured ε ≥ {bound.epsilon_lower:.2f} at {bound.confidence:.0%} "
+            f"confidence, claimed ε = {claimed:.2f}; do not release, find the fault"
+        )
 
 
-def _alarms(audit: Audit) -> Iterator[str]:
-    claimed = audit.privacy.epsilon if audit.privacy and audit.privacy.private else None
-    if claimed is not None:
-        for bound in judging(audit):
-            if bound.epsilon_lower > claimed:
-                yield (
-                    f"{_BROKEN}: measured ε ≥ {bound.epsilon_lower:.2f} at "
-                    f"{bound.confidence:.0%} confidence, claimed ε = {claimed:.2f}; "
-                    "do not release, find the fault"
-                )
-    if _voided(audit):
+def _void(audit: Audit) -> Iterator[str]:
+    if audit.voided:
         assert audit.blind_auc is not None
         yield (
             f"membership is void: without the model, words alone tell members from non-members "
@@ -134,45 +151,50 @@ def judging(audit: Audit) -> list[Bound]:
     return [bound for bound in audit.bounds if bound.family == "dp"]
 
 
-def _voided(audit: Audit) -> bool:
-    return audit.blind_auc is not None and audit.blind_auc.low > 0.5
+def canary_doubt(audit: Audit) -> str | None:
+    """Why figures of canaries cannot pass this model; ``None`` where they can."""
+    if audit.in_doubt("canaries"):
+        return "the canaries are not known to be this model's"
+    if audit.in_doubt("length"):
+        return "the canaries were not scored on the tokens that they were trained on"
+    return None
 
 
-def canaries_proven(audit: Audit) -> bool:
-    """Whether the canaries, if there are any, are known to be those of the audited weights."""
-    return not _lacks(audit, CANARIES_UNPROVEN, CUT_SHORT)
+def member_doubt(audit: Audit) -> str | None:
+    """The same of members and non-members."""
+    if audit.in_doubt("members"):
+        return "members and others are not known to be this model's"
+    if audit.in_doubt("length"):
+        return "members and others were not scored on the tokens that were trained on"
+    return None
 
 
-def members_proven(audit: Audit) -> bool:
-    """Whether members and non-members, if there are any, are known to be those of the training."""
-    return not _lacks(audit, MEMBERS_UNPROVEN, CUT_SHORT)
-
-
-def _lacks(audit: Audit, *what: str) -> bool:
-    return any(missing.what in what for missing in audit.unmeasured)
+def claim_doubt(audit: Audit) -> str | None:
+    """The same of the privacy statement."""
+    return "nothing ties the statement to this model" if audit.in_doubt("claim") else None
 
 
 def _criteria(audit: Audit, policy: Policy) -> Iterator[Finding]:
     if policy.max_claimed_epsilon is not None:
         yield _claim(audit, policy.max_claimed_epsilon)
     yield from _claimed_kind(audit, policy)
+    people = _people(audit)
     if policy.max_membership_auc is not None:
-        yield _membership(audit, "membership AUC", _auc, policy.max_membership_auc)
+        what, most = "membership AUC", policy.max_membership_auc
+        yield _membership(audit, what, _worst(what, _auc(people), most))
     if policy.max_membership_tpr is not None:
-        yield _membership(audit, f"membership {_TPR}", _tpr, policy.max_membership_tpr)
-    if canaries_proven(audit):
-        yield from _canary_criteria(audit, policy)
-        return
-    asked = {
-        "ε lower bound": policy.max_epsilon_lower,
-        "canary AUC": policy.max_canary_auc,
-        f"canary {_TPR}": policy.max_canary_tpr,
-        "extraction above chance": policy.max_extraction_excess,
-        "exposure above chance, bits": policy.max_exposure_excess_bits,
-    }
-    for name, most in asked.items():
-        if most is not None:
-            yield Finding("inconclusive", f"{name}: {_canary_doubt(audit)}")
+        what, most = f"membership {_TPR}", policy.max_membership_tpr
+        yield _membership(audit, what, _rates(what, people, most))
+    doubt = canary_doubt(audit)
+    for finding in _canary_criteria(audit, policy):
+        yield _doubted(finding, doubt)
+
+
+def _doubted(finding: Finding, doubt: str | None) -> Finding:
+    """A pass that rests on what is in doubt is none; a fail stays one."""
+    if finding.status == "fail" or doubt is None:
+        return finding
+    return Finding("inconclusive", f"{finding.why}, but {doubt}")
 
 
 def _canary_criteria(audit: Audit, policy: Policy) -> Iterator[Finding]:
@@ -182,18 +204,11 @@ def _canary_criteria(audit: Audit, policy: Policy) -> Iterator[Finding]:
     if policy.max_canary_auc is not None:
         yield _worst("canary AUC", _auc(canaries), policy.max_canary_auc)
     if policy.max_canary_tpr is not None:
-        yield _worst(f"canary {_TPR}", _tpr(canaries), policy.max_canary_tpr)
+        yield _rates(f"canary {_TPR}", canaries, policy.max_canary_tpr)
     if policy.max_extraction_excess is not None:
         yield _extraction(audit, policy.max_extraction_excess)
     if policy.max_exposure_excess_bits is not None:
-        found = audit.exposure
-        bits = {"secrets": found.excess_bits} if found else {}
-        yield _worst(
-            "exposure above chance, bits",
-            bits,
-            policy.max_exposure_excess_bits,
-            further=_further_exposures(audit),
-        )
+        yield _exposure(audit, policy.max_exposure_excess_bits)
 
 
 def _extraction(audit: Audit, most: float) -> Finding:
@@ -203,7 +218,7 @@ def _extraction(audit: Audit, most: float) -> Finding:
     width is no reason to doubt one, and texts that another program drew clear nobody.
     """
     decides = {e.what for e in audit.extraction if e.method in _VERBATIM}
-    if not members_proven(audit):
+    if member_doubt(audit):
         decides -= {e.what for e in audit.extraction if of_members(e)}
     excesses = {e.what: extraction_excess(e) for e in audit.extraction}
     return _worst(
@@ -222,29 +237,33 @@ def of_members(extraction: Extraction) -> bool:
     return extraction.what.startswith("training notes")
 
 
-def _further_exposures(audit: Audit) -> dict[str, Rate]:
+def _exposure(audit: Audit, most: float) -> Finding:
+    """As of any bound, a pass needs references enough to have shown more than the threshold."""
+    found, what = audit.exposure, "exposure above chance, bits"
+    bits = {"secrets": found.excess_bits} if found else {}
+    finding = _worst(what, bits, most, further=_further_exposures(found) if found else None)
+    able = found.ceiling_bits - found.null_mean_bits if found else math.inf
+    if finding.status == "pass" and able <= most:
+        return Finding("inconclusive", f"{finding.why}, but it cannot show more than {able:.2f}")
+    return finding
+
+
+def _further_exposures(found: Exposure) -> dict[str, Rate]:
     """Bits above chance of a few secrets, by samples and by search: wide intervals."""
-    found = audit.exposure
-    if found is None:
-        return {}
     bits = {"among random secrets": found.sampled.excess_bits} if found.sampled else {}
     return bits | ({"among all secrets": found.searched.excess_bits} if found.searched else {})
-
-
-def _canary_doubt(audit: Audit) -> str:
-    if _lacks(audit, CANARIES_UNPROVEN):
-        return "the canaries are not known to be this model's"
-    return "the canaries were scored on fewer tokens than they were trained on"
 
 
 def _claim(audit: Audit, most: float) -> Finding:
     if audit.privacy is None:
         return Finding("inconclusive", "claimed ε: there is no privacy statement")
-    claimed = audit.privacy.epsilon if audit.privacy.private else None
+    claimed = audit.privacy.claimed
     if claimed is None:
         return Finding("fail", f"claimed ε: training claims no privacy, at most {most:g} is asked")
     status: Status = "pass" if claimed <= most else "fail"
-    return Finding(status, f"claimed ε {claimed:.2f}, at most {most:g}")
+    return _doubted(
+        Finding(status, f"claimed ε {claimed:.2f}, at most {most:g}"), claim_doubt(audit)
+    )
 
 
 def _bounds(audit: Audit, most: float) -> Iterator[Finding]:
@@ -280,7 +299,8 @@ def _claimed_kind(audit: Audit, policy: Policy) -> Iterator[Finding]:
         claimed = getattr(audit.privacy, name)
         enough = order[name].index(claimed) >= order[name].index(least)
         status: Status = "pass" if enough else "fail"
-        yield Finding(status, f"{name} of the promise is {claimed!r}, at least {least!r} is asked")
+        said = f"{name} of the promise is {claimed!r}, at least {least!r} is asked"
+        yield _doubted(Finding(status, said), claim_doubt(audit))
 
 
 _TPR = "identified at 1 in 100 wrongly flagged"
@@ -290,24 +310,26 @@ def _auc(found: Sequence[Membership]) -> dict[str, Rate]:
     return {m.attack: m.auc for m in found}
 
 
-def _tpr(found: Sequence[Membership]) -> dict[str, Rate]:
-    """Attacks on too few outsiders to know a rate of 1 in 100 are left out."""
+def _rates(what: str, found: Sequence[Membership], most: float) -> Finding:
+    """Attacks on too few outsiders to know a rate of 1 in 100 are left out, and named."""
     rates = {m.attack: at for m in found for at in m.tpr if math.isclose(at.fpr, 0.01)}
-    return {attack: at.tpr for attack, at in rates.items() if at.meaningful}
+    finding = _worst(what, {name: at.tpr for name, at in rates.items() if at.meaningful}, most)
+    left = [name for name, at in rates.items() if not at.meaningful]
+    if not left:
+        return finding
+    return Finding(finding.status, f"{finding.why}; too few outsiders for {', '.join(left)}")
 
 
-def _membership(
-    audit: Audit, what: str, read: Callable[[Sequence[Membership]], dict[str, Rate]], most: float
-) -> Finding:
+def _people(audit: Audit) -> list[Membership]:
+    """Attacks on patients; on notes where there are no patients."""
     found = [m for m in audit.membership if m.population == "patients"]
-    found = found or [m for m in audit.membership if m.population == "notes"]
-    if found and _voided(audit):
+    return found or [m for m in audit.membership if m.population == "notes"]
+
+
+def _membership(audit: Audit, what: str, finding: Finding) -> Finding:
+    if _people(audit) and audit.voided:
         return Finding("inconclusive", f"{what}: void, the groups differ without the model")
-    finding = _worst(what, read(found), most)
-    if found and finding.status == "pass" and not members_proven(audit):
-        why = "not known to be the notes that this model was trained on, and not"
-        return Finding("inconclusive", f"{finding.why}, but on members and others {why}")
-    return finding
+    return _doubted(finding, member_doubt(audit))
 
 
 def extraction_excess(extraction: Extraction) -> Rate:
@@ -341,25 +363,25 @@ def _worst(
 
 def _required(audit: Audit, policy: Policy) -> Iterator[Finding]:
     people = any(m.population != "canaries" for m in audit.membership)
-    proven = canaries_proven(audit)
-    present = {
-        "canaries": audit.canaries is not None and bool(audit.bounds) and proven,
-        "membership": people and not _voided(audit) and members_proven(audit),
-        "extraction": proven
-        and any(e.method in _VERBATIM and not of_members(e) for e in audit.extraction),
-        "privacy": audit.privacy is not None and audit.privacy.private,
+    void = "the groups differ without the model" if people and audit.voided else None
+    secrets = any(e.method in _VERBATIM and not of_members(e) for e in audit.extraction)
+    claim = audit.privacy is not None and audit.privacy.private
+    no_claim = "the statement says NOT PRIVATE" if audit.privacy else "there is no statement"
+    absent, canaries = "was not measured", canary_doubt(audit)
+    played = audit.canaries is not None and bool(audit.bounds)
+    # Of each kind of evidence what it lacks, worst first.
+    lacks: dict[str, str | None] = {
+        "canaries": canaries or (None if played else absent),
+        "membership": void or (member_doubt(audit) if people else absent),
+        "extraction": canaries or (None if secrets else absent),
+        "privacy": claim_doubt(audit) if claim else no_claim,
     }
     for name in policy.require:
-        if present[name]:
-            continue
-        why = "was not measured"
-        if name == "privacy":
-            why = "the statement says NOT PRIVATE" if audit.privacy else "there is no statement"
-        elif name == "membership" and people and not members_proven(audit):
-            why = "the members are not known to be this model's"
-        elif name in ("canaries", "extraction") and not proven:
-            why = _canary_doubt(audit)
-        yield Finding("inconclusive", f"evidence {name!r} is required: {why}")
+        lacking = lacks[name]
+        if lacking is None:
+            yield Finding("pass", f"evidence {name!r} is there")
+        else:
+            yield Finding("inconclusive", f"evidence {name!r} is required: {lacking}")
 
 
 def _span(rate: Rate) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -102,7 +102,7 @@ def audit(
     ] = None,
     seed: Annotated[
         int,
-        typer.Option(help="Draws notes, copies and texts; breaks ties."),
+        typer.Option(min=0, help="Draws notes, copies and texts; breaks ties."),
     ] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
@@ -123,6 +123,7 @@ def audit(
         bool,
         typer.Option("--force", help="Replace an earlier audit."),
     ] = False,
+    context: typer.Context = None,  # pyright: ignore[reportArgumentType] # typer gives it
 ) -> None:
     """Measure what a model gave away: canaries, membership, a bound on epsilon, extraction.
 
@@ -134,7 +135,8 @@ def audit(
     With --policy every threshold is judged on its confidence bound. A measured epsilon above the
     claimed one fails without any policy: the claim is refuted.
 
-    Exit codes: 0 passed or no policy, 1 failed, 2 bad input, 3 inconclusive or evidence missing.
+    Exit codes: 0 passed or no policy, 1 failed, 2 bad input, 3 inconclusive or evidence missing,
+    4 disk, device or package.
 
     \b
     Examples:
@@ -160,7 +162,7 @@ def audit(
         raise InputError(f"--dtype {dtype!r} is unknown; choose auto, float32, bfloat16 or float16")
     names = set(also or ())
     if from_scores:
-        _refuse_measuring(locals())
+        _refuse_measuring(context)
     request = Request(
         canaries=canaries,
         members=members,
@@ -197,15 +199,23 @@ def audit(
         raise typer.Exit(code)
 
 
-def _refuse_measuring(options: dict[str, Any]) -> None:
-    """Raises InputError for an option that would measure something: nothing is."""
-    names = "base gold spans members non_members also generate generations shadow repeat reveal"
-    wrong = [name for name in (*names.split(), "max_tokens", "batch_tokens") if options[name]]
-    usual = {"limit": 2000, "seed": 0, "device": "auto", "dtype": "auto"}
-    wrong += [name for name, value in usual.items() if options[name] != value]
+_WITHOUT_MEASURING = {
+    "model", "policy", "canaries", "from_scores", "out", "as_json", "force",
+}  # fmt: skip
+"""Options that mean something where nothing is measured; whatever else is given is refused."""
+
+
+def _refuse_measuring(context: typer.Context) -> None:
+    """Raises InputError for an option on the command line that would measure something."""
+    wrong: list[str] = []
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in _WITHOUT_MEASURING and source is not None and source.name == "COMMANDLINE":
+            wrong.append(f"--{name.replace('_', '-')}")
     if wrong:
-        shown = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
-        raise InputError(f"--from-scores measures nothing, so it takes no {shown}; leave it out")
+        raise InputError(
+            f"--from-scores measures nothing, so it takes no {', '.join(wrong)}; leave it out"
+        )
 
 
 def _audit(
@@ -222,7 +232,7 @@ def _audit(
     from llmsafe.audit.loading import locate
     from llmsafe.audit.ranks import clean_end
     from llmsafe.audit.run import run_audit
-    from llmsafe.cli.audit_files import AUDIT, PAGE, SCORES, audit_files, earlier_audit, take_up
+    from llmsafe.cli.audit_files import AUDIT, PAGE, SCORES, audit_files, earlier_audit
     from llmsafe.cli.common import progress
     from llmsafe.report.html import write_html
 
@@ -242,8 +252,6 @@ def _audit(
         result.save(stage / AUDIT)
         write_html(result, stage / PAGE)
     published, vault = earlier_audit(place, out)
-    if published == place.weights:
-        take_up(result, published, vault)
     return result, [published / AUDIT, published / PAGE, vault / SCORES]
 
 
@@ -253,17 +261,20 @@ def _assess_again(
     """The figures and the verdict anew, from the tables of an earlier audit."""
     from llmsafe.audit.loading import locate
     from llmsafe.audit.run import run_again
-    from llmsafe.cli.audit_files import AUDIT, PAGE, check_absent, earlier_audit, take_up
+    from llmsafe.cli.audit_files import AUDIT, PAGE, assessed_again
     from llmsafe.report.html import write_html
 
     place = locate(model)
-    published, vault = earlier_audit(place, out)
-    check_absent(published / AUDIT, force=force)
-    result = run_again(model, vault, canaries=request.canaries, policy=request.policy)
-    result.save(published / AUDIT)
-    write_html(result, published / PAGE)
-    if published == place.weights:
-        take_up(result, published, vault)
+    with assessed_again(place, out, force=force) as (published, vault):
+        result = run_again(
+            model,
+            vault,
+            canaries=request.canaries,
+            policy=request.policy,
+            in_run=published == place.weights,
+        )
+        result.save(published / AUDIT)
+        write_html(result, published / PAGE)
     return result, [published / AUDIT, published / PAGE]
 
 
@@ -311,7 +322,7 @@ def _detector() -> Detect:
         EvidenceError: a recogniser fails; its answer is then not known.
     """
     from llmsafe.errors import EvidenceError
-    from llmsafe.scrub.detect import DetectionError, Detector, build_engine
+    from llmsafe.scrub.detect.detector import DetectionError, Detector, build_engine
 
     detector = Detector(build_engine())
 

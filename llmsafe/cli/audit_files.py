@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmsafe.errors import InputError, SetupError
-from llmsafe.files import LOCK, VAULT, locked_folder, make_folder, sha256_file, staged_folder
+from llmsafe.errors import EvidenceError, InputError, SetupError
+from llmsafe.files import VAULT, locked_folder, make_folder, sha256_file, staged_folder
 
 if TYPE_CHECKING:
-    from llmsafe.artifacts import Audit
     from llmsafe.audit.loading import Place
 
 AUDIT, PAGE, SCORES = "audit.json", "audit.html", "scores.parquet"
@@ -27,39 +26,112 @@ def audit_files(place: Place, out: Path | None, *, force: bool) -> Generator[Pat
     """Yield a private folder to write into; its files move where they belong if all goes well.
 
     In a run folder ``PUBLISHED`` go to release/ and everything else to vault/, in place of what an
-    earlier audit left there; elsewhere all goes to one folder with a vault/ of its own.
+    earlier audit left there, and lineage and card take the audit up; elsewhere all goes to one
+    folder with a vault/ of its own. If something fails once all is scored, the tables are kept,
+    and no older page stays beside them.
 
     Raises:
         InputError: an earlier audit without ``force``, or a folder that holds other files.
+        SetupError: a folder cannot be written.
     """
     if out is None and place.vault is not None:
-        release, vault = place.weights, place.vault
-        check_absent(release / AUDIT, force=force)
-        for folder in (release, vault):
-            if not os.access(folder, os.W_OK):
-                raise SetupError(f"{folder} cannot be written; give --out, or the right to write")
-        with locked_folder(vault):
+        with _in_run(place.weights, place.vault, force=force) as stage:
+            yield stage
+    else:
+        with _in_folder(out_folder(place, out), force=force) as stage:
+            yield stage
+
+
+@contextmanager
+def _in_run(release: Path, vault: Path, *, force: bool) -> Generator[Path, None, None]:
+    check_absent(release / AUDIT, force=force)
+    for folder in (release, vault):
+        if not os.access(folder, os.W_OK):
+            raise SetupError(f"{folder} cannot be written; give --out, or the right to write")
+    with locked_folder(vault, keep_lock=False):
+        check_absent(release / AUDIT, force=force)  # another process may have come between
+        with _writing(vault):
             for left in vault.glob(".audit.*"):  # of an audit that was killed
                 shutil.rmtree(left, ignore_errors=True)
             stage = Path(tempfile.mkdtemp(prefix=".audit.", dir=vault))
-            try:
-                yield stage
+        try:
+            yield stage
+            with _writing(vault):
                 _move(stage, release, vault)
-            except OSError as error:
-                raise SetupError(f"cannot write {vault}: {error.strerror}") from error
-            finally:
-                shutil.rmtree(stage, ignore_errors=True)
-                (vault / LOCK).unlink(missing_ok=True)  # nothing stays of a refused audit
-        return
-    folder = out_folder(place, out)
+            take_up(release, vault)
+        except BaseException:
+            if _keeps_scores(stage):
+                with _writing(vault):
+                    for name in PUBLISHED:
+                        (release / name).unlink(missing_ok=True)
+                    _move(stage, release, vault)
+                take_up(release, vault)
+            raise
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+@contextmanager
+def _in_folder(folder: Path, *, force: bool) -> Generator[Path, None, None]:
     # The whole folder is replaced, so it must be one that an audit made: never a run or a home.
     strangers = {p.name for p in folder.iterdir()} - {*PUBLISHED, VAULT} if folder.is_dir() else {}
     if strangers or (folder / VAULT / "lineage.json").exists():
         raise InputError(f"--out {folder} holds other files; name a folder of its own")
+    failure: BaseException | None = None
     with staged_folder(folder, force=force) as stage:
-        yield make_folder(stage / VAULT, private=True)
-        for name in PUBLISHED:
-            (stage / VAULT / name).replace(stage / name)
+        vault = make_folder(stage / VAULT, private=True)
+        try:
+            yield vault
+            for name in PUBLISHED:
+                (vault / name).replace(stage / name)
+        except BaseException as error:
+            if not _keeps_scores(vault):
+                raise
+            failure = error
+    if failure is not None:
+        raise failure
+
+
+@contextmanager
+def _writing(folder: Path) -> Generator[None, None, None]:
+    """The disk's refusal as one line; only around what writes: nothing else may be called so."""
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def _keeps_scores(stage: Path) -> bool:
+    """Whether an audit that failed had scored everything; a half-written page is dropped."""
+    from llmsafe.audit.run import MEASURED
+    from llmsafe.cli.common import say
+
+    if not (stage / MEASURED).is_file():
+        return False
+    for name in PUBLISHED:
+        (stage / name).unlink(missing_ok=True)
+    say("the scores are kept; assess them by llmsafe audit --from-scores, with the same --out")
+    return True
+
+
+@contextmanager
+def assessed_again(
+    place: Place, out: Path | None, *, force: bool
+) -> Generator[tuple[Path, Path], None, None]:
+    """Yield where an earlier audit lies, with its vault held alone; then lineage and card follow.
+
+    Raises:
+        InputError: an earlier audit without ``force``, or another process at it.
+    """
+    published, vault = earlier_audit(place, out)
+    check_absent(published / AUDIT, force=force)
+    if not vault.is_dir():
+        raise EvidenceError(f"{vault} holds no scores of an audit; audit without --from-scores")
+    with locked_folder(vault, keep_lock=False):
+        check_absent(published / AUDIT, force=force)
+        yield published, vault
+        if published == place.weights:
+            take_up(published, vault)
 
 
 def earlier_audit(place: Place, out: Path | None) -> tuple[Path, Path]:
@@ -81,28 +153,29 @@ def check_absent(path: Path, *, force: bool) -> None:
         raise InputError(f"{path} exists; pass --force to replace it, or give --out")
 
 
-def take_up(result: Audit, release: Path, vault: Path) -> None:
-    """Name the audit in the lineage of the run, in place of an earlier one, and in its card."""
+def take_up(release: Path, vault: Path) -> None:
+    """Name the audit in the lineage of the run, in place of an earlier one, and in its card.
+
+    Of an audit that failed after scoring there is no more to name than what it measured.
+    """
     from llmsafe import __version__
-    from llmsafe.artifacts import Lineage, LineageStep
+    from llmsafe.artifacts import Lineage, LineageStep, Measured
     from llmsafe.audit.run import MEASURED
     from llmsafe.report.card import write_card
 
+    model = Measured.load(vault / MEASURED).model
     path = vault / "lineage.json"
+    files = {"audit": release / AUDIT, "page": release / PAGE, "measured": vault / MEASURED}
     if path.is_file():
         step = LineageStep(
             step="audit",
             version=__version__,
-            inputs={"adapter": result.model.weights_digest},
-            outputs={
-                "audit": sha256_file(release / AUDIT),
-                "page": sha256_file(release / PAGE),
-                "measured": sha256_file(vault / MEASURED),
-            },
+            inputs={"adapter": model.weights_digest},
+            outputs={name: sha256_file(file) for name, file in files.items() if file.is_file()},
         )
         steps = [one for one in Lineage.load(path).steps if one.step != "audit"]
         Lineage(steps=[*steps, step]).save(path, private=True)
-    if (release / "privacy.json").is_file() and result.model.adapter_parameters is not None:
+    if (release / "privacy.json").is_file() and model.adapter_parameters is not None:
         write_card(release)
 
 

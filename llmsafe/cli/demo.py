@@ -111,11 +111,12 @@ def demo(
                     gold=str(notes),
                     spans=found,
                 )
-    command = f"llmsafe report {out / PRIVATE} --compare {out / CONTROL}"
+    page = out / "report.html"
+    command = f"llmsafe report {out / PRIVATE} --compare {out / CONTROL} --out {page}"
     with _step(log, "6/6  Report: both side by side", command):
         loaded = {name: Audit.load(out / name / RELEASE / "audit.json") for name in runs}
         rows = list(loaded.items())
-        write_html(loaded[PRIVATE], out / "report.html", compare=[(CONTROL, loaded[CONTROL])])
+        write_html(loaded[PRIVATE], page, compare=[(CONTROL, loaded[CONTROL])])
         write_text(out / "report.md", comparison_markdown(rows))
 
     print()

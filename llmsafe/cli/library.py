@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-FILES = ("recipes", "configs", "accelerate", "policies")
+FILES = ("recipes", "configs", "accelerate", "policies", "data")
 KINDS = (*FILES, "attacks")
 
 
@@ -31,8 +31,8 @@ def ls(
     kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The list as JSON on stdout.")] = False,
 ) -> None:
-    """List recipes, their configurations and audit policies (copy one with `llmsafe cp`), and what
-    an audit can measure.
+    """List recipes, their configurations, audit policies and test data (copy with `llmsafe cp`),
+    and what an audit can measure.
 
     \b
     Examples:
@@ -65,7 +65,7 @@ def cp(
     dest: Annotated[Path, typer.Argument(help="A folder, or the file to write.")],
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Copy one recipe, configuration or policy, to read and to change.
+    """Copy one recipe, configuration, policy or data set, to read and to change.
 
     A recipe reads the config that you give it, so copy one as well.
 
@@ -119,7 +119,7 @@ def _files() -> Iterator[tuple[str, str, Path]]:
     from importlib.resources import files
 
     package = Path(str(files("llmsafe")))
-    recipes = _recipes(package)
+    recipes = _beside(package, "recipes")
     for path in _in(recipes, "*.py"):
         yield "recipes", path.name, path
     for kind in ("configs", "accelerate"):
@@ -127,12 +127,16 @@ def _files() -> Iterator[tuple[str, str, Path]]:
             yield kind, f"{kind}/{path.name}", path
     for path in _in(package / "assets" / "policies", "*.yaml"):
         yield "policies", f"policies/{path.name}", path
+    for path in _in(_beside(package, "eval"), "*.jsonl"):
+        # A data set is told by its card.
+        if path.with_suffix(".md").is_file():
+            yield "data", f"data/{path.name}", path
 
 
-def _recipes(package: Path) -> Path:
-    """``recipes/`` lies inside an installed package and beside it in a checkout."""
-    inside = package / "recipes"
-    return inside if inside.is_dir() else package.parent / "recipes"
+def _beside(package: Path, name: str) -> Path:
+    """`recipes` and `eval` lie inside an installed package and beside it in a checkout."""
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
 
 
 def _in(folder: Path, pattern: str) -> list[Path]:
@@ -140,7 +144,8 @@ def _in(folder: Path, pattern: str) -> list[Path]:
 
 
 def _first_line(path: Path) -> str:
-    """The first line of words in a file's docstring or leading comment."""
+    """The first line of words in a file's docstring, leading comment or card."""
+    path = path.with_suffix(".md") if path.suffix == ".jsonl" else path
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         import ast

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -63,12 +64,24 @@ def main() -> None:
     except LlmsafeError as error:
         print(f"llmsafe: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            _unexpected(error)
+        print(
+            "llmsafe: error: a path is longer than the file system allows; give a shorter one",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except Exception as error:
-        # A traceback could show note text, and Python's exit code 1 would read as a failed policy.
-        if os.environ.get("LLMSAFE_DEBUG") == "1":
-            raise
-        print(f"llmsafe: error: {unexpected(error)}", file=sys.stderr)
-        sys.exit(4)
+        _unexpected(error)
     except KeyboardInterrupt:
         print("llmsafe: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _unexpected(error: Exception) -> NoReturn:
+    """End with 4: a traceback could show note text, and Python's 1 reads as a failed policy."""
+    if os.environ.get("LLMSAFE_DEBUG") == "1":
+        raise error
+    print(f"llmsafe: error: {unexpected(error)}", file=sys.stderr)
+    sys.exit(4)

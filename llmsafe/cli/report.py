@@ -11,17 +11,19 @@ import typer
 def report(
     path: Annotated[Path, typer.Argument(help="Run, release folder, audit.json or its folder.")],
     compare: Annotated[
-        list[Path] | None, typer.Option(help="A further audit to set beside it; repeatable.")
+        list[Path] | None,
+        typer.Option(help="A further audit to set beside it; repeatable, needs --out."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="HTML file to write; default: beside audit.json.")
+        Path | None,
+        typer.Option(help="HTML file to write; default, of one audit: beside audit.json."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The table as JSON on stdout.")] = False,
 ) -> None:
     """Render audit.html anew from audit.json and print the table of headline figures.
 
     Measures nothing: the page says what the JSON says. The table is drawn on a terminal and
-    Markdown in a pipe.
+    Markdown in a pipe. A page that compares is no page of a release: it holds other runs' figures.
 
     \b
     Examples:
@@ -37,7 +39,7 @@ def report(
     from llmsafe.report.html import write_html
 
     file = audit_file(path)
-    target = _target(out, file)
+    target = _target(out, file, alone=not compare)
     audits = [(each, Audit.load(audit_file(each))) for each in (path, *(compare or []))]
     names = [audit.model.name for _, audit in audits]
     # Two runs of one name are told apart by their paths.
@@ -75,11 +77,22 @@ def audit_file(path: Path) -> Path:
     raise EvidenceError(f"{path} holds no audit.json; make one: llmsafe audit --model {path}")
 
 
-def _target(out: Path | None, audit: Path) -> Path:
+def _target(out: Path | None, audit: Path, *, alone: bool) -> Path:
+    """Where the page goes. One that compares never lies beside an audit.json, as its page does.
+
+    Raises:
+        InputError: no HTML file, or a place where a comparison does not belong.
+    """
     from llmsafe.errors import InputError
 
-    if out is None:
-        return audit.with_name("audit.html")
-    if out.is_dir() or out.suffix.lower() not in (".html", ".htm"):
+    if out is not None and (out.is_dir() or out.suffix.lower() not in (".html", ".htm")):
         raise InputError(f"--out {out} is no HTML file; give a name that ends in .html")
+    if alone:
+        return out or audit.with_name("audit.html")
+    if out is None or (out.parent / "audit.json").exists():
+        wrong = "--compare needs --out" if out is None else f"--out {out} lies beside an audit.json"
+        raise InputError(
+            f"{wrong}: a page with other runs' figures does not replace the page of a release; "
+            "write it elsewhere, --out side-by-side.html"
+        )
     return out

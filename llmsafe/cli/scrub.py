@@ -22,7 +22,12 @@ def scrub(
     method: Annotated[
         str, typer.Option(help="surrogate, random, instance, tag, mask, redact, hash or encrypt.")
     ] = "surrogate",
-    lang: Annotated[str, typer.Option(help="en, or auto.")] = "en",
+    lang: Annotated[
+        str, typer.Option(help="en, zh, or auto: by the letters of each note.")
+    ] = "auto",
+    mask_style: Annotated[
+        str, typer.Option(help="Of --method mask: plain, or classic (138****5678, shows a part).")
+    ] = "plain",
     text_column: TextColumn = "text",
     id_column: IdColumn = None,
     patient_column: PatientColumn = None,
@@ -72,6 +77,9 @@ def scrub(
     OUTPUT/vault/quarantine.jsonl and the exit code is 3. Ids become pseudonyms, dates move by whole
     weeks per patient, columns that are not kept by name are dropped.
 
+    Notes in English and in Chinese have rules of their own; one in both goes through both. A note
+    that is Japanese or Korean is quarantined.
+
     jsonl, parquet and csv keep their format. A folder of txt, FHIR ndjson, HL7 v2, C-CDA and a hub
     id can only be read and become jsonl. FHIR, HL7 v2 and C-CDA name their patients themselves:
     those known identifiers are always used.
@@ -111,9 +119,10 @@ def scrub(
     from llmsafe.corpus import Columns, open_corpus
     from llmsafe.errors import EvidenceError
     from llmsafe.files import CORPUS, VAULT, sha256_files
-    from llmsafe.scrub.identities import identity_files, read_identities
+    from llmsafe.scrub.detect.captures import residual
+    from llmsafe.scrub.known.identities import identity_files, read_identities
     from llmsafe.scrub.pipeline import QUARANTINE, preview, scrub_corpus
-    from llmsafe.scrub.replace import check_method
+    from llmsafe.scrub.replace.methods import check_method
     from llmsafe.scrub.request import MANIFEST, Request
 
     check_method(method)
@@ -126,6 +135,7 @@ def scrub(
         columns=Columns(text=text_column, id=id_column, patient=patient_column, date=date_column),
         method=method,
         lang=lang,
+        mask_style=mask_style,
         day_first=day_first,
         identities=identities,
         shared=shared,
@@ -150,8 +160,9 @@ def scrub(
 
         if dry_run:
             tally = preview(request, report)
-            hidden = {"schema_version", "seconds", "empty", "with_patient"}
+            hidden = {"schema_version", "seconds", "empty", "with_patient", "captures"}
             counts: dict[str, Any] = tally.model_dump(exclude=hidden)
+            left = residual(tally.captures)
             counts["quarantined"] = len(tally.quarantined)
             counts |= {"unit": tally.unit(), "empty_notes": tally.empty}
         else:
@@ -162,10 +173,12 @@ def scrub(
                 raise
             keys = ("notes", "patients", "characters", "spans_by_category", "spans_by_source")
             counts = {key: getattr(manifest, key) for key in keys}
+            left = manifest.residual
             for key in ("dropped_columns", "unit", "empty_notes"):
                 counts[key] = manifest.settings[key]
             counts["quarantined"] = len(manifest.quarantined)
             counts["seconds"] = manifest.seconds
+    counts["residual"] = {category: estimate.model_dump() for category, estimate in left.items()}
     if as_json:
         emit_json(counts | {"method": method, "dry_run": dry_run})
     else:
@@ -202,6 +215,11 @@ def _show(counts: dict[str, Any], request: Request) -> None:
         say(f"{_many(empty, 'note')} without text")
     for category, count in sorted(counts["spans_by_category"].items(), key=lambda c: -c[1]):
         say(f"  {category:14} {count:>10,}")
+    if missed := sum(estimate["missed"] for estimate in counts["residual"].values()):
+        say(
+            f"left, at the least: {missed:,.1f} spans that rules and tagger both missed "
+            "(an estimate; by category: residual in the manifest)"
+        )
     if counts["dropped_columns"]:
         say("columns dropped: " + ", ".join(counts["dropped_columns"]))
     if request.identities:

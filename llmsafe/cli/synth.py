@@ -12,7 +12,7 @@ def synth(
     output: Annotated[Path, typer.Argument(help="Folder to write: corpus/ and identities.csv.")],
     patients: Annotated[int, typer.Option(min=1, help="Number of patients.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
-    lang: Annotated[str, typer.Option(help="Language of the notes.")] = "en",
+    lang: Annotated[str, typer.Option(help="en, zh (simplified) or zh-Hant (traditional).")] = "en",
     format: Annotated[str, typer.Option(help="jsonl, parquet or csv.")] = "jsonl",
     short: Annotated[bool, typer.Option("--short", help="Short notes, as of calls.")] = False,
     max_notes: Annotated[
@@ -31,6 +31,7 @@ def synth(
     Examples:
       llmsafe synth notes --patients 200
       llmsafe synth big --patients 100000 --format parquet --seed 7
+      llmsafe synth chinese --patients 200 --lang zh
     """
     import csv
     import io

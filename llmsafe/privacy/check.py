@@ -194,13 +194,12 @@ def _audit(release: Path) -> str:
     statement = read_statement(release)
     if audit.privacy != statement:
         raise EvidenceError("audit.json was made for another statement; audit the release anew")
-    if statement.epsilon is not None:
-        worst = max((bound.epsilon_lower for bound in audit.bounds), default=0.0)
-        if worst > statement.epsilon:
-            raise EvidenceError(
-                f"the audit proves epsilon ≥ {worst:.3f}, above the claimed "
-                f"{statement.epsilon:.3f}: the training is broken"
-            )
+    if audit.breaking:
+        worst = max(bound.epsilon_lower for bound in audit.breaking)
+        raise EvidenceError(
+            f"the audit proves epsilon ≥ {worst:.3f}, above the claimed "
+            f"{statement.claimed:.3f}: the training is broken"
+        )
     if audit.verdict.alarms:
         raise EvidenceError(f"the audit raised {len(audit.verdict.alarms)} alarms; read its report")
     return f"verdict {audit.verdict.status}"

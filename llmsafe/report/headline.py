@@ -23,9 +23,7 @@ OUTSIDERS = 0.01
 
 def claimed_epsilon(statement: PrivacyStatement | None) -> float | None:
     """The ε a reader may hold the training to, or ``None`` when nothing is claimed."""
-    if statement is None or not statement.private or statement.epsilon is None:
-        return None
-    return statement.epsilon if math.isfinite(statement.epsilon) else None
+    return statement.claimed if statement is not None else None
 
 
 def headline_bound(audit: Audit) -> Bound | None:
@@ -99,16 +97,12 @@ def at_fpr(result: Membership, fpr: float = OUTSIDERS) -> TprAtFpr | None:
     return next((t for t in result.tpr if t.meaningful and math.isclose(t.fpr, fpr)), None)
 
 
-def breaking_bounds(audit: Audit) -> list[Bound]:
-    """The bounds for any mechanism that exceed the claimed ε: the training is broken."""
-    claimed = claimed_epsilon(audit.privacy)
-    if claimed is None:
-        return []
-    return [b for b in audit.bounds if b.family == "dp" and b.epsilon_lower > claimed]
-
-
 def excess(extraction: Extraction) -> float | None:
-    """Extracted share above the base model's share; ``None`` where the base was not tried."""
+    """Extracted share above the base model's share; ``None`` where the base was not tried.
+
+    What a reader compares; the verdict takes less off
+    (:func:`llmsafe.audit.verdict.extraction_excess`).
+    """
     if extraction.base_extracted is None or not extraction.tried:
         return None
     return (extraction.extracted - extraction.base_extracted) / extraction.tried

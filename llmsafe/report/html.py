@@ -16,9 +16,10 @@ import jinja2
 from markupsafe import Markup
 
 from llmsafe.artifacts import Audit
+from llmsafe.audit.catalogue import CATALOGUE
+from llmsafe.audit.verdict import canary_doubt, claim_doubt, member_doubt
 from llmsafe.files import write_text
 from llmsafe.report import headline, rows, sentences, tables, words
-from llmsafe.report.attacks import ATTACKS
 from llmsafe.report.drawings import Named, allowed, by_auc, drawings
 
 
@@ -43,18 +44,21 @@ def render(audit: Audit, *, compare: Sequence[Named] = ()) -> str:
         sentences=sentences.plain_words(audit),
         not_tested=sentences.NOT_TESTED,
         bound=headline.headline_bound(audit),
-        breaking=headline.breaking_bounds(audit),
+        breaking=audit.breaking,
         alarms=audit.verdict.alarms or _alarms(audit),
         claimed=headline.claimed_epsilon(audit.privacy),
         allowed=allowed(audit),
-        attacks=[(name, about) for name, about in ATTACKS.items() if name in tried],
+        attacks=[(one.name, one.plain) for one in CATALOGUE if one.plain and one.name in tried],
+        canary_doubt=canary_doubt(audit),
+        member_doubt=member_doubt(audit),
+        claim_doubt=claim_doubt(audit),
         **drawings(audit, runs),
     )
 
 
 def _alarms(audit: Audit) -> list[str]:
     # An audit made elsewhere may carry none; the page does not rely on it for this one.
-    if not headline.breaking_bounds(audit):
+    if not audit.breaking:
         return []
     return ["The attack proves more than the claimed ε: the training or its accounting is broken."]
 

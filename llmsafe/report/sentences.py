@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from llmsafe.artifacts import Audit, Bound, Extraction, Membership, PhiLeak, PrivacyStatement
+from llmsafe.audit.verdict import canary_doubt, claim_doubt, member_doubt
 from llmsafe.report import headline, words
 from llmsafe.stats import dp_tpr_ceiling
 
@@ -32,18 +33,31 @@ class Sentence:
 
 
 def plain_words(audit: Audit) -> list[Sentence]:
-    """The findings of an audit as sentences a reader without statistics can use."""
+    """The findings of an audit as sentences a reader without statistics can use.
+
+    Each says what it rests on that nothing ties to the model, and is then no good news.
+    """
+    canaries, members = canary_doubt(audit), member_doubt(audit)
+    texts = "the texts were drawn by another program, whose word it is"
+    drawn = texts if audit.generated is not None and audit.generated.source == "file" else None
     found = [
-        _claim(audit.privacy),
-        _canaries(audit),
-        _people(audit),
-        _extraction(audit),
-        _passages(audit),
-        _identifiers(audit),
-        _bound(audit),
-        _repeated(audit),
+        (_claim(audit.privacy), claim_doubt(audit)),
+        (_canaries(audit), canaries),
+        (_people(audit), members),
+        (_extraction(audit), canaries),
+        (_passages(audit), members or drawn),
+        (_identifiers(audit), drawn),
+        (_bound(audit), canaries),
+        (_repeated(audit), canaries),
     ]
-    return [sentence for sentence in found if sentence is not None]
+    return [_doubted(sentence, doubt) for sentence, doubt in found if sentence is not None]
+
+
+def _doubted(sentence: Sentence, doubt: str | None) -> Sentence:
+    if doubt is None:
+        return sentence
+    text = f"{sentence.text} But {doubt}: good news here would say nothing of this model."
+    return Sentence(sentence.about, text, "bad" if sentence.tone == "bad" else "plain")
 
 
 def _claim(statement: PrivacyStatement | None) -> Sentence:
@@ -90,7 +104,7 @@ def _people(audit: Audit) -> Sentence | None:
         return None
     about = f"Real {result.population}"
     text, tone = _identified(result, f"{result.population} used in training")
-    if audit.blind_auc is not None and audit.blind_auc.low > 0.5:
+    if audit.voided and audit.blind_auc is not None:
         text += (
             " But their words alone, without the model, already tell the two groups apart "
             f"(AUC {words.interval(audit.blind_auc)}), so this comparison says nothing about it."

@@ -70,7 +70,7 @@ def figures(name: str, audit: Audit) -> dict[str, Any]:
         "canary_auc": membership.auc.model_dump() if membership else None,
         "epsilon_lower": bound.epsilon_lower if bound else None,
         "ceiling": bound.ceiling if bound else None,
-        "bound_above_claim": bool(headline.breaking_bounds(audit)),
+        "bound_above_claim": bool(audit.breaking),
     }
 
 
@@ -159,7 +159,7 @@ def bounded(audit: Audit) -> str:
     if bound is None:
         return words.ABSENT
     text = f"{words.number(bound.epsilon_lower)}, ceiling {words.number(bound.ceiling)}"
-    breaking = headline.breaking_bounds(audit)
+    breaking = audit.breaking
     if not breaking:
         return text
     return text + (" — above the claim" if bound in breaking else " — another is above the claim")

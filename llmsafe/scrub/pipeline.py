@@ -31,7 +31,10 @@ from llmsafe.files import (
     write_atomic,
 )
 from llmsafe.notes import Note
+from llmsafe.scrub.detect.captures import residual
+from llmsafe.scrub.detect.language import check_lang
 from llmsafe.scrub.keys import Key, given_key, load_key, make_key
+from llmsafe.scrub.replace.methods import check_mask_style
 from llmsafe.scrub.request import MANIFEST, PROGRESS, Request, check_request, check_spans
 from llmsafe.scrub.settings import Settings
 from llmsafe.scrub.shards import Report, Shard, record_row, shards
@@ -59,7 +62,7 @@ def scrub_corpus(request: Request, report: Report = _silent) -> ScrubManifest:
 
     Finished shards are kept whatever is raised; an error that follows them says where.
     """
-    from llmsafe.scrub.replace import check_method
+    from llmsafe.scrub.replace.methods import check_method
 
     check_request(request)
     check_spans(request)
@@ -85,7 +88,7 @@ def scrub_corpus(request: Request, report: Report = _silent) -> ScrubManifest:
 
 def preview(request: Request, report: Report = _silent) -> Tally:
     """Counts over the first notes; nothing is written."""
-    from llmsafe.scrub.replace import check_method
+    from llmsafe.scrub.replace.methods import check_method
 
     check_request(request)
     key = given_key(request.key_file) or Key(os.urandom(32))
@@ -109,6 +112,8 @@ def _settings(request: Request, key: Key, method: Any) -> Settings:
         note_seconds=request.note_seconds,
         shared=request.shared,
         day_first=request.day_first,
+        lang=check_lang(request.lang),
+        mask_style=check_mask_style(request.mask_style),
     )
 
 
@@ -167,6 +172,7 @@ def _describe(request: Request, key: Key) -> dict[str, Any]:
         "method": request.method,
         "lang": request.lang,
         "day_first": request.day_first,
+        "mask_style": request.mask_style,
         "columns": {
             "text": request.columns.text,
             "id": request.columns.id,
@@ -257,6 +263,7 @@ def _finish(
         characters=tally.characters,
         spans_by_category=tally.spans_by_category,
         spans_by_source=tally.spans_by_source,
+        residual=residual(tally.captures),
         quarantined=list(tally.quarantined),
         seconds=round(tally.seconds, 3),
     )
@@ -294,6 +301,9 @@ def _publish(work: Path, request: Request) -> None:
         _join(work, "spans", request.spans)
     for folder in ("pieces", "shard"):
         shutil.rmtree(work / folder, ignore_errors=True)
+    for folder in (CORPUS, VAULT):
+        for torn in (work / folder).glob(".*"):  # what a killed run was about to write
+            torn.unlink()
     if request.output.exists():
         shutil.rmtree(request.output)
     (work / VAULT / PROGRESS).unlink()

@@ -11,7 +11,9 @@ from llmsafe.corpus import SHARD_NOTES, Bad, Columns, Corpus
 from llmsafe.errors import InputError, SetupError
 from llmsafe.files import VAULT, check_output
 from llmsafe.notes import Note
-from llmsafe.scrub.known import Identity
+from llmsafe.scrub.detect.language import check_lang
+from llmsafe.scrub.known.matcher import Identity
+from llmsafe.scrub.replace.methods import check_mask_style
 
 MANIFEST, PROGRESS = "scrub_manifest.json", "scrub_progress.json"
 
@@ -24,7 +26,8 @@ class Request:
     output: Path
     columns: Columns = field(default_factory=Columns)
     method: str = "surrogate"
-    lang: str = "en"
+    lang: str = "auto"
+    mask_style: str = "plain"
     day_first: bool = False  # 3/4/2021 is 3 April
     identities: Mapping[str, Identity] = field(default_factory=dict[str, Identity])
     shared: Identity | None = None
@@ -60,11 +63,8 @@ def check_request(request: Request) -> None:
             unknown; canaries are planted already; no note can be read; the first lacks a column.
     """
     _check_places(request)
-    if request.lang not in ("en", "auto"):
-        raise InputError(
-            f"--lang {request.lang!r} has no recognisers yet; choose en, or auto (English; notes "
-            "in Chinese characters are quarantined)"
-        )
+    check_lang(request.lang)
+    check_mask_style(request.mask_style)
     place = Path(request.source.path)
     if (place / VAULT / "canaries.json").exists():
         raise InputError(

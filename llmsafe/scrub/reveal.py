@@ -19,8 +19,8 @@ from llmsafe.errors import EvidenceError, InputError
 from llmsafe.files import CORPUS, VAULT, check_output, staged_folder
 from llmsafe.notes import CATEGORIES, Note
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.replace import Edited, move_spans
-from llmsafe.scrub.tokens import LIKE_A_TOKEN, ForeignKey, Tampered, category_of, unseal
+from llmsafe.scrub.replace.methods import Edited, move_spans
+from llmsafe.scrub.replace.tokens import LIKE_A_TOKEN, ForeignKey, Tampered, category_of, unseal
 
 
 @dataclass

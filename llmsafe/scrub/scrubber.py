@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from functools import lru_cache
 from typing import Any
 
 from llmsafe.notes import Note, PhiSpan
-from llmsafe.scrub.detect import DetectionError, Detector, build_engine, load_recognisers
+from llmsafe.scrub.detect.detector import (
+    Detection,
+    DetectionError,
+    Detector,
+    build_engine,
+    load_recognisers,
+)
+from llmsafe.scrub.detect.language import english_part, languages
+from llmsafe.scrub.detect.normalise import normalise
+from llmsafe.scrub.detect.recognisers import Finder
+from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.known import Identity, KnownMatcher, build_matcher
-from llmsafe.scrub.normalise import mostly_cjk, normalise
-from llmsafe.scrub.person import Person, date_offset, mention_words, roles
-from llmsafe.scrub.recognisers import Finder
-from llmsafe.scrub.replace import TAG, Edited, move_spans, replace
-from llmsafe.scrub.resolve import KNOWN, resolve, subtract
+from llmsafe.scrub.known.matcher import Identity, KnownMatcher, build_matcher, part_forms
+from llmsafe.scrub.replace.methods import TAG, Edited, move_spans, replace
+from llmsafe.scrub.replace.person import Person, date_offset, mention_words, roles
+from llmsafe.scrub.replace.shift import ASSUMED, Shift, read_date, shift_date
+from llmsafe.scrub.replace.tokens import LIKE_A_TOKEN, opens
+from llmsafe.scrub.replace.zh.dates import read_chinese
 from llmsafe.scrub.settings import Outcome, Settings
-from llmsafe.scrub.shift import ASSUMED, Shift, read_date, shift_date
-from llmsafe.scrub.tokens import LIKE_A_TOKEN, opens
 
 
 @dataclass(frozen=True, repr=False)
 class Scrubber:
-    """Scrubs notes with one detector. Build it once per process: Presidio takes seconds to load."""
+    """Scrubs notes with one detector per language. Build it once per process: Presidio takes
+    seconds to load."""
 
     settings: Settings
-    detector: Detector
+    detectors: Mapping[str, Detector]
     shared: KnownMatcher | None = field(default=None)
 
     def scrub(self, note: Note, identity: Identity | None = None) -> Outcome:
@@ -45,26 +55,42 @@ class Scrubber:
             return Outcome(None, reason=f"scrubber: {type(error).__name__}")
 
     def _scrub(self, note: Note, identity: Identity | None) -> Outcome:
-        if mostly_cjk(note.text):
-            return Outcome(None, reason="language: no recogniser for Chinese, Japanese or Korean")
-        matchers = [_matcher(identity)] if identity else []
-        known = [
-            Finder(matcher.source, _KNOWN_CATEGORIES, matcher.find, "en")
-            for matcher in [*matchers, *([self.shared] if self.shared else [])]
-        ]
+        plain = _WRITTEN.sub(lambda match: " " * len(match[0]), note.text)
+        spoken = languages(plain, self.settings.lang)
+        if not spoken:
+            return Outcome(None, reason="language: no recogniser for what it is written in")
         key, settings = self.settings.key, self.settings
         sealed, forged = find_tokens(note, key)
-        found = self.detector.detect(note.text, known)
+        texts = dict.fromkeys(spoken, note.text)
+        if len(spoken) > 1 and "en" in texts:
+            texts["en"] = english_part(plain)
+        detections = {lang: self._detect(lang, text, identity) for lang, text in texts.items()}
+        detected = {lang: detection.spans for lang, detection in detections.items()}
+        if len(detected) > 1:
+            detected["en"] = beside_chinese(note.text, detected["en"], detected["zh"])
+        found = resolve(span for spans in detected.values() for span in spans)
         # Nothing in what an earlier scrub wrote is PHI, unless the tables say so.
         tags = [tag.span() for tag in TAG.finditer(note.text)]
         known_spans = [span for span in found if span.source.startswith(KNOWN)]
         others = [span for span in found if not span.source.startswith(KNOWN)]
         everything = resolve([*known_spans, *forged, *subtract(note.text, others, tags)])
         spans = list(subtract(note.text, everything, sealed))
-        person = make_person(note, identity, spans, settings)
+        person = make_person(note, identity, spans, settings, "zh" if "zh" in spoken else "en")
         note_id = note.note_id if sealed else "n-" + key.token(16, "note", note.note_id)
-        edited = replace(note.text, spans, settings.method, key, person, note_id)
-        return Outcome(rewrite(note, edited, settings, person, note_id), tuple(spans))
+        edited = replace(
+            note.text, spans, settings.method, key, person, note_id, settings.mask_style
+        )
+        written = rewrite(note, edited, settings, person, note_id)
+        seen = sum((Counter(one.captures) for one in detections.values()), Counter[str]())
+        return Outcome(written, tuple(spans), captures=dict(seen))
+
+    def _detect(self, language: str, text: str, identity: Identity | None) -> Detection:
+        matchers = [_matcher(identity)] if identity else []
+        known = [
+            Finder(matcher.source, _KNOWN_CATEGORIES, matcher.find, language)
+            for matcher in [*matchers, *([self.shared] if self.shared else [])]
+        ]
+        return self.detectors[language].examine(text, known)
 
 
 def find_tokens(note: Note, key: Key) -> tuple[list[tuple[int, int]], list[PhiSpan]]:
@@ -101,13 +127,21 @@ def build_scrubber(settings: Settings) -> Scrubber:
     Raises:
         InputError: a recogniser named in the settings cannot be made.
     """
-    engine = build_engine(load_recognisers(settings.recognisers))
+    extra = load_recognisers(settings.recognisers)
+    spoken = ("en",) if settings.lang == "en" else ("zh", "en")
+    detectors = {
+        lang: Detector(build_engine(extra, lang), settings.note_seconds, lang) for lang in spoken
+    }
     shared = build_matcher(settings.shared, shared=True) if settings.shared else None
-    return Scrubber(settings, Detector(engine, settings.note_seconds), shared)
+    return Scrubber(settings, detectors, shared)
 
 
 def make_person(
-    note: Note, identity: Identity | None, spans: Sequence[PhiSpan], settings: Settings
+    note: Note,
+    identity: Identity | None,
+    spans: Sequence[PhiSpan],
+    settings: Settings,
+    lang: str = "en",
 ) -> Person:
     """The scope of consistency: the patient, or the note where there is no patient.
 
@@ -121,12 +155,13 @@ def make_person(
     return Person(
         scope=scope,
         own=identity.own_parts() if identity else frozenset(),
-        avoid=avoid.union(shared[0], *map(mention_words, mentions)),
+        avoid=avoid.union(shared[0], _forms(w for m in mentions for w in mention_words(m))),
         taken=taken | shared[1],
         female=identity.female if identity else None,
         shift=_shift(note, spans, date_offset(settings.key, scope), settings.day_first),
         mentions=(*mentions, *known),
         roles=roles(mentions) | roles(known),
+        lang=lang,
     )
 
 
@@ -137,7 +172,34 @@ def _reserved(identity: Identity) -> tuple[frozenset[str], frozenset[str]]:
     words = [w for kind, value in identity.values if kind in places for w in _words(value)]
     numbers = ["".join(_words(value)) for kind, value in identity.values if kind not in places]
     phones = [n[-length:] for n in numbers if n.isdigit() for length in (7, 10)]
-    return identity.parts() | frozenset(words), frozenset([*numbers, *phones])
+    return _forms([*identity.parts(), *words]), frozenset([*numbers, *phones])
+
+
+def _forms(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(form for word in words for form in part_forms(word))
+
+
+def beside_chinese(
+    text: str, english: Sequence[PhiSpan], chinese: Sequence[PhiSpan]
+) -> list[PhiSpan]:
+    """English findings in a note that is Chinese, too: they end where Chinese begins, and numbers
+    that the Chinese rules found have the borders those gave them."""
+    kept: list[PhiSpan] = []
+    for span in english:
+        if span.category != "NAME" and any(
+            span.start <= other.start and other.end <= span.end for other in chinese
+        ):
+            continue
+        piece = _CHINESE.split(text[span.start : span.end], maxsplit=1)[0].rstrip(" .,;:")
+        if piece.strip():
+            kept.append(changed(span, end=span.start + len(piece)))
+    return kept
+
+
+# What an earlier scrub wrote says nothing about the language.
+_WRITTEN = re.compile(f"{TAG.pattern}|{LIKE_A_TOKEN.pattern}")
+_CHINESE = re.compile(r"[\u3001\u3002\u3400-\u9fff\uff08-\uff0c\uff1a\uff1b]")
+_WITH_YEAR = re.compile(r"(?:19|20)\d\d|民[國国]|[〇○零一二三四五六七八九]{4}年")
 
 
 def _words(value: str) -> list[str]:
@@ -151,7 +213,8 @@ def _shift(note: Note, spans: Sequence[PhiSpan], days: int, day_first: bool) -> 
     if day is not None:
         return changed(shift, near=day, noted=day)
     written = [note.text[s.start : s.end] for s in spans if s.category == "DATE"]
-    days_read = [read_date(text, shift) for text in written if re.search(r"(?:19|20)\d\d", text)]
+    whole = [text for text in written if _WITH_YEAR.search(normalise(text).text)]
+    days_read = [read_date(text, shift) or read_chinese(text, shift) for text in whole]
     near = max((day for day in days_read if day), default=ASSUMED)
     return changed(shift, near=near, noted=max(near, ASSUMED))
 

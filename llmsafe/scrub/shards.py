@@ -44,6 +44,7 @@ class Shard:
             characters=sum(len(note.text) for note in good),
             spans_by_category=add_counts(Counter(span.category for span in spans), {}),
             spans_by_source=add_counts(Counter(span.source for span in spans), {}),
+            captures=add_counts(sum((Counter(o.captures) for o in self.outcomes), Counter()), {}),
             quarantined={
                 record.where if isinstance(record, Bad) else record.note_id: reason
                 for record, reason in self.quarantined()

@@ -21,6 +21,7 @@ class Tally(Artifact):
     characters: int = 0
     spans_by_category: dict[str, int] = Field(default_factory=dict[str, int])
     spans_by_source: dict[str, int] = Field(default_factory=dict[str, int])
+    captures: dict[str, int] = Field(default_factory=dict[str, int])
     quarantined: dict[str, str] = Field(default_factory=dict[str, str])
     dropped_columns: list[str] = Field(default_factory=list[str])
     seconds: float = 0.0
@@ -33,6 +34,7 @@ class Tally(Artifact):
             characters=self.characters + other.characters,
             spans_by_category=add_counts(self.spans_by_category, other.spans_by_category),
             spans_by_source=add_counts(self.spans_by_source, other.spans_by_source),
+            captures=add_counts(self.captures, other.captures),
             quarantined={**self.quarantined, **other.quarantined},
             dropped_columns=sorted({*self.dropped_columns, *other.dropped_columns}),
             seconds=self.seconds + other.seconds,

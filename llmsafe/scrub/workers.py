@@ -20,7 +20,7 @@ from typing import Any
 
 from llmsafe.errors import InputError, LlmsafeError, SetupError
 from llmsafe.notes import Note
-from llmsafe.scrub.known import Identity
+from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.settings import Outcome, Settings
 
 CHUNK = 16

@@ -42,12 +42,12 @@ from llmsafe.stats.memorisation import (
     exposure_null_mean,
     samples_to_extract,
 )
+from llmsafe.stats.recapture import missed_by_both
 from llmsafe.stats.selection import (
     OneRun,
     RepeatedRuns,
     best_of,
     clopper_pearson_search,
-    clopper_pearson_split,
     error_grid,
     guess_grid,
     one_run_guesses,
@@ -68,7 +68,6 @@ __all__ = [
     "best_of",
     "binomial_interval",
     "clopper_pearson_search",
-    "clopper_pearson_split",
     "dp_tpr_ceiling",
     "epsilon_clopper_pearson",
     "epsilon_one_run",
@@ -85,6 +84,7 @@ __all__ = [
     "gdp_epsilon",
     "guess_grid",
     "mean_interval",
+    "missed_by_both",
     "mu_one_run",
     "non_members_needed",
     "one_run_guesses",

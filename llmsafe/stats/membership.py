@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special  # pyright: ignore[reportMissingTypeStubs]
 
 from llmsafe.errors import InputError
 from llmsafe.stats.checks import FloatArray, check_confidence, check_number, check_scores
-from llmsafe.stats.intervals import Interval, binomial_interval, lower_and_complement
+from llmsafe.stats.intervals import Interval, lower_and_complement
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class RocCurve:
 
 @dataclass(frozen=True)
 class TprAtFpr:
-    """A true positive rate with its interval, at ``score >= threshold`` and its empirical FPR."""
+    """A true positive rate at ``score >= threshold`` and its empirical FPR.
+
+    The interval is that of the rate at the target FPR, wherever its true threshold lies.
+    """
 
     value: float
     low: float
@@ -87,12 +91,17 @@ def auc_interval(members: ArrayLike, non_members: ArrayLike, confidence: float =
 def tpr_at_fpr(
     members: ArrayLike, non_members: ArrayLike, fpr: float, confidence: float = 0.95
 ) -> TprAtFpr:
-    """The largest TPR whose empirical FPR is at most ``fpr``, with an exact interval.
+    """The largest TPR whose empirical FPR is at most ``fpr``, with an interval of the true one.
 
-    The cut depends on the non-members alone, so given it the members are independent trials and
-    the Clopper-Pearson interval of the TPR *at this cut* is exact. How well the cut's own FPR is
-    known is another matter: see :func:`non_members_needed`. ``threshold`` is the smallest flagged
-    score, inf when nothing is flagged; ``fpr`` of the result is the empirical one, <= the target.
+    The interval is of the TPR at the cut whose *true* FPR is ``fpr``. Where that cut lies is not
+    known: how many non-members score above it is binomial, which puts it between two of their
+    scores. The upper end is the Clopper-Pearson bound of the members above the lower of the two,
+    the lower end that of the members above the higher one, each with its share of the error
+    probability (Bonferroni), so it covers whatever the distributions are, with ties too. With few
+    non-members the higher cut is infinite and the lower end 0; see :func:`non_members_needed`.
+
+    ``threshold`` is the smallest flagged score, inf when nothing is flagged; ``fpr`` of the result
+    is the empirical one, <= the target.
     """
     inside = check_scores("members", members)
     outside = np.sort(check_scores("non_members", non_members))[::-1]
@@ -103,9 +112,35 @@ def tpr_at_fpr(
     barrier = float(outside[allowed]) if allowed < outside.size else -math.inf
     flagged = inside[inside > barrier]
     false = outside[outside > barrier]
-    rate = binomial_interval(flagged.size, inside.size, confidence)
+    value = flagged.size / inside.size
+    low, high = _tpr_ends(inside, outside, target, (1 - check_confidence(confidence)) / 2)
     threshold = float(min(flagged.min(initial=math.inf), false.min(initial=math.inf)))
-    return TprAtFpr(rate.value, rate.low, rate.high, threshold, false.size / outside.size)
+    share = false.size / outside.size
+    return TprAtFpr(value, min(low, value), max(high, value), threshold, share)
+
+
+def _tpr_ends(
+    inside: FloatArray, outside: FloatArray, fpr: float, tail: float
+) -> tuple[float, float]:
+    """Ends of the interval of TPR(t), P[outside > t] = ``fpr``; ``outside`` [n] falls.
+
+    Of n non-members Bin(n, fpr) score above t, fewer or more only where scores tie. At most half
+    of ``tail`` goes to where t lies; what a whole number of scores leaves of it is not wasted.
+    """
+    n = outside.size
+    counts = np.arange(n + 1)
+    at_most: FloatArray = special.bdtr(counts, n, fpr)
+    # More than ``most`` above t, or fewer than ``fewest``, would be too rare to happen.
+    most = int(np.argmax(1 - at_most <= tail / 2))
+    fewest = int(np.searchsorted(at_most, tail / 2, side="right"))
+    spent_high = max(0.0, 1 - float(at_most[most]))
+    spent_low = float(at_most[fewest - 1]) if fewest else 0.0
+    lower_cut = float(outside[most]) if most < n else -math.inf
+    higher_cut = float(outside[fewest - 1]) if fewest else math.inf
+    hits, misses = int((inside > higher_cut).sum()), int((inside <= lower_cut).sum())
+    low, _ = lower_and_complement(hits, inside.size, tail - spent_low)
+    _, high = lower_and_complement(misses, inside.size, tail - spent_high)
+    return low, high
 
 
 def non_members_needed(fpr: float) -> int:

@@ -228,44 +228,6 @@ def clopper_pearson_search(
     return dataclasses.replace(best, ceiling=ceiling)
 
 
-def clopper_pearson_split(
-    positive_scores: ArrayLike,
-    negative_scores: ArrayLike,
-    delta: float,
-    confidence: float,
-    rng: np.random.Generator,
-) -> RepeatedRuns:
-    """Lower bound on epsilon from repeated runs: threshold from one half, bound on the other.
-
-    Arguments as for :func:`clopper_pearson_search`, which picks the threshold on a random half of
-    either group; the other half is judged by it, uncorrected, since it had no say. Worth its half
-    of the runs only when there are very many. Raises InputError unless either group has two.
-    """
-    chosen: list[FloatArray] = []
-    judged: list[FloatArray] = []
-    named = (("positive_scores", positive_scores), ("negative_scores", negative_scores))
-    for name, values in named:
-        scores = rng.permutation(check_scores(name, values))
-        if scores.size < 2:
-            raise InputError(f"{name} holds 1 score, which cannot be split: give two or more")
-        chosen.append(scores[: scores.size // 2])
-        judged.append(scores[scores.size // 2 :])
-    threshold = clopper_pearson_search(chosen[0], chosen[1], delta, confidence).threshold
-    positives, negatives = judged
-    hits, false = int(np.sum(positives >= threshold)), int(np.sum(negatives >= threshold))
-    trials = positives.size, negatives.size
-    return RepeatedRuns(
-        threshold=threshold,
-        true_positives=hits,
-        positives=trials[0],
-        false_positives=false,
-        negatives=trials[1],
-        epsilon_lower=epsilon_clopper_pearson(hits, trials[0], false, trials[1], delta, confidence),
-        ceiling=epsilon_clopper_pearson(trials[0], trials[0], 0, trials[1], delta, confidence),
-        choices=1,
-    )
-
-
 def _ranked_coins(
     scores: ArrayLike, included: ArrayLike, rng: np.random.Generator
 ) -> NDArray[np.bool_]:

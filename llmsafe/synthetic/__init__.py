@@ -6,7 +6,7 @@
 
 Every patient is made from a seed of its own, derived from (seed, language, audience, index): the
 k-th patient is the same however many are asked for, any slice can be made on its own, and memory
-does not grow. Nobody in here exists; see `en.people` for why no number can be a real one.
+does not grow. Nobody in here exists; see `en.people` and `zh.ids` for why no number is a real one.
 
 The two audiences share no name and no sentence frame (see `grammar`): `public` is for pretraining
 a base model, `private` plays the hospital.
@@ -46,7 +46,7 @@ class Patient:
     """One invented patient: who, what happened, and what was written.
 
     Each note carries in `extra`: `spans` (gold, `{"start", "end", "category"}`, ordered, half-open,
-    code points), `kind` (one of `KINDS`) and `author`.
+    code points), `kind` (one of `KINDS`, in Chinese `chat` instead of `social`) and `author`.
     """
 
     identity: Identity

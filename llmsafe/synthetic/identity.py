@@ -10,6 +10,11 @@ Sex = Literal["f", "m"]
 RELATIVES_IN_ROW = 3
 
 
+def full_name(first: str, last: str) -> str:
+    """Given name first; in Chinese characters the surname first and no blank."""
+    return f"{last}{first}" if "\u4e00" <= last[:1] <= "\u9fff" else f"{first} {last}"
+
+
 @dataclass(frozen=True)
 class Relative:
     """A relative or friend; `relationship` is a language-neutral code such as `wife`."""
@@ -18,6 +23,10 @@ class Relative:
     first: str
     last: str
     phone: str
+
+    @property
+    def name(self) -> str:
+        return full_name(self.first, self.last)
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class Staff:
 
     @property
     def name(self) -> str:
-        return f"{self.first} {self.last}"
+        return full_name(self.first, self.last)
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,17 @@ class Identity:
     relatives: tuple[Relative, ...]
     primary_care: Staff
     institution: Institution
+    # Further columns that a country's registry has; the same ones for all patients of a corpus.
+    others: tuple[tuple[str, str | None], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name without a middle one, in the order of its language."""
+        return full_name(self.first, self.last)
+
+    def other(self, column: str) -> str:
+        """The value of a further column, empty where there is none."""
+        return dict(self.others).get(column) or ""
 
     def as_row(self) -> dict[str, str | None]:
         """A flat row for an identity table; the same columns for every patient."""
@@ -116,7 +136,8 @@ class Identity:
         for i in range(RELATIVES_IN_ROW):
             relative = self.relatives[i] if i < len(self.relatives) else None
             prefix = f"relative_{i + 1}"
-            row[f"{prefix}_name"] = f"{relative.first} {relative.last}" if relative else None
+            row[f"{prefix}_name"] = relative.name if relative else None
             row[f"{prefix}_relationship"] = relative.relationship if relative else None
             row[f"{prefix}_phone"] = relative.phone if relative else None
+        row.update(self.others)
         return row

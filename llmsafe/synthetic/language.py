@@ -1,8 +1,8 @@
 """Languages: what one must provide, and the registry.
 
 The course of a patient is language-neutral; a language invents the identity (names and numbers of
-its country) and writes the notes. To add one, write a module with a `Language` and name it in
-`_MODULES`; nothing else changes.
+its country) and writes the notes. To add one, write a module with a function that makes a
+`Language` for an audience and name it in `_MODULES`; nothing else changes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from llmsafe.synthetic.identity import Identity
 from llmsafe.synthetic.knowledge import Knowledge
 from llmsafe.synthetic.options import Options
 
-_MODULES: Mapping[str, str] = {"en": "llmsafe.synthetic.en"}
+_MODULES: Mapping[str, str] = {
+    "en": "llmsafe.synthetic.en:load",
+    "zh": "llmsafe.synthetic.zh:load",
+    "zh-Hant": "llmsafe.synthetic.zh:load_traditional",
+}
 
 
 class Language(Protocol):
@@ -53,5 +57,5 @@ def language(code: str, audience: Audience) -> Language:
     if code not in _MODULES:
         known = ", ".join(_MODULES)
         raise InputError(f"no synthetic notes in language {code!r}; available: {known}")
-    module = import_module(_MODULES[code])
-    return cast("Language", module.load(audience))
+    module, _, function = _MODULES[code].partition(":")
+    return cast("Language", getattr(import_module(module), function)(audience))

@@ -81,6 +81,11 @@ class Writer:
         if piece:
             self._append(piece)
 
+    def plain(self, text: str) -> None:
+        """Append literal text as it stands: neither restyled nor tidied."""
+        if text:
+            self._put(text)
+
     def phi(self, value: str, category: str) -> None:
         """Append an identifier and record its span."""
         assert value == value.strip() != "", "an identifier is never blank or padded"

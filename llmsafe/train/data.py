@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmsafe import __version__
-from llmsafe.artifacts import CanaryManifest, Lineage, LineageStep, Split
+from llmsafe.artifacts import Canary, CanaryManifest, Lineage, LineageStep, Split
 from llmsafe.canary import load_manifest, make_canaries, make_manifest, plant, planting_stream
 from llmsafe.config import DataConfig
 from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.errors import EvidenceError
 from llmsafe.files import CORPUS, VAULT, make_folder, sha256_file
-from llmsafe.notes import Note, UnitKind, group_units
+from llmsafe.notes import Note, Unit, UnitKind, group_units, latest_notes, texts_digest
 from llmsafe.train.units import TokenUnit, split_units, tokenise_unit
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ def load_training_data(
     planted: set[str] = set()
     if manifest_path is not None:
         manifest = load_manifest(manifest_path)
-        planted = _planted_units(manifest, kind, {unit.unit_id for unit in units})
+        planted = _planted_units(manifest, kind, units)
     split = split_units(units, kind, held_out=config.held_out, seed=seed, always_members=planted)
+    split = split.model_copy(update={"texts": _texts(split, units, config.max_notes_per_unit)})
     chosen = set(split.members)
     members = tuple(
         tokenise_unit(
@@ -140,17 +141,40 @@ def _manifest_path(config: DataConfig) -> Path | None:
     return beside if beside.is_file() else None
 
 
-def _planted_units(manifest: CanaryManifest, kind: UnitKind, present: set[str]) -> set[str]:
-    def unit_of(patient_id: str, note_id: str) -> str:
-        return patient_id if kind == "patient" else note_id
+def _planted_units(manifest: CanaryManifest, kind: UnitKind, units: Collection[Unit]) -> set[str]:
+    """Ids of the planted canaries' units, each of which must hold the canary's note and no other.
 
-    planted = {unit_of(c.patient_id, c.note_id) for c in manifest.canaries if c.planted}
-    withheld = {unit_of(c.patient_id, c.note_id) for c in manifest.canaries if not c.planted}
-    missing, leaked = len(planted - present), len(withheld & present)
-    if missing or leaked:
+    An id alone proves nothing: an audit of canaries whose texts the model never saw finds no leak.
+    """
+
+    def unit_of(canary: Canary) -> str:
+        return canary.patient_id if kind == "patient" else canary.note_id
+
+    planted = {unit_of(c): c.text for c in manifest.canaries if c.planted}
+    withheld = [c for c in manifest.canaries if not c.planted]
+    found = {u.unit_id: [note.text for note in u.notes] for u in units if u.unit_id in planted}
+    wrong = sum(found[unit] != [text] for unit, text in planted.items() if unit in found)
+    kept_out, secret = {unit_of(c) for c in withheld}, {c.text for c in withheld}
+    leaked = sum(
+        unit.unit_id in kept_out or any(note.text in secret for note in unit.notes)
+        for unit in units
+    )
+    missing = len(planted) - len(found)
+    if missing or wrong or leaked:
         raise EvidenceError(
             f"canaries are not those of this corpus: {missing} of {len(planted)} planted ones are "
-            f"absent and {leaked} withheld ones present; give the manifest that `llmsafe canary` "
-            "wrote with the corpus (data.canaries=FILE)"
+            f"absent, {wrong} have another text there and {leaked} withheld ones are present; give "
+            "the manifest that `llmsafe canary` wrote with the corpus (data.canaries=FILE), and "
+            "plant after scrubbing"
         )
-    return planted
+    return set(planted)
+
+
+def _texts(split: Split, units: Collection[Unit], max_notes: int) -> dict[str, str]:
+    """Of each unit of the split the digest of the notes that training takes of it."""
+    named = {*split.members, *split.held_out}
+    return {
+        unit.unit_id: texts_digest(note.text for note in latest_notes(unit, max_notes))
+        for unit in units
+        if unit.unit_id in named
+    }

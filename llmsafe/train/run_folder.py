@@ -180,6 +180,13 @@ def check_agreement(facts: Mapping[str, str], everywhere: Sequence[Mapping[str, 
         )
 
 
+def _how(config: RunConfig) -> dict[str, Any]:
+    """Settings that shape what is learned, beside the plan: audits compare like runs by them."""
+    model = config.model.model_dump(mode="json", exclude={"base", "gradient_checkpointing"})
+    names = {"learning_rate", "warmup", "weight_decay"}
+    return model | config.train.model_dump(include=names) | {"held_out": config.data.held_out}
+
+
 def lineage_step(config: RunConfig, plan: Plan, data: TrainingData) -> LineageStep:
     """What a run trains on and how, as its lineage tells it; ``outputs`` are filled at the end."""
     columns = {k: v for k, v in config.data.model_dump().items() if k.endswith("_column")}
@@ -197,6 +204,7 @@ def lineage_step(config: RunConfig, plan: Plan, data: TrainingData) -> LineageSt
             "base": config.model.base,
             "plan": plan.digest(),
             "planned": plan.as_json(),
+            "train": _how(config),
             "max_tokens": config.data.max_tokens,
             "max_notes_per_unit": config.data.max_notes_per_unit,
             "columns": columns,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from llmsafe.artifacts import Lineage
 from llmsafe.audit.attacks import loss
 from llmsafe.audit.forward import TokenStats
 from llmsafe.audit.repeats import METHOD, repeated_runs_bound
@@ -95,6 +96,13 @@ def test_runs_share_the_error_with_the_bound_of_one_run(world, target, repeated,
     assert run_again(str(world.run), tmp_path, canaries=canaries) == audit
 
 
+def settings_of(run, **changes):
+    path = run / "vault" / "lineage.json"
+    step = Lineage.load(path).steps[-1]
+    settings = {k: v for k, v in {**step.settings, **changes}.items() if v is not None}
+    Lineage(steps=[step.model_copy(update={"settings": settings})]).save(path)
+
+
 def test_only_like_runs_with_their_own_canaries_count(world, target, tiny, repeated, tmp_path):
     def fails(run, said):
         with pytest.raises(EvidenceError, match=said):
@@ -105,5 +113,31 @@ def test_only_like_runs_with_their_own_canaries_count(world, target, tiny, repea
     (copy / "vault" / "lineage.json").unlink()
     fails(copy, "not proven to be its own")
     adapter = open_target(repeated[0]).model
-    claims = tiny.write_run(world, tmp_path / "claims", adapter, epsilon=2.0)
+    own = dataclasses.replace(world, manifest=tiny.make_manifest(4, seed=77))
+    claims = tiny.write_run(own, tmp_path / "claims", adapter, epsilon=2.0)
     fails(claims, "does not make the promise")
+    same = tiny.write_run(world, tmp_path / "same", adapter, epsilon=None)
+    fails(same, "coins of one draw are not independent")
+    # Fewer canaries of the same seed are the first of the same draw.
+    fewer = dataclasses.replace(world, manifest=tiny.make_manifest(4, seed=world.manifest.seed))
+    same = tiny.write_run(fewer, tmp_path / "fewer", adapter, epsilon=None)
+    fails(same, "coins of one draw are not independent")
+    for name, change in (
+        ("rate", {"train": {"learning_rate": 1e-4}}),
+        ("tokens", {"max_tokens": 32}),
+    ):
+        unlike = tiny.write_run(own, tmp_path / name, adapter, epsilon=None)
+        settings_of(unlike, **change)
+        fails(unlike, f"trained with another {next(iter(change))}")
+    settings_of(unlike, train=None)
+    fails(unlike, "does not record train")
+
+
+def test_the_chance_of_error_is_shared_only_with_a_bound_that_can_be_computed(
+    target, world, tiny, repeated, tmp_path
+):
+    """Three runs whose judged canary fell alike compare nothing, and take no confidence away."""
+    first = world.manifest.canaries[0].planted
+    audit = run_audit(target, tmp_path / "s.parquet", Request(repeats=(repeated[int(first)],)))
+    assert any("was planted in" in one.why for one in audit.unmeasured)
+    assert {bound.confidence for bound in audit.bounds} == {0.95}

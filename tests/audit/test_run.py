@@ -7,7 +7,17 @@ import shutil
 
 import pytest
 
-from llmsafe.artifacts import Audit, CanaryManifest, Lineage, Policy
+from llmsafe.artifacts import (
+    Audit,
+    CanaryManifest,
+    CanaryOutcomes,
+    Lineage,
+    Measured,
+    Policy,
+    ShadowRun,
+    ShadowRuns,
+    Split,
+)
 from llmsafe.audit.assess import utility
 from llmsafe.audit.evidence import Evidence
 from llmsafe.audit.population import alike_units, gather
@@ -18,7 +28,7 @@ from llmsafe.audit.target import open_target
 from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.errors import EvidenceError, InputError
 from llmsafe.files import sha256_file
-from llmsafe.notes import Note, group_units
+from llmsafe.notes import Note, group_units, texts_digest
 from llmsafe.train.units import split_units
 
 
@@ -167,7 +177,7 @@ def test_perplexity_is_that_of_the_tokens(leaky):
     assert utility([]) is None
 
 
-# --- evidence that does not fit -----------------------------------------------------------------
+# --- evidence that does not fit -------------------------------------------------------------------
 
 
 def test_canaries_of_another_run_are_refused(world, tiny, target, tmp_path):
@@ -285,7 +295,7 @@ def test_a_plain_model_with_files_measures_what_it_can(world, tmp_path):
     assert {"privacy claim", "comparison with the base model"} <= said
 
 
-# --- populations --------------------------------------------------------------------------------
+# --- populations ----------------------------------------------------------------------------------
 
 
 def test_members_and_non_members_go_together():
@@ -390,13 +400,14 @@ def test_what_resembles_another_patient_is_left_out_on_both_sides(world, run, tm
     split = split_units(units, "patient", held_out=0.5, seed=3)
     write_corpus(tmp_path / "new" / "corpus", notes)
     (run / "vault" / "canaries.json").unlink()
-    split.save(run / "vault" / "split.json")
+    saved = split.save(run / "vault" / "split.json")
     path = run / "vault" / "lineage.json"
     step = Lineage.load(path).steps[-1]
     place = str(tmp_path / "new")
     step = step.model_copy(
         update={
             "inputs": {**step.inputs, "corpus": open_corpus(place).digest(), "canaries": "none"},
+            "outputs": {**step.outputs, "split": sha256_file(saved)},
             "settings": {**step.settings, "corpus_path": place},
         }
     )
@@ -436,3 +447,201 @@ def test_only_the_notes_that_training_saw_count(run):
     Lineage(steps=[step.model_copy(update={"settings": settings})]).save(path)
     found = gather(open_target(run), rng=random.Random(0))
     assert any("which notes of a patient" in u.what for u in found.unmeasured)
+
+
+# --- what nothing ties to the weights never passes ------------------------------------------------
+
+LENIENT = Policy(
+    max_canary_auc=0.999, max_membership_auc=0.9999, require=["canaries", "membership"]
+)
+
+
+def doubts(audit_or_population):
+    return {one.doubt for one in audit_or_population.unmeasured} - {None}
+
+
+@pytest.mark.parametrize("limit", [32, 65, 100])
+def test_texts_scored_at_another_length_than_trained_on_never_pass(target, tiny, tmp_path, limit):
+    """More tokens dilute every attack as fewer hide what was learned: neither is a pass."""
+    audit = run_audit(
+        target, tmp_path / "s.parquet", Request(max_tokens=limit, policy=Policy(max_canary_auc=0.9))
+    )
+    assert doubts(audit) == {"length"}
+    [why] = [one.why for one in audit.unmeasured if one.doubt]
+    assert f"{limit} tokens" in why
+    assert f"{tiny.MAX_TOKENS} trained on" in why
+    assert "pass" not in {reason.split(":")[0] for reason in audit.verdict.reasons}
+
+
+def test_the_length_that_was_trained_on_casts_no_doubt(target, tiny, tmp_path):
+    audit = run_audit(target, tmp_path / "s.parquet", Request(max_tokens=tiny.MAX_TOKENS))
+    assert doubts(audit) == set()
+
+
+def edit_lineage(run, **parts):
+    """Change inputs, outputs or settings of the train step; ``None`` takes a key away."""
+    path = run / "vault" / "lineage.json"
+    step = Lineage.load(path).steps[-1]
+    for part, changes in parts.items():
+        found = {**getattr(step, part), **changes}
+        step = step.model_copy(update={part: {k: v for k, v in found.items() if v is not None}})
+    Lineage(steps=[step]).save(path)
+
+
+def test_more_tokens_are_not_advised_where_training_took_no_more(run, tmp_path):
+    edit_lineage(run, settings={"max_tokens": 12})
+    audit = run_audit(open_target(run), run / "s.parquet")
+    [why] = [one.why for one in audit.unmeasured if "secret lies beyond" in one.why]
+    assert "--max-tokens" not in why
+    assert "training did not see it either" in why
+
+
+def test_a_lineage_that_records_no_length_casts_doubt(run):
+    edit_lineage(run, settings={"max_tokens": None})
+    assert "length" in doubts(run_audit(open_target(run), run / "s.parquet"))
+
+
+def given(tmp_path, members, others):
+    write_corpus(tmp_path / "in", members)
+    write_corpus(tmp_path / "out", others)
+    return Request(members=str(tmp_path / "in"), non_members=str(tmp_path / "out"), policy=LENIENT)
+
+
+def renamed(notes):
+    return [
+        dataclasses.replace(n, note_id="x" + n.note_id, patient_id=f"x{n.patient_id}")
+        for n in notes
+    ]
+
+
+def test_the_very_notes_of_the_split_are_proven(target, world, tmp_path):
+    request = given(tmp_path, world.members, world.non_members)
+    assert doubts(gather(target, request, rng=random.Random(0))) == set()
+
+
+@pytest.mark.parametrize("case", ["members' text", "outsiders' text", "new ids", "new outsiders"])
+def test_right_ids_with_other_texts_and_right_texts_with_other_ids_prove_nothing(
+    target, world, tmp_path, case
+):
+    members, others = list(world.members), list(world.non_members)
+    match case:
+        case "members' text":
+            members = [dataclasses.replace(n, text=n.text[::-1]) for n in members]
+        case "outsiders' text":
+            others[0] = dataclasses.replace(others[0], text=others[0].text[::-1])
+        case "new ids":  # trained notes as outsiders, under ids that nobody knows
+            members, others = members[:8], renamed(members[8:])
+        case _:
+            others = renamed(others)
+    found = gather(target, given(tmp_path, members, others), rng=random.Random(0))
+    assert doubts(found) == {"members"}
+
+
+def test_texts_of_a_split_without_digests_are_not_believed(run, world, tmp_path):
+    path = run / "vault" / "split.json"
+    old = Split.load(path).model_copy(update={"texts": {}}).save(path)
+    edit_lineage(run, outputs={"split": sha256_file(old)})
+    request = given(tmp_path, world.members, world.non_members)
+    found = gather(open_target(run), request, rng=random.Random(0))
+    # The canaries' manifest was not made for this corpus either.
+    assert doubts(found) == {"members", "canaries"}
+
+
+@pytest.mark.parametrize("key", ["split", "adapter"])
+def test_a_split_that_the_lineage_does_not_name_is_not_believed(run, key):
+    edit_lineage(run, outputs={key: None})
+    audit = run_audit(open_target(run), run / "s.parquet", Request(policy=LENIENT))
+    assert "members" in doubts(audit)
+    assert any("not known to be this model's" in reason for reason in audit.verdict.reasons)
+
+
+@pytest.mark.parametrize("key", ["privacy", "adapter"])
+def test_a_claim_that_the_lineage_does_not_name_is_not_believed(world, tiny, tmp_path, key):
+    adapter = open_target(world.run).model
+    run = tiny.write_run(world, tmp_path / "claims", adapter, epsilon=9.0)
+    policy = Policy(max_claimed_epsilon=10, require_unit="patient", require=["privacy"])
+    audit = run_audit(open_target(run), tmp_path / "s.parquet", Request(policy=policy))
+    assert audit.verdict.status == "pass"
+    edit_lineage(run, outputs={key: None})
+    audit = run_audit(open_target(run), tmp_path / "s.parquet", Request(policy=policy))
+    assert audit.verdict.status == "inconclusive"
+    assert all("nothing ties the statement" in reason for reason in audit.verdict.reasons)
+
+
+def test_planted_texts_must_be_those_of_the_corpus(run, world):
+    """Ids of planted canaries with texts that the model never saw show no leak."""
+    path = run / "vault" / "split.json"
+    split = Split.load(path)
+    planted = next(c for c in world.manifest.canaries if c.planted)
+    held = next(c for c in world.manifest.canaries if not c.planted)
+    other, withheld = texts_digest(["another text"]), texts_digest([held.text])
+    for unit, text, said in (
+        (planted.patient_id, other, "1 have another text"),
+        (split.members[0], withheld, "1 withheld ones"),
+    ):
+        changed = split.model_copy(update={"texts": {**split.texts, unit: text}}).save(path)
+        edit_lineage(run, outputs={"split": sha256_file(changed)})
+        with pytest.raises(EvidenceError, match=said):
+            gather(open_target(run), rng=random.Random(0))
+
+
+def test_without_digests_a_manifest_must_be_of_the_corpus_trained_on(run, world):
+    path, canaries = run / "vault" / "split.json", run / "vault" / "canaries.json"
+    old = Split.load(path).model_copy(update={"texts": {}}).save(path)
+    for digest, expected in (("sha256:0", {"canaries"}), (None, set())):
+        corpus = digest or open_corpus(world.corpus).digest()
+        world.manifest.model_copy(update={"corpus_digest": corpus}).save(canaries)
+        edit_lineage(
+            run,
+            inputs={"canaries": sha256_file(canaries)},
+            outputs={"split": sha256_file(old)},
+        )
+        assert doubts(gather(open_target(run), rng=random.Random(0))) == expected
+
+
+# --- what was measured is not lost ----------------------------------------------------------------
+
+
+def test_secrets_that_need_more_draws_than_64_bits_count(target, tmp_path, monkeypatch):
+    monkeypatch.setattr("llmsafe.audit.assess.samples_needed", lambda logp: 2**70)
+    run_audit(target, tmp_path / "s.parquet")
+    outcomes = CanaryOutcomes.load(tmp_path / "canary_outcomes.json")
+    assert {one.samples_needed for one in outcomes.canaries} == {2**70}
+
+
+@pytest.mark.parametrize("step", ["probe", "assess", "canary_outcomes"])
+def test_what_was_scored_outlives_a_failure(target, world, tmp_path, monkeypatch, step):
+    def fails(*args, **more):
+        raise RuntimeError("a defect")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"llmsafe.audit.run.{step}", fails)
+        with pytest.raises(RuntimeError):
+            run_audit(target, tmp_path / "scores.parquet", Request(seed=1))
+    audit = run_again(str(world.run), tmp_path)
+    assert audit.membership
+    assert audit.bounds
+    lost = [one for one in audit.unmeasured if "ended before" in one.why]
+    assert bool(lost) == (step == "probe")
+
+
+def test_another_list_of_who_shadows_saw_is_refused(leaky, world, target, tmp_path):
+    from llmsafe.audit.tables import read_tables
+
+    _, _, path = leaky
+    folder = shutil.copytree(path.parent, tmp_path / "copy")
+    measured = Measured.load(folder / "measured.json")
+    (folder / "scores.shadow-0.parquet").write_bytes((folder / "scores.parquet").read_bytes())
+    digest = sha256_file(folder / "scores.shadow-0.parquet")
+    shadows = ShadowRuns(
+        shadows=[
+            ShadowRun(name="s", weights_digest="d", table="scores.shadow-0.parquet", members=[])
+        ]
+    ).save(folder / "shadows.json")
+    tables = {**measured.tables, "scores.shadow-0.parquet": digest}
+    update = {"tables": tables, "shadows": sha256_file(shadows)}
+    measured = measured.model_copy(update=update)
+    assert read_tables(folder, measured).shadows
+    shadows.write_text(shadows.read_text().replace('"members": []', '"members": ["m0"]'))
+    with pytest.raises(EvidenceError, match="not what this audit wrote"):
+        read_tables(folder, measured)

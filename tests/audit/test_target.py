@@ -303,7 +303,8 @@ def test_broken_evidence_is_an_error_missing_evidence_a_line(run):
     (run / "vault" / "split.json").unlink()
     (run / "vault" / "lineage.json").unlink()
     found = open_target(run)
-    assert [u.what for u in found.unmeasured] == ["lineage"]
+    assert [u.doubt for u in found.unmeasured] == [None, "claim"]
+    assert found.unmeasured[0].what == "lineage"
     shutil.rmtree(run / "vault")
     assert open_target(run).evidence.vault is None
 

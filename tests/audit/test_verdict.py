@@ -18,14 +18,7 @@ from llmsafe.artifacts import (
     Unmeasured,
     Verdict,
 )
-from llmsafe.audit.verdict import (
-    CANARIES_UNPROVEN,
-    CUT_SHORT,
-    MEMBERS_UNPROVEN,
-    extraction_excess,
-    judge,
-    load_policy,
-)
+from llmsafe.audit.verdict import extraction_excess, judge, load_policy
 from llmsafe.errors import InputError
 
 
@@ -60,6 +53,10 @@ def extraction(low, value, high, base=0, tried=100):
         rate=rate(low, value, high), base_extracted=base, withheld_tried=None,
         withheld_extracted=None,
     )  # fmt: skip
+
+
+def doubt(of):
+    return Unmeasured(what="w", why="y", doubt=of)
 
 
 GAME = CanarySummary(
@@ -255,7 +252,7 @@ def test_canaries_of_unknown_provenance_never_pass(rule):
         ),
     }  # fmt: skip
     assert status(rule, **figures) == "pass"
-    unproven = audit(**figures, unmeasured=[Unmeasured(what=CANARIES_UNPROVEN, why="w")])
+    unproven = audit(**figures, unmeasured=[doubt("canaries")])
     verdict = judge(unproven, Policy(**rule))
     assert verdict.status == "inconclusive"
     assert "the canaries are not known to be this model's" in verdict.reasons[0]
@@ -373,18 +370,18 @@ def test_what_the_base_draws_is_not_taken_off_generated_texts():
     assert status({"max_extraction_excess": 0.02}, extraction=[found]) == "fail"
 
 
-@pytest.mark.parametrize("what", [MEMBERS_UNPROVEN, CUT_SHORT])
+@pytest.mark.parametrize("what", ["members", "length"])
 def test_members_that_nothing_ties_to_the_model_never_pass(what):
     policy = {"max_membership_auc": 0.7, "require": ["membership"]}
-    people, doubt = membership(0.45, 0.55, "notes"), [Unmeasured(what=what, why="no split")]
+    people, doubts = membership(0.45, 0.55, "notes"), [doubt(what)]
     assert status(policy, membership=[people]) == "pass"
-    assert status(policy, membership=[people], unmeasured=doubt) == "inconclusive"
+    assert status(policy, membership=[people], unmeasured=doubts) == "inconclusive"
     leaky = membership(0.85, 0.95, "notes")
-    assert status(policy, membership=[leaky], unmeasured=doubt) == "fail"
+    assert status(policy, membership=[leaky], unmeasured=doubts) == "fail"
     passages = extracted("greedy", 0, 0, 0.01, "training notes with 50 tokens")
     asked = {"max_extraction_excess": 0.02}
     assert status(asked, extraction=[passages]) == "pass"
-    assert status(asked, extraction=[passages], unmeasured=doubt) == "inconclusive"
+    assert status(asked, extraction=[passages], unmeasured=doubts) == "inconclusive"
 
 
 def test_a_weak_second_bound_takes_no_pass_away_and_any_bound_fails():
@@ -392,3 +389,79 @@ def test_a_weak_second_bound_takes_no_pass_away_and_any_bound_fails():
     assert status(policy, bounds=[bound(0.5), bound(0.0, ceiling=0.5)]) == "pass"
     assert status(policy, bounds=[bound(0.0, ceiling=0.5)]) == "inconclusive"
     assert status(policy, bounds=[bound(0.5), bound(2.5)]) == "fail"
+
+
+# --- policies that could fail nothing, and what is said of what was left out ---------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("max_canary_auc: 1.5", "below 1"),
+        ("max_membership_auc: 60", "below 1"),
+        ("max_membership_tpr: 1", "below 1"),
+        ("max_extraction_excess: 2", "below 1"),
+        ("max_canary_auc: true", "max_canary_auc.*number"),
+        ("max_canary_auc: '0.6'", "max_canary_auc.*number"),
+        ("require: [canaries]", "only requires that evidence exists"),
+        ("require: [canaries, privacy]\nname: p", "only requires that evidence exists"),
+    ],
+)
+def test_a_policy_that_no_model_could_fail_is_refused(tmp_path, text, match):
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=match) as caught:
+        load_policy(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["max_extraction_excess: 0", "max_canary_auc: 0.5", "max_claimed_epsilon: 8"]
+)
+def test_a_threshold_of_zero_or_a_whole_number_is_one(tmp_path, text):
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    assert judge(audit(), load_policy(str(path))).status == "inconclusive"
+
+
+def test_a_verdict_is_never_without_reasons():
+    assert judge(audit(), Policy()).status == "inconclusive"
+    assert judge(audit(), Policy()).reasons == ["inconclusive: the policy asks for nothing"]
+    needs = judge(audit(privacy=statement(3.0)), Policy(require=["privacy"]))
+    assert needs.reasons == ["pass: evidence 'privacy' is there"]
+
+
+def test_attacks_on_too_few_outsiders_are_named():
+    def attack(name, *, meaningful):
+        at = TprAtFpr(fpr=0.01, tpr=rate(0.0, 0.01, 0.02), meaningful=meaningful)
+        return membership(0.4, 0.5, "notes", name).model_copy(update={"tpr": [at]})
+
+    found = [attack("loss", meaningful=True), attack("rmia", meaningful=False)]
+    verdict = judge(audit(membership=found), Policy(max_membership_tpr=0.05))
+    assert verdict.status == "pass"
+    assert "too few outsiders for rmia" in verdict.reasons[0]
+
+
+def test_exposure_needs_a_ceiling_above_the_threshold():
+    found = Exposure(
+        canaries=9, references=9, mean_bits=1, max_bits=3, ceiling_bits=3.3, null_mean_bits=1.3,
+        excess_bits=rate(-0.2, 0.0, 0.3),
+    )  # fmt: skip
+    assert status({"max_exposure_excess_bits": 1.9}, exposure=found) == "pass"
+    assert status({"max_exposure_excess_bits": 2.0}, exposure=found) == "inconclusive"
+
+
+def test_what_is_in_doubt_may_fail():
+    leaky = audit(membership=[membership(0.9, 0.95)], unmeasured=[doubt("canaries")])
+    assert judge(leaky, Policy(max_canary_auc=0.6)).status == "fail"
+
+
+@pytest.mark.parametrize(
+    "rule", [{"max_claimed_epsilon": 8}, {"require_unit": "patient"}, {"require": ["privacy"]}]
+)
+def test_a_claim_that_nothing_ties_to_the_model_never_passes(rule):
+    assert status(rule, privacy=statement(3.0)) == "pass"
+    assert status(rule, privacy=statement(3.0), unmeasured=[doubt("claim")]) == "inconclusive"
+    if "require" not in rule:
+        claim = statement(9.0).model_copy(update={"unit": "note"})
+        assert status(rule, privacy=claim, unmeasured=[doubt("claim")]) == "fail"

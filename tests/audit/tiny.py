@@ -24,7 +24,7 @@ from llmsafe.canary import make_manifest as make_manifest_of
 from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.files import sha256_file
 from llmsafe.models import encode_note, weights_digest
-from llmsafe.notes import Note
+from llmsafe.notes import Note, texts_digest
 
 MAX_TOKENS = 64
 WORDS = (
@@ -166,6 +166,15 @@ def statement(epsilon: float | None) -> PrivacyStatement:
     )
 
 
+def recorded_texts(world: World) -> dict[str, str]:
+    """What training records of each unit's texts."""
+    texts: dict[str, list[str]] = {}
+    for note in (*world.members, *world.non_members):
+        texts.setdefault(str(note.patient_id), []).append(note.text)
+    texts |= {c.patient_id: [c.text] for c in world.manifest.canaries if c.planted}
+    return {unit: texts_digest(own) for unit, own in texts.items()}
+
+
 def write_run(world: World, run: Path, model: torch.nn.Module, *, epsilon: float | None) -> Path:
     """Write ``run`` as training does, with the evidence of ``world``."""
     release, vault = run / "release", run / "vault"
@@ -176,9 +185,12 @@ def write_run(world: World, run: Path, model: torch.nn.Module, *, epsilon: float
     planted = [c.patient_id for c in world.manifest.canaries if c.planted]
     members = sorted({note.patient_id for note in world.members if note.patient_id})
     held_out = sorted({note.patient_id for note in world.non_members if note.patient_id})
-    Split(unit="patient", members=members + planted, held_out=held_out).save(
-        vault / "split.json", private=True
-    )
+    split = Split(
+        unit="patient",
+        members=members + planted,
+        held_out=held_out,
+        texts=recorded_texts(world),
+    ).save(vault / "split.json", private=True)
     step = LineageStep(
         step="train",
         version=__version__,
@@ -190,11 +202,13 @@ def write_run(world: World, run: Path, model: torch.nn.Module, *, epsilon: float
         outputs={
             "adapter": sha256_file(release / "adapter_model.safetensors"),
             "privacy": sha256_file(privacy),
+            "split": sha256_file(split),
         },
         settings={
             "corpus_path": str(world.corpus),
             "max_tokens": MAX_TOKENS,
             "max_notes_per_unit": 4,
+            "train": {"learning_rate": 2e-2},
             "columns": {"text_column": "text", "id_column": None},
         },
     )

@@ -117,7 +117,8 @@ def test_exit_codes_follow_the_verdict(llmsafe, run, tmp_path):
         (tmp_path / "p.yaml").write_text(yaml.safe_dump(policy))
         return llmsafe("audit", "--model", run, "--force", "--policy", tmp_path / "p.yaml")[0]
 
-    assert judged(max_exposure_excess_bits=100) == 0
+    assert judged(require_unit="note") == 0
+    assert judged(max_exposure_excess_bits=100) == 3  # so few references show at most 3 bits
     assert judged(max_epsilon_lower=50) == 3  # the ceiling is far under it
 
 
@@ -153,7 +154,7 @@ def test_a_bare_adapter_says_what_was_not_measured(llmsafe, world, tmp_path):
     assert not (adapter / "audit.json").exists()
     # The same with a policy that asks for what is not there: exit 3.
     policy = tmp_path / "p.yaml"
-    policy.write_text("require: [canaries]")
+    policy.write_text("require: [canaries]\nmax_membership_auc: 0.9")
     again = ("--policy", policy, "--out", tmp_path / "again")
     code, _, err = llmsafe("audit", "--model", adapter, *given, *again)
     assert code == 3
@@ -182,7 +183,7 @@ def test_a_release_copied_away_is_audited_with_nothing(llmsafe, run, tmp_path):
     audit = Audit.load(tmp_path / "audit-copy" / "audit.json")
     assert audit.privacy is not None
     assert "<html" in (tmp_path / "audit-copy" / "audit.html").read_text()
-    (tmp_path / "p.yaml").write_text("require: [canaries]")
+    (tmp_path / "p.yaml").write_text("require: [canaries]\nmax_canary_auc: 0.6")
     again = ("--policy", tmp_path / "p.yaml", "--out", tmp_path / "again")
     assert llmsafe("audit", "--model", copy, *again)[0] == 3
     assert Audit.load(tmp_path / "again" / "audit.json").verdict.status == "inconclusive"
@@ -233,6 +234,10 @@ def test_lineage_and_card_take_the_audit_up(llmsafe, run):
         (["--model", "RUN", "--max-tokens", "4000"], 2, "8..128"),
         (["--model", "RUN", "--base", "gone"], 2, "--base"),
         (["--model", "RUN", "--dtype", "int4"], 2, "choose auto"),
+        (["--model", "RUN", "--canaries", "EMPTY"], 2, "is a folder"),
+        (["--model", "x" * 5000], 2, "longer than the file system allows"),
+        (["--model", "RUN", "--out", "x" * 300], 2, "than the file system allows"),
+        (["--model", "RUN", "--policy", "x" * 300], 2, "than the file system allows"),
         (["--model", "RUN", "--out", "FILE"], 2, "is a file"),
         (["--model", "RUN", "--out", "RUN", "--force"], 2, "holds other files"),
         (["--model", "RUN", "--out", ".", "--force"], 2, "holds other files"),
@@ -331,7 +336,16 @@ def test_changed_scores_or_claims_are_not_judged(llmsafe, run):
 
 
 def test_judging_again_takes_no_option_that_would_measure(llmsafe, run):
-    for option in (("--seed", "3"), ("--generate", "5"), ("--gold", "g"), ("--limit", "9")):
+    for option in (
+        ("--seed", "3"),
+        ("--seed", "0"),  # given is given, be it the default
+        ("--generate", "5"),
+        ("--gold", "g"),
+        ("--limit", "9"),
+        ("--text-column", "body"),
+        ("--patient-column", "who"),
+        ("--reveal",),
+    ):
         code, _, err = llmsafe("audit", "--model", run, "--from-scores", *option)
         assert code == 2
         assert option[0] in err
@@ -372,7 +386,7 @@ def test_members_of_another_model_are_never_a_pass(llmsafe, run, world, tmp_path
     policy.write_text(yaml.safe_dump({"name": "p", "max_membership_auc": 0.999}))
     code, _, err = llmsafe("audit", "--model", run, *given, "--policy", policy)
     assert code == 3
-    assert "not known to be the notes that this model was trained on" in err
+    assert "members and others are not known to be this model's" in err
     write_corpus(tmp_path / "real", world.members)
     swapped = ("--members", tmp_path / "out", "--non-members", tmp_path / "real")
     code, _, err = llmsafe("audit", "--model", run, *swapped, "--force")
@@ -397,3 +411,135 @@ def test_a_stop_leaves_no_scores_behind(run, tmp_path):
     assert running.wait(60) != 0
     assert not list(tmp_path.glob(".there*"))
     assert not (tmp_path / "there").exists()
+
+
+# --- failures after scoring, and what they leave --------------------------------------------------
+
+
+def failing(monkeypatch, where):
+    def fails(*args, **more):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(where, fails)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_failure_after_scoring_loses_no_score_and_leaves_no_older_page(
+    llmsafe, run, monkeypatch, elsewhere, tmp_path
+):
+    out = ("--out", tmp_path / "there") if elsewhere else ()
+    release = tmp_path / "there" if elsewhere else run / "release"
+    vault = release / "vault" if elsewhere else run / "vault"
+    assert llmsafe("audit", "--model", run, *out)[0] == 0
+    before = (vault / "measured.json").read_bytes()
+    with monkeypatch.context() as patched:
+        failing(patched, "llmsafe.audit.run.assess")
+        code, _, err = llmsafe("audit", "--model", run, "--force", "--seed", 5, *out)
+    assert code == 4
+    assert "unexpected OSError" in err  # not a vault that could not be written
+    assert "the scores are kept" in err
+    assert not (release / "audit.json").exists()
+    assert not (release / "audit.html").exists()
+    assert (vault / "measured.json").read_bytes() != before
+    assert not list(tmp_path.rglob(".audit.*"))
+    assert not list(tmp_path.rglob(".lock"))
+    if not elsewhere:
+        step = Lineage.load(vault / "lineage.json").steps[-1]
+        assert step.outputs == {"measured": sha256_file(vault / "measured.json")}
+        assert "Not audited yet" in (release / "README.md").read_text()
+    code, _, err = llmsafe("audit", "--model", run, "--from-scores", *out)
+    assert code == 0, err
+    assert Audit.load(release / "audit.json").bounds
+
+
+def test_scores_kept_elsewhere_are_judged_whatever_the_run_was_audited_with(llmsafe, run, tmp_path):
+    there = ("--out", tmp_path / "there")
+    assert llmsafe("audit", "--model", run, *there)[0] == 0
+    assert llmsafe("audit", "--model", run, "--seed", 4)[0] == 0
+    code, _, err = llmsafe("audit", "--model", run, "--from-scores", "--force", *there)
+    assert code == 0, err
+    (tmp_path / "there" / "vault" / "measured.json").unlink()
+    code, _, err = llmsafe("audit", "--model", run, "--from-scores", "--force", *there)
+    assert code == 3
+    assert "cannot read" in err
+
+
+def test_a_recogniser_that_fails_ends_no_audit(llmsafe, run, monkeypatch):
+    from llmsafe.errors import EvidenceError
+
+    def detect(text):
+        raise EvidenceError("a generated text cannot be searched: it timed out")
+
+    monkeypatch.setattr("llmsafe.cli.audit._detector", lambda: detect)
+    code, _, err = llmsafe("audit", "--model", run, "--generate", 3)
+    assert code == 0, err
+    assert "not measured: what has the form of personal data in the generated texts" in err
+    assert Audit.load(run / "release" / "audit.json").generated.texts == 3
+
+
+def test_a_negative_seed_is_refused_at_once(llmsafe, run):
+    code, _, err = llmsafe("audit", "--model", run, "--seed", "-5")
+    assert code == 2
+    assert "seed" in err
+    from llmsafe.audit.request import Request
+    from llmsafe.errors import InputError
+
+    with pytest.raises(InputError, match="--seed -5"):
+        Request(seed=-5)
+
+
+def test_an_audit_at_work_keeps_others_out(llmsafe, run, monkeypatch):
+    """Also while lineage and card take it up, and while scores are judged again."""
+    from llmsafe.cli import audit_files
+    from llmsafe.errors import InputError
+    from llmsafe.files import locked_folder
+
+    held = []
+    take_up = audit_files.take_up
+
+    def watched(release, vault):
+        with pytest.raises(InputError, match="held by another run"), locked_folder(vault):
+            pass
+        held.append(vault)
+        take_up(release, vault)
+
+    monkeypatch.setattr(audit_files, "take_up", watched)
+    assert llmsafe("audit", "--model", run)[0] == 0
+    assert llmsafe("audit", "--model", run, "--from-scores", "--force")[0] == 0
+    assert held == [run / "vault"] * 2
+    assert not (run / "vault" / ".lock").exists()
+
+
+def test_what_a_killed_audit_left_beside_its_folder_goes_and_a_living_one_stays(
+    llmsafe, run, tmp_path
+):
+    import fcntl
+    import os
+
+    dead, living = tmp_path / ".there.llmsafe-dead1234", tmp_path / ".there.llmsafe-live1234"
+    for folder in (dead, living):
+        (folder / "vault").mkdir(parents=True)
+    (tmp_path / ".there.settings").mkdir()
+    lock = os.open(living, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        assert llmsafe("audit", "--model", run, "--out", "there")[0] == 0
+    finally:
+        os.close(lock)
+    assert not dead.exists()
+    assert living.is_dir()
+    assert (tmp_path / ".there.settings").is_dir()
+
+
+def test_files_of_an_older_version_say_so(llmsafe, run):
+    assert llmsafe("audit", "--model", run)[0] == 0
+    path = run / "vault" / "measured.json"
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps({**data, "schema_version": 1, "canaries": []}))
+    for again in (("audit", "--model", run, "--from-scores", "--force"), ("report", run)):
+        if again[0] == "report":
+            old = {"schema_version": 1, "tool": "llmsafe 0.0"}
+            (run / "release" / "audit.json").write_text(json.dumps(old))
+        code, _, err = llmsafe(*again)
+        assert code == 3
+        assert "schema version 1, made by an older llmsafe; audit again" in err

@@ -85,6 +85,16 @@ def test_ls_knows_every_attack_that_an_audit_can_name():
     assert {f"--also {name}" for name in EXTRAS} <= options
 
 
+def test_every_judged_attack_is_told_in_plain_words_too():
+    from llmsafe.audit.attacks import attacks
+    from llmsafe.audit.catalogue import CATALOGUE
+    from llmsafe.audit.request import VARIANTS
+
+    judged = {*attacks(True), *VARIANTS, "lira_offline", "lira_online", "rmia"}
+    assert {entry.name for entry in CATALOGUE if entry.plain} == judged
+    assert all(entry.about.startswith("membership") for entry in CATALOGUE if entry.plain)
+
+
 @pytest.mark.parametrize("name", ["configs/default.yaml", "default.yaml", "default"])
 def test_cp_takes_a_full_name_a_file_name_or_a_stem(shelf, tmp_path, name):
     target = tmp_path / "mine.yaml"
@@ -129,3 +139,14 @@ def test_the_checkout_has_its_recipe():
     assert item.about
     # Every file that ships says what it is.
     assert all(entry.about for entry in library.library())
+
+
+def test_data_sets_are_told_by_their_card(shelf):
+    folder = shelf.parent / "eval"
+    folder.mkdir()
+    (folder / "gold.jsonl").write_text('{"text": "x"}\n', encoding="utf-8")
+    (folder / "gold.md").write_text("# Invented notes\n\nMore.\n", encoding="utf-8")
+    (folder / "scratch.jsonl").write_text("{}\n", encoding="utf-8")  # no card, not listed
+    assert call("ls", "data").stdout == "data\n  data/gold.jsonl  Invented notes\n"
+    assert call("cp", "gold.jsonl", folder / "mine.jsonl").exit_code == 0
+    assert (folder / "mine.jsonl").read_text(encoding="utf-8") == '{"text": "x"}\n'

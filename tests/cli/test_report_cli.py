@@ -70,8 +70,22 @@ def test_further_audits_stand_beside_it(example, run, tmp_path):
     assert not (run / "release" / "audit.html").exists()
 
 
-def test_runs_of_one_name_are_told_apart_by_path(run):
-    result = call(run, "--compare", run / "release")
+def test_a_comparison_never_becomes_the_page_of_a_release(example, run, tmp_path):
+    other = tmp_path / "other"
+    example.control("control").save(other / "audit.json")
+    assert call(run).exit_code == 0
+    page = run / "release" / "audit.html"
+    before = page.read_bytes()
+    for out in ((), ("--out", page), ("--out", run / "release" / "both.html")):
+        error = raised(run, "--compare", other, *out)
+        assert isinstance(error, InputError)
+        assert "side-by-side.html" in str(error)
+    assert page.read_bytes() == before
+    assert [path.name for path in other.iterdir()] == ["audit.json"]
+
+
+def test_runs_of_one_name_are_told_apart_by_path(run, tmp_path):
+    result = call(run, "--compare", run / "release", "--out", tmp_path / "both.html")
     assert str(run / "release") in result.stdout
 
 
@@ -92,7 +106,8 @@ def test_bad_input_is_named_with_a_way_out(example, run, tmp_path):
     empty = raised(tmp_path / "empty")
     assert isinstance(empty, EvidenceError)
     assert "llmsafe audit --model" in str(empty)
-    assert isinstance(raised(run, "--compare", tmp_path / "empty"), EvidenceError)
+    beside = ("--compare", tmp_path / "empty", "--out", tmp_path / "both.html")
+    assert isinstance(raised(run, *beside), EvidenceError)
     page = raised(run, "--out", tmp_path)
     assert isinstance(page, InputError)
     notes = tmp_path / "notes.jsonl"

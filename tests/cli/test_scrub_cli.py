@@ -14,8 +14,8 @@ from llmsafe.cli.scrub import scrub
 from llmsafe.errors import EvidenceError, InputError, SetupError
 from llmsafe.notes import Note
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.known import Identity
-from llmsafe.scrub.replace import METHODS
+from llmsafe.scrub.known.matcher import Identity
+from llmsafe.scrub.replace.methods import METHODS
 from llmsafe.scrub.scrubber import build_scrubber
 from llmsafe.scrub.settings import Settings
 
@@ -48,6 +48,9 @@ def test_json_alone_is_on_stdout(corpus: Path, tmp_path: Path) -> None:
     counts = json.loads(done.stdout)
     assert counts["notes"] == 5
     assert counts["spans_by_source"]["known"] == 5
+    assert set(counts["residual"]) <= set(counts["spans_by_category"])
+    manifest = json.loads((tmp_path / "out" / "vault" / "scrub_manifest.json").read_text())
+    assert manifest["residual"] == counts["residual"]
     assert counts["dropped_columns"] == ["author"]
     assert counts["quarantined"] == 0
     assert done.stderr.splitlines()[-1].startswith("wrote ")
@@ -58,7 +61,7 @@ def test_json_alone_is_on_stdout(corpus: Path, tmp_path: Path) -> None:
 
 def test_quarantine_exits_with_three_after_writing(corpus: Path, tmp_path: Path) -> None:
     with corpus.open("a") as file:
-        file.write(json.dumps({"note_id": "z", "text": "患者王伟，男，45岁。"}) + "\n")
+        file.write(json.dumps({"note_id": "z", "text": "王伟は胸が痛いと言う。"}) + "\n")
     result = CliRunner().invoke(APP, [str(corpus), str(tmp_path / "out"), "--lang", "auto"])
     assert isinstance(result.exception, EvidenceError)
     assert result.exception.exit_code == 3
@@ -150,7 +153,7 @@ def test_day_first_is_part_of_the_run(corpus: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--method", "scramble"], "'scramble' is not available; choose one of surrogate, random"),
-        (["--lang", "zh"], "'zh' has no recognisers yet"),
+        (["--lang", "fr"], "'fr' has no recognisers"),
         (["--text-column", "body"], "no column 'body'; columns present: author, note_id"),
         (["--key-file", "missing"], "cannot read key file"),
         (["--known-identifiers", "missing.csv"], "does not exist"),

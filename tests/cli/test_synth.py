@@ -55,3 +55,13 @@ def test_bad_settings_leave_nothing(tmp_path: Path):
         assert isinstance(done.exception, InputError)
         assert says in str(done.exception)
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("lang", ["zh", "zh-Hant"])
+def test_chinese_notes_and_their_identity_table(tmp_path: Path, lang: str):
+    out = tmp_path / "notes"
+    assert run(str(out), "--patients", "3", "--lang", lang).exit_code == 0
+    assert {note.lang for note in open_corpus(out).notes()} == {lang}
+    with (out / "identities.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert all(row["resident_id"] and row["inpatient_number"] and row["address"] for row in rows)

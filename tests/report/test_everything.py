@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from llmsafe.artifacts import Audit, Rate
+from llmsafe.artifacts import Audit, Rate, Unmeasured
 from llmsafe.report import drawings
 from llmsafe.report.html import render
 
@@ -258,3 +258,15 @@ def test_values_without_sense_are_shown_and_not_drawn(light, page):
     # Two gauges and a histogram are left.
     assert "2.64 (2.55 to ∞)" in seen.text
     assert sum(value == "img" for name, value in seen.attributes if name == "role") == 3
+
+
+@pytest.mark.parametrize("doubt", ["canaries", "members", "length", "claim"])
+def test_every_section_names_its_doubt(light, doubt, page):
+    assert "In doubt" not in page.Page(render(light)).text
+    missing = [*light.unmeasured, Unmeasured(what="w", why="y", doubt=doubt)]
+    html = render(light.model_copy(update={"unmeasured": missing}))
+    page.check(html)
+    text = page.Page(html).text
+    expected = {"canaries": 3, "members": 1, "length": 4, "claim": 1}
+    assert text.count("In doubt: ") == expected[doubt]
+    assert ("Members were trained on" in text) == (doubt in ("canaries", "claim"))

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from llmsafe.artifacts import Rate, TprAtFpr
+from llmsafe.artifacts import Rate, TprAtFpr, Unmeasured
 from llmsafe.report import headline, words
 from llmsafe.report.gauge import Mark, gauge
 from llmsafe.report.sentences import plain_words
@@ -258,7 +258,7 @@ def test_repeated_runs_are_weighed_beside_the_one_run(everything):
     audit = everything.model_copy(update={"bounds": [*everything.bounds[:2], broken]})
     assert said(audit, "Tested by repetition").tone == "bad"
     assert said(audit, "The promise tested").tone == "plain"
-    assert headline.breaking_bounds(audit) == [broken]
+    assert audit.breaking == [broken]
     # Alone, it is the headline, and says what it is.
     alone = everything.model_copy(update={"bounds": [repeated]})
     assert "200 trainings" in said(alone, "The promise tested").text
@@ -271,7 +271,7 @@ def test_a_gaussian_bound_is_never_the_headline(everything):
     alone = everything.model_copy(update={"bounds": [gaussian]})
     assert headline.headline_bound(alone) is None
     broken = gaussian.model_copy(update={"epsilon_lower": 9.0})
-    assert headline.breaking_bounds(everything.model_copy(update={"bounds": [broken]})) == []
+    assert everything.model_copy(update={"bounds": [broken]}).breaking == []
 
 
 def test_no_line_ends_within_an_equation():
@@ -333,3 +333,36 @@ def test_a_far_claim_is_an_arrow_and_nothing_at_all_is_no_gauge():
     only = gauge([Mark("a", 8.0, None, None)], name="g", width=340)
     assert only is not None
     assert "not measured" in only
+
+
+# --- what nothing ties to the model is no good news ---------------------------------------------
+
+ON_CANARIES = ("Planted test patients", "Secrets", "The promise tested", "Tested by repetition")
+
+
+@pytest.mark.parametrize(
+    ("doubt", "abouts"),
+    [
+        ("canaries", ON_CANARIES),
+        ("members", ("Real patients", "Copied passages")),
+        ("length", (*ON_CANARIES, "Real patients", "Copied passages")),
+        ("claim", ("The promise",)),
+    ],
+)
+def test_page_one_says_what_nothing_ties_to_the_model(everything, doubt, abouts):
+    fine = {s.about: s for s in plain_words(everything)}
+    assert not any("would say nothing of this model" in s.text for s in fine.values())
+    missing = [*everything.unmeasured, Unmeasured(what="w", why="y", doubt=doubt)]
+    doubted = plain_words(everything.model_copy(update={"unmeasured": missing}))
+    for sentence in doubted:
+        assert ("would say nothing of this model" in sentence.text) == (sentence.about in abouts)
+        if sentence.about in abouts:
+            assert sentence.tone != "good"
+            assert (sentence.tone == "bad") == (fine[sentence.about].tone == "bad")
+
+
+def test_texts_of_another_program_are_no_good_news(everything):
+    other = everything.generated.model_copy(update={"source": "file"})
+    found = {s.about: s for s in plain_words(everything.model_copy(update={"generated": other}))}
+    for about in ("Copied passages", "Identifiers"):
+        assert "another program, whose word it is" in found[about].text

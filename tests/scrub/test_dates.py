@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from llmsafe.scrub.dates import find_ages, find_dates
-from llmsafe.scrub.ranges import find_ranges
+from llmsafe.scrub.detect.en.dates import find_ages, find_dates
+from llmsafe.scrub.detect.en.ranges import find_ranges
 
 
 def found(text: str) -> set[str]:

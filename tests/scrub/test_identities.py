@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmsafe.errors import InputError
-from llmsafe.scrub.identities import column_kind, read_identities
+from llmsafe.scrub.known.identities import column_kind, read_identities
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.ids import (
+from llmsafe.scrub.detect.en.ids import (
     dea_valid,
     find_checked,
     find_formats,
@@ -18,7 +18,7 @@ from llmsafe.scrub.ids import (
     luhn_valid,
     vin_valid,
 )
-from llmsafe.scrub.resolve import resolve
+from llmsafe.scrub.detect.resolve import resolve
 
 
 def found(text: str) -> dict[str, str]:

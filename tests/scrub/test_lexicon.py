@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmsafe.scrub.lexicon import count_words, english
+from llmsafe.scrub.detect.lexicon import count_words, english
 
 
 def test_words_are_kept_by_how_they_are_written() -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub import names
-from llmsafe.scrub.resolve import resolve
+from llmsafe.scrub.detect.en import names
+from llmsafe.scrub.detect.resolve import resolve
 
 FINDERS = (
     names.find_titled,

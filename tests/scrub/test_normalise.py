@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsafe.scrub.normalise import mostly_cjk, normalise
+from llmsafe.scrub.detect.normalise import mostly_cjk, normalise
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
@@ -21,8 +21,9 @@ def test_offsets_are_monotone_and_inside(text: str) -> None:
     assert len(view.starts) == len(view.ends) == len(view.text)
     assert list(view.starts) == sorted(view.starts)
     assert list(view.ends) == sorted(view.ends)
-    for start, end in zip(view.starts, view.ends, strict=True):
-        assert 0 <= start < end <= len(text)
+    for character, start, end in zip(view.text, view.starts, view.ends, strict=True):
+        # Only a space between scripts stands for nothing.
+        assert 0 <= start <= end - (character != " ") <= len(text)
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=60))
@@ -63,6 +64,25 @@ def test_a_span_covers_the_invisible_characters_inside_it() -> None:
 
 def test_hangul_and_chinese_stay_whole() -> None:
     assert normalise("김철수 王伟").text == unicodedata.normalize("NFC", "김철수 王伟")
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ("患者John来院", "患者 John 来院"),
+        ("电话704号", "电话 704 号"),
+        ("לJohn", "ל John"),
+        ("Пациент John", "Пaциeнт John"),
+        ("Paрin β2 5µg", "Papin β2 5μg"),
+    ],
+)
+def test_a_word_begins_where_another_script_ends(written: str, seen: str) -> None:
+    view = normalise(written, apart=True)
+    assert view.text == seen
+    start = view.text.find("John")
+    if start >= 0:
+        first, last = view.span(start, start + 4)
+        assert written[first:last] == "John"
 
 
 def test_language_is_judged_by_letters() -> None:

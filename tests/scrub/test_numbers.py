@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsafe.scrub.ids import dea_valid, find_checked, luhn_valid, vin_valid
+from llmsafe.scrub.detect.en.ids import dea_valid, find_checked, luhn_valid, vin_valid
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.numbers import number
-from llmsafe.scrub.person import Person
+from llmsafe.scrub.replace.numbers import number
+from llmsafe.scrub.replace.person import Person
 
 KEY = Key(b"k" * 32)
 PERSON = Person("patient p1")

@@ -12,8 +12,8 @@ import pytest
 
 from llmsafe.corpus import open_corpus
 from llmsafe.errors import InputError
-from llmsafe.scrub.identities import identity_files, read_identities
-from llmsafe.scrub.known import Identity
+from llmsafe.scrub.known.identities import identity_files, read_identities
+from llmsafe.scrub.known.matcher import Identity
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

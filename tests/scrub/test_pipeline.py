@@ -18,7 +18,7 @@ import pytest
 from llmsafe.artifacts import Lineage, LineageStep, ScrubManifest
 from llmsafe.corpus import Columns, open_corpus
 from llmsafe.errors import EvidenceError, InputError, SetupError
-from llmsafe.scrub.known import Identity
+from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.pipeline import preview, scrub_corpus
 from llmsafe.scrub.request import Request
 
@@ -205,6 +205,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(
     assert not (tmp_path / "killed").exists()  # an unfinished output never appears
     done = sum(json.loads(progress.read_text())["read"])
     assert 0 < done < 40
+    progress.with_name(".scrub_progress.json.0123456789abcdef").write_text("torn")
     resumed = replace(request, output=tmp_path / "killed", resume=True)
     with pytest.raises(EvidenceError, match="settings differ"):
         scrub_corpus(replace(resumed, method="tag"))
@@ -212,6 +213,10 @@ def test_a_killed_run_resumes_to_the_same_bytes(
     again = scrub_corpus(resumed, seen.append)
     assert seen[0] == done  # nothing was done twice
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    vaults = [
+        sorted(p.name for p in (tmp_path / n / "vault").iterdir()) for n in ("killed", "whole")
+    ]
+    assert vaults[0] == vaults[1]
     same = {"seconds": 0.0}
     assert again.model_copy(update=same) == whole.model_copy(update=same)
 
@@ -339,8 +344,8 @@ def test_what_cannot_work_is_refused_at_once(tmp_path: Path, rows: list[dict[str
     write(tmp_path / "in" / "corpus" / "a.jsonl", rows)
     source = open_corpus(tmp_path / "in")
     request = Request(source, tmp_path / "out")
-    with pytest.raises(InputError, match="'zh' has no recognisers yet; choose en"):
-        scrub_corpus(replace(request, lang="zh"))
+    with pytest.raises(InputError, match="'fr' has no recognisers; choose one of en, zh"):
+        scrub_corpus(replace(request, lang="fr"))
     with pytest.raises(InputError, match="cannot make recogniser 'no:thing'"):
         scrub_corpus(replace(request, recognisers=("no:thing",)))
     (tmp_path / "in" / "vault").mkdir()

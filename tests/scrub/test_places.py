@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from llmsafe.scrub.places import find_addresses, find_cities, find_institutions
-from llmsafe.scrub.resolve import resolve
+from llmsafe.scrub.detect.en.places import find_addresses, find_cities, find_institutions
+from llmsafe.scrub.detect.resolve import resolve
 
 
 def found(text: str) -> set[str]:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from llmsafe.errors import InputError
 from llmsafe.notes import CATEGORIES, Note, PhiSpan
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.person import Person, roles
-from llmsafe.scrub.replace import METHODS, TAG, check_method, instance, replace
+from llmsafe.scrub.replace.methods import METHODS, TAG, check_method, instance, replace
+from llmsafe.scrub.replace.person import Person, roles
+from llmsafe.scrub.replace.tokens import opens
 from llmsafe.scrub.reveal import Revealed, reveal_note
-from llmsafe.scrub.tokens import opens
 
 KEY = Key(b"k" * 32)
 NAMES = ("William James Okonkwo", "Mary Fenwick")

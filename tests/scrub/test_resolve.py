@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsafe.notes import CATEGORIES, PhiSpan
-from llmsafe.scrub.resolve import resolve, subtract, trim
+from llmsafe.scrub.detect.resolve import resolve, subtract, trim
 
 
 @st.composite
@@ -85,3 +85,9 @@ def test_what_is_left_beside_a_hole_is_trimmed_or_dropped() -> None:
         PhiSpan(6, 10, "NAME"),
     ]
     assert list(subtract(text, [PhiSpan(2, 8, "NAME")], [(3, 6)])) == []  # a space and a comma
+
+
+def test_letters_that_only_the_view_shows_are_letters() -> None:
+    span = PhiSpan(3, 6, "NAME", 1.0)
+    assert list(subtract("by ⓛⓔⓔ", [span], [])) == [span]
+    assert list(subtract("by —— ", [PhiSpan(3, 5, "NAME", 1.0)], [])) == []

@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
 
 from llmsafe.notes import CATEGORIES, Note, PhiSpan
-from llmsafe.scrub.detect import DetectionError, Detector, build_engine, load_recognisers
+from llmsafe.scrub.detect.detector import DetectionError, Detector, build_engine, load_recognisers
+from llmsafe.scrub.detect.language import Lang
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.known import Identity
-from llmsafe.scrub.replace import METHODS
+from llmsafe.scrub.known.matcher import Identity
+from llmsafe.scrub.replace.methods import METHODS
+from llmsafe.scrub.replace.tokens import key_id, seal
 from llmsafe.scrub.reveal import Revealed, reveal_note
 from llmsafe.scrub.scrubber import Scrubber, build_scrubber
 from llmsafe.scrub.settings import Settings
-from llmsafe.scrub.tokens import key_id, seal
 
 KEY = Key(b"k" * 32)
 SENTINEL = "Zebulon Quackenbush"
@@ -223,6 +224,19 @@ def test_no_stand_in_is_a_name_of_the_same_note(scrubbers: dict[str, Scrubber]) 
             assert not {*names, "Beckwith", "Holloway", "Anna"} & set(re.findall(r"\w+", done.text))
 
 
+def test_no_stand_in_is_a_known_name_less_its_number(scrubbers: dict[str, Scrubber]) -> None:
+    from llmsafe.scrub.detect.lexicon import read_json
+
+    stand_ins: list[str] = read_json("scrub_surrogates.json")["male"]
+    kept = stand_ins[::9]
+    names = tuple(f"{name}542 Quux7" for name in stand_ins if name not in kept)
+    text = " ".join(f"Mr. {name} Abernathy called." for name in ("Piotr", "Aarav", "Hamish"))
+    for method in ("surrogate", "random"):
+        done = scrubbers[method].scrub(Note("n", text, "p1"), Identity("p1", names)).note
+        assert done is not None
+        assert {word for word in re.findall(r"\w+", done.text) if word in stand_ins} <= {*kept}
+
+
 def test_dates_keep_their_interval_over_notes(scrubbers: dict[str, Scrubber]) -> None:
     from datetime import date
 
@@ -236,8 +250,16 @@ def test_dates_keep_their_interval_over_notes(scrubbers: dict[str, Scrubber]) ->
     assert seen[0] != date(2020, 3, 4)
 
 
-def test_a_note_in_chinese_is_not_passed(scrubbers: dict[str, Scrubber]) -> None:
-    outcome = scrubbers["tag"].scrub(Note("n", "患者王伟，男，45岁，住院号123456。"))
+@pytest.mark.parametrize(
+    ("lang", "text"),
+    [
+        ("en", "患者王伟，男，45岁，住院号123456。"),
+        ("auto", "患者さんは田中太郎、45歳、昨日から胸が痛い。"),
+        ("zh", "환자 김민수는 45세 남자로 흉통을 호소하였다."),
+    ],
+)
+def test_a_note_that_no_rule_can_read_is_not_passed(lang: Lang, text: str) -> None:
+    outcome = build_scrubber(Settings("tag", KEY, lang=lang)).scrub(Note("n", text))
     assert outcome.note is None
     assert "language" in outcome.reason
 
@@ -265,6 +287,12 @@ class Faulty(EntityRecognizer):
             case "hangs":
                 while True:
                     time.sleep(0.01)
+            case "swallows":
+                try:
+                    while True:
+                        time.sleep(0.01)
+                except Exception:
+                    return []
             case "strays":
                 return [RecognizerResult("PERSON", 0, len(text) + 5, 0.9)]
             case "works":
@@ -272,12 +300,12 @@ class Faulty(EntityRecognizer):
         return []
 
 
-@pytest.mark.parametrize("fault", ["raises", "hides", "hangs", "strays"])
+@pytest.mark.parametrize("fault", ["raises", "hides", "hangs", "swallows", "strays"])
 def test_a_failing_recogniser_quarantines(
     fault: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     detector = Detector(build_engine([Faulty(fault)]), seconds=0.3)
-    scrubber = Scrubber(Settings("tag", KEY), detector)
+    scrubber = Scrubber(Settings("tag", KEY), {"en": detector})
     outcome = scrubber.scrub(Note("n", f"{SENTINEL} was seen."))
     assert outcome.note is None
     assert outcome.reason
@@ -301,7 +329,7 @@ def test_a_pattern_that_times_out_quarantines(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_user_recogniser_joins_in_under_our_categories() -> None:
     detector = Detector(build_engine([Faulty("works")]))
-    assert detector.detect("abcd efgh ijkl") == [
+    assert detector.detect("take with food") == [
         PhiSpan(0, 4, "NAME", 0.9, "faulty works"),
         PhiSpan(5, 9, "OTHER_ID", 0.9, "faulty works"),
     ]
@@ -347,6 +375,7 @@ ORDINARY = " ".join(f"{sentence} Seen by Dr. Ann Lee on 3/4/2020." for sentence 
         "St. ",
         "March 1",
         "\u200b",
+        "a",
     ],
 )
 def test_time_is_linear_in_length(scrubbers: dict[str, Scrubber], unit: str) -> None:
@@ -355,10 +384,24 @@ def test_time_is_linear_in_length(scrubbers: dict[str, Scrubber], unit: str) -> 
         best = 9.0
         for _ in range(2):
             began = time.process_time()
-            assert scrubbers["tag"].scrub(Note("n", text)).note is not None
+            assert scrubbers["tag"].scrub(Note("n", text), IDENTITY).note is not None
             best = min(best, time.process_time() - began)
         return best
 
     short, long = seconds(4_000), seconds(16_000)
     # Linear is 4 times, quadratic 16.
     assert long < 9 * short + 0.05, f"{short:.3f} s for 4,000, {long:.3f} s for 16,000"
+
+
+def test_a_date_that_a_rule_read_keeps_its_borders_and_moves() -> None:
+    detector = Detector(build_engine())
+    text = "Seen on Tuesday, 3/2/2021 by Dr. Okafor."
+    [day] = [span for span in detector.detect(text) if span.category == "DATE"]
+    assert text[day.start : day.end] == "3/2/2021"
+
+
+@pytest.mark.parametrize("text", ["Пациент Иванов Сергей, боль в груди.", "المريض محمد علي"])
+def test_a_note_in_another_script_is_quarantined(scrubbers: dict[str, Scrubber], text: str) -> None:
+    outcome = scrubbers["tag"].scrub(Note("n", text))
+    assert outcome.note is None
+    assert outcome.reason.startswith("language")

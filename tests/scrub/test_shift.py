@@ -11,15 +11,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from llmsafe.scrub.dates import MONTHS, find_dates
-from llmsafe.scrub.holidays import shift_holiday
+from llmsafe.scrub.detect.en.dates import MONTHS, find_dates
+from llmsafe.scrub.detect.en.ranges import find_ranges, shift_range
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.known import Identity, build_matcher
-from llmsafe.scrub.person import Person, date_offset
-from llmsafe.scrub.ranges import find_ranges, shift_range
-from llmsafe.scrub.shift import Shift, read_date, shift_date
-from llmsafe.scrub.spelled import ORDINALS, ordinal_number, spell_year, year_number
-from llmsafe.scrub.surrogate import surrogate
+from llmsafe.scrub.known.matcher import Identity, build_matcher
+from llmsafe.scrub.replace.holidays import shift_holiday
+from llmsafe.scrub.replace.person import Person, date_offset
+from llmsafe.scrub.replace.shift import Shift, read_date, shift_date
+from llmsafe.scrub.replace.spelled import ORDINALS, ordinal_number, spell_year, year_number
+from llmsafe.scrub.replace.surrogate import surrogate
 
 NOTE = date(2021, 3, 20)
 FORTNIGHT = Shift(14, NOTE, NOTE)

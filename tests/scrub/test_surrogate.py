@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsafe.scrub.detect.lexicon import english, read_json
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.lexicon import english, read_json
-from llmsafe.scrub.person import Person, date_offset, roles
-from llmsafe.scrub.shift import Shift
-from llmsafe.scrub.surrogate import surrogate, zip_three
+from llmsafe.scrub.replace.person import Person, date_offset, roles
+from llmsafe.scrub.replace.shift import Shift
+from llmsafe.scrub.replace.surrogate import surrogate, zip_three
 
 KEY = Key(b"k" * 32)
 NAMES = ("William James Okonkwo", "Mary Fenwick")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from llmsafe.notes import CATEGORIES
 from llmsafe.scrub.keys import Key
-from llmsafe.scrub.tokens import (
+from llmsafe.scrub.replace.tokens import (
     LIKE_A_TOKEN,
     ForeignKey,
     Refused,

@@ -7,9 +7,9 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsafe.scrub.dates import FORMS
-from llmsafe.scrub.ids import FORMATS, LABELLED
-from llmsafe.scrub.windows import find_in, windows
+from llmsafe.scrub.detect.en.dates import FORMS
+from llmsafe.scrub.detect.en.ids import FORMATS, LABELLED
+from llmsafe.scrub.detect.windows import find_in, windows
 
 PIECES = st.sampled_from(
     ["MRN ", "is ", "A", "44", "1234567", "-", "/", ". ", "March ", "3", "2021", " was ", "x" * 60]

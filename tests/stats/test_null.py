@@ -13,7 +13,6 @@ import pytest
 
 from llmsafe.stats import (
     clopper_pearson_search,
-    clopper_pearson_split,
     epsilon_one_run,
     mu_one_run,
     one_run_guesses,
@@ -69,9 +68,6 @@ RULES = {
     "gdp, both sides": searched("gdp", "both", (40, 10)),
     "gdp, top": searched("gdp", "top", (40, 10)),
     "clopper-pearson": repeated(lambda p, n, rng: clopper_pearson_search(p, n, 0.0)),
-    "clopper-pearson, split": repeated(
-        lambda p, n, rng: clopper_pearson_split(p, n, 0.0, 0.95, rng)
-    ),
 }
 
 

@@ -15,7 +15,6 @@ from llmsafe.errors import InputError
 from llmsafe.stats import (
     binomial_interval,
     clopper_pearson_search,
-    clopper_pearson_split,
     epsilon_clopper_pearson,
     epsilon_one_run,
     epsilon_one_run_ceiling,
@@ -206,23 +205,6 @@ def test_perfect_separation_reaches_the_ceiling():
     assert (
         found.epsilon_lower == found.ceiling > 0.8 * epsilon_clopper_pearson(500, 500, 0, 500, 1e-5)
     )
-    halves = clopper_pearson_split(inside, outside, 1e-5, 0.95, np.random.default_rng(0))
-    assert halves.ceiling == epsilon_clopper_pearson(250, 250, 0, 250, 1e-5)
-    assert (halves.positives, halves.negatives, halves.choices) == (250, 250, 1)
-    assert halves.epsilon_lower > 0.8 * halves.ceiling
-
-
-def test_the_half_that_is_judged_has_no_say():
-    """The threshold stays whatever the other half holds; the counts are the other half's."""
-    draws = np.random.default_rng(2)
-    inside, outside = draws.normal(2.0, 1.0, 80), draws.normal(0.0, 1.0, 60)
-    seeded = np.random.default_rng(5)
-    first, second = seeded.permutation(80), seeded.permutation(60)  # as the split will draw them
-    found = clopper_pearson_split(inside, outside, 0.0, 0.8, np.random.default_rng(5))
-    chosen = clopper_pearson_search(inside[first[:40]], outside[second[:30]], 0.0, 0.8)
-    assert found.threshold == chosen.threshold < math.inf
-    assert found.true_positives == np.sum(inside[first[40:]] >= found.threshold)
-    assert found.false_positives == np.sum(outside[second[30:]] >= found.threshold)
 
 
 @pytest.mark.parametrize("errors", [0, 3, 40])
@@ -242,18 +224,16 @@ def test_thresholds_are_covered_on_the_laplace_mechanism(at_most):
 
     At 80 %, since two bounds together are cautious and would hide the control at 95 %.
     """
-    runs, n = 200, 200
+    runs, n = 400, 200
     rng = np.random.default_rng(42)
-    above = split_above = chosen = 0
+    above = chosen = 0
     bounds = []
     for _ in range(runs):
         inside, outside = rng.laplace(1.0, 1.0, n), rng.laplace(0.0, 1.0, n)
         bounds.append(clopper_pearson_search(inside, outside, 0.0, 0.8).epsilon_lower)
         above += bounds[-1] > 1.0
-        split_above += clopper_pearson_split(inside, outside, 0.0, 0.8, rng).epsilon_lower > 1.0
         chosen += best_at_any_cut(inside, outside, 0.8) > 1.0
     assert at_most(above, runs, 0.2)
-    assert at_most(split_above, runs, 0.2)
     assert np.mean(bounds) > 0.5
     assert not at_most(chosen, runs, 0.2)  # negative control: the best cut as if the only one
 
@@ -285,7 +265,6 @@ def best_at_any_cut(inside, outside, confidence):
         (lambda rng: clopper_pearson_search([1.0], [1.0], 0.0, grid=[1]), "grid 1 must be"),
         (lambda rng: clopper_pearson_search([1.0], [1.0], 0.0, grid=[]), "grid is empty"),
         (lambda rng: clopper_pearson_search([], [1.0], 0.0), "positive_scores has shape"),
-        (lambda rng: clopper_pearson_split([1.0, 2.0], [1.0], 0.0, 0.95, rng), "cannot be split"),
     ],
 )
 def test_bad_input_names_the_value_and_the_rule(call, words):

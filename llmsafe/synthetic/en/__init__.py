@@ -10,13 +10,14 @@ from llmsafe.synthetic.course import Course, Encounter, Episode
 from llmsafe.synthetic.draw import chance, derive, pick
 from llmsafe.synthetic.en.notes import KINDS
 from llmsafe.synthetic.en.people import by_specialty, make_identity
-from llmsafe.synthetic.en.scribe import Patient, Scribe, Story, make_story
+from llmsafe.synthetic.en.scribe import Scribe
 from llmsafe.synthetic.en.slots import SLOTS
 from llmsafe.synthetic.en.style import style
 from llmsafe.synthetic.grammar import Audience, Grammar, load_grammar
 from llmsafe.synthetic.identity import Identity, Staff
 from llmsafe.synthetic.knowledge import Knowledge, knowledge
 from llmsafe.synthetic.options import Options
+from llmsafe.synthetic.telling import Patient, Story, make_story
 
 _AUTHOR = {
     "nursing": "nurse",

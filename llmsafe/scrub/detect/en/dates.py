@@ -1,0 +1,221 @@
+"""Dates in notes and ages over 89: finding them. :mod:`llmsafe.scrub.replace.shift` moves them.
+
+A date is anything finer than a year (HIPAA Safe Harbor (C)); a bare year, a weekday and "last
+week" are none.
+"""
+
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.windows import find_in, windows
+from llmsafe.scrub.replace.spelled import ORDINALS
+
+MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+MONTH = (
+    r"(?P<mon>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_D = r"(?P<d>0?[1-9]|[12]\d|3[01])"
+_M = r"(?P<m>0?[1-9]|1[0-2])"
+_Y4 = r"(?P<y>(?:18|19|20)\d\d)"
+_Y = r"(?P<y>(?:18|19|20)\d\d|\d\d)"
+_ORDINAL = r"(?P<ord>st|nd|rd|th)?"
+WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s{1,2})?"
+_CLOCK = r"(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?"
+_SPELLED = "|".join(word.replace("-", "[- ]") for word in reversed(ORDINALS))
+_BEFORE_MONTH = (
+    r"(?:in|since|until|till|by|of|last|this|next|early|late|mid|during|from|to|through|between"
+    r"|and|before|after|around|beginning|end)"
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A written form of a date: a pattern with the groups y, m, mon, d, ord, word (an ordinal) and
+    year (in words) as far as it has them, and the score of a match."""
+
+    name: str
+    pattern: re.Pattern[str]
+    score: float
+
+
+def _form(name: str, pattern: str, score: float, *, flags: int = re.IGNORECASE) -> Form:
+    return Form(name, re.compile(pattern, flags), score)
+
+
+FORMS: tuple[Form, ...] = (
+    _form("iso", rf"(?<![\d/.-]){_Y4}([-/.]){_M}\2{_D}{_CLOCK}(?![\d])", 0.98),
+    _form(
+        "numeric",
+        rf"(?<![\w/.-])(?:{_M}(?P<s>[-/]){_D}(?P=s){_Y}|(?P<m2>0?[1-9]|1[0-2])\.(?P<d2>0?[1-9]"
+        r"|[12]\d|3[01])\.(?P<y2>(?:18|19|20)\d\d))(?![\w/-]|\.\d)",
+        0.95,
+    ),
+    _form(
+        "day first",
+        rf"(?<![\w/.-])(?P<d>1[3-9]|2\d|3[01])(?P<s>[-/.]){_M}(?P=s){_Y}(?![\w/-]|\.\d)",
+        0.9,
+    ),
+    _form(
+        "month day year",
+        rf"(?<!\w){WEEKDAY}{MONTH}\.?[\s-]{{1,3}}(?:the )?(?!\d{{4}}(?!\d)){_D}\s?{_ORDINAL},?(?:\s{{0,2}}-?|\sof\s)"
+        rf"'?{_Y}(?!\w|[.,/-]\d|:\d)",
+        0.98,
+    ),
+    _form(
+        "day month year",
+        rf"(?<!\w){WEEKDAY}(?:the )?{_D}\s?{_ORDINAL}[\s/-]{{0,2}}(?:of\s)?{MONTH}\.?,?[\s/-]{{0,2}}'?{_Y}"
+        r"(?!\w|[.,/-]\d|:\d)",
+        0.98,
+    ),
+    _form("month year", rf"(?<!\w){MONTH}\.?,?(?:\s(?:of\s)?|-|/)'?{_Y4}(?!\w)", 0.95),
+    _form("month short year", rf"(?<!\w){MONTH}\.?,?\s?'(?P<y>\d\d)(?!\w)", 0.95),
+    _form("numeric month year", rf"(?<![\w/.-]){_M}/{_Y4}(?![\w/-]|\.\d)", 0.85),
+    _form(
+        "compact",
+        r"(?<![\w.-])(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?![\w-]|\.\d)",
+        0.6,
+    ),
+    _form(
+        "spelled",
+        rf"(?<!\w){MONTH}\.?\s(?:the\s)?(?P<word>{_SPELLED})(?!\w)"
+        r"(?:,?\s(?:(?P<y>(?:18|19|20)\d\d)|(?P<year>(?:nineteen|two thousand|twenty)(?:[- ](?:and[- ])?"
+        r"(?:hundred|oh|ten|eleven|twelve|\w{3,5}teen|twenty|thirty|forty|fifty|sixty|seventy"
+        r"|eighty|ninety|one|two|three|four|five|six|seven|eight|nine)){0,3}))(?!\w))?",
+        0.9,
+    ),
+    _form(
+        "month day",
+        rf"(?<!\w){WEEKDAY}{MONTH}\.?[\s-](?:the )?{_D}\s?{_ORDINAL}(?!\w|[.,/-]?\d|:\d|\s?%)",
+        0.8,
+    ),
+    _form(
+        "day month",
+        rf"(?<![\w/.])(?:the )?{_D}(?:\s?(?P<ord>st|nd|rd|th)\s(?:of\s)?|[- ]of |[- ]|(?=[A-Z])){MONTH}(?![\w])",
+        0.8,
+    ),
+    _form(
+        "month alone",
+        rf"(?<!\w){_BEFORE_MONTH}[\s-]{MONTH}\b(?!\.?\s?\d)",
+        0.7,
+    ),
+    _form(
+        "season",
+        r"(?<!\w)(?:(?:early|late|mid)[- ])?(?:spring|summer|fall|autumn|winter)(?:,|\sof)?\s"
+        rf"{_Y4}(?!\w)",
+        0.7,
+    ),
+    _form(
+        "holiday",
+        r"(?<!\w)(?:thanksgiving(?: day)?|christmas(?: eve| day)?|xmas|new year'?s(?: eve| day)?"
+        r"|halloween|valentine'?s day|easter(?: sunday| monday)?|memorial day|labor day"
+        r"|independence day|veterans'? day|(?:4th|fourth) of july|mother'?s day|father'?s day"
+        r"|st\.? patrick'?s day|mlk day|presidents'? day|columbus day|cinco de mayo"
+        rf"|hanukkah|passover|ramadan|diwali|eid al-?\w{{4,5}}|good friday)(?!\w)(?: (?:of )?{_Y4}\b)?",
+        0.75,
+    ),
+)
+# Forms that only a longer text gives a meaning; they are moved, and found by other patterns.
+PARTS: tuple[Form, ...] = (
+    _form("pair", rf"{_M}[-/]{_D}", 0.0),
+    _form("pair, day first", rf"(?P<d>1[3-9]|2\d|3[01])[-/]{_M}", 0.0),
+    _form("lone month", rf"{MONTH}\.?", 0.0),
+    # As tables of known dates are searched for.
+    _form("loose", rf"{_M}[-/., ]{{1,2}}{_D}[-/., ]{{1,2}}'?{_Y}", 0.0),
+    _form("loose, day first", rf"{_D}[-/., ]{{1,2}}{_M}[-/., ]{{1,2}}'?{_Y}", 0.0),
+    _form("loose iso", rf"{_Y4}[-/., ]{{1,2}}{_M}[-/., ]{{1,2}}{_D}", 0.0),
+    _form("month first, compact", rf"(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01]){_Y4}", 0.0),
+)
+# Month and day by numbers alone look like blood pressures, scores and fractions; words decide.
+_PARTIAL = re.compile(
+    rf"(?:\b(?P<weekday>mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs(?:day)?)?|fri(?:day)?|saturday|sunday)\.?,?\s{{1,2}}"
+    rf"|\b(?:(?P<sure>on|since|seen|until|dated|for)|dated?|dos|dob|admitted|discharged|admit|d/c|until|till|through|thru"
+    rf"|as of|starting|effective|visit|surgery|collected|drawn|from|by|last|ordered|due|to"
+    rf"|about|around|before|after|between|and|pos|positive|week of|appt|appointment|called|call|d|t|of|done|study)\b[:\s]{{1,2}}"
+    rf"|[(\[]\s?|^\s{{0,4}})(?P<all>{_M}(?P<s>[-/]){_D})(?![\w/%-]|\.\d|\s?(?:strength|power|murmur"
+    r"|systolic|pain|tab|cup|of|on|mm|mg|ml|points?|visits?|days?|weeks?|times|muscle|pulses?|dose))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PADDED = re.compile(
+    r"(?<![\w/.-])(?:0[1-9]/(?:0[1-9]|[12]\d|3[01])|1[0-2]/0[1-9])(?![\w/%-]|\.\d)"
+)
+_SCALES = frozenset(("3", "4", "5", "6", "8", "10"))
+_CAPITAL_ONLY = frozenset(("may", "march", "mar"))
+HINT_MONTH = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", re.IGNORECASE)
+_HINT_NUMBER = re.compile(r"\d[-/.]\d|\d{8}")
+_AGE = re.compile(
+    r"(?<![\w.-])(?P<n>9\d|1[0-2]\d)(?:[- ]?(?:years?|yrs?)[- ]?(?:old|of age)|[- ]?y/?o\b|[- ]?y\.o\."
+    r"|[- ]?(?:year|yr)[- ]old|\s?[MF]\b(?!\w))"
+    r"|\b(?:aged?|age of|turned|turning|age is|age was)\s?[:=]?\s?(?P<n2>9\d|1[0-2]\d)"
+    r"(?![\w+]|\.\d|\s?(?:%|days?|weeks?|months?|mg|ml))"
+    r"|\b(?P<n3>ninety(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|one hundred"
+    r"(?:[- ](?:and[- ])?\w{3,5})?)[- ]years?[- ]old",
+    re.IGNORECASE,
+)
+
+
+def find_dates(text: str) -> Iterator[PhiSpan]:
+    """Every date in any of the :data:`FORMS`, and month/day pairs where the words say so."""
+    by_hint = {hint: windows(text, hint, 40, 120) for hint in (HINT_MONTH, _HINT_NUMBER)}
+    for form in FORMS:
+        hint = HINT_MONTH if "mon" in form.pattern.groupindex else _HINT_NUMBER
+        whole = form.name in ("season", "holiday")
+        ranges = [(0, len(text))] if whole else by_hint[hint]
+        for match in find_in(form.pattern, text, ranges):
+            if not _sense(form, match):
+                continue
+            start = match.start("mon") if form.name == "month alone" else match.start()
+            yield PhiSpan(start, match.end(), "DATE", form.score)
+    for match in find_in(_PADDED, text, by_hint[_HINT_NUMBER]):
+        yield PhiSpan(*match.span(), "DATE", 0.6)
+    for match in find_in(_PARTIAL, text, by_hint[_HINT_NUMBER]):
+        low_scale = match["d"] in _SCALES and int(match["m"]) <= int(match["d"])
+        sure = match["sure"] or match["weekday"]
+        if low_scale and not sure and len(match["m"] + match["d"]) < 3:
+            continue
+        if match["m"] == "1" and match["d"] in "234" and match["s"] == "/":
+            continue  # a half, a third, a quarter
+        if match["s"] == "-" and not match["m"].startswith("0") and not match["d"].startswith("0"):
+            continue  # a range: 2-3
+        yield PhiSpan(match.start("all"), match.end("all"), "DATE", 0.6)
+
+
+def _sense(form: Form, match: re.Match[str]) -> bool:
+    """Whether a match is a date: "may 5" and "march 3" are verbs unless capitalised or dated."""
+    month = match.groupdict().get("mon")
+    if month is None or form.name in ("month day year", "day month year", "month year"):
+        return (
+            month is None
+            or month[0].isupper()
+            or month.lower() not in _CAPITAL_ONLY
+            or (form.name != "day month year")
+        )
+    if form.name == "month alone":
+        return month[0].isupper() and len(month) > 2 and month.lower() not in ("mar", "dec", "jan")
+    return month[0].isupper() or month.lower() not in _CAPITAL_ONLY
+
+
+def find_ages(text: str) -> Iterator[PhiSpan]:
+    """Ages of 90 and more; the span is the number alone."""
+    for match in _AGE.finditer(text):
+        name = next(group for group in ("n", "n2", "n3") if match[group] is not None)
+        yield PhiSpan(match.start(name), match.end(name), "AGE", 0.9)

@@ -1,0 +1,174 @@
+"""Numbers and addresses that identify: by label, by format, by check digit.
+
+A plain number is no identifier. A label ("MRN", "Acct #") makes one of what follows it; a format
+(telephone, SSN, e-mail) speaks for itself; a check digit (VIN, DEA, card) settles a doubt.
+Every quantifier is bounded, so the time is linear in the length of the note.
+"""
+
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.windows import find_in, windows
+
+_LINK = (
+    r"(?:[ \t]{0,2}(?:\b(?:number|numbers|num|nbr|no|id|identifier|code|is|was|of|ending|in|on file"
+    r"|card)\b\.?|[#:=.(\[-]|\*)){0,5}[ \t]{0,3}"
+)
+_VALUE = r"(?P<v>[#*]?(?:[A-Z]{2,4} (?=\d{5}))?(?=[\w./*-]{0,24}\d)[A-Za-z0-9*]{1,24}(?:[-./_][A-Za-z0-9*]{1,24}){0,5}(?: \d{2,8}(?![\w/.,]\d|%)){0,3})"
+
+# Label -> category, tried in order; a strong label needs less of the value that follows.
+_LABELS: tuple[tuple[str, str, bool], ...] = (
+    ("MRN", r"m\.?r\.?n\.?|(?:med(?:ical)?\.?[ -]?)rec(?:ord)?s?\.?|medrec|mr ?#|chart ?(?:#|no|num|id)|hospital (?:id|no\.|num(?:ber)?|#)|unit (?:no\.?|num(?:ber)?|#)|(?:patient|pt\.?) ?(?:id|identifier|no\.|num(?:ber)?|#)|(?:id|name|wrist) ?band(?: (?:checked|verified|confirmed))?|record ?(?=#|no|num|id)", True),
+    ("SSN", r"ssn|ss ?#|soc(?:ial)?\.? sec(?:urity)?\.?(?: ?#)?|social(?= (?:is|number|#|ending))", True),
+    ("FAX", r"fax|facsimile", True),
+    ("PHONE", r"phone|tele?phone|tel|cell(?: phone)?|mobile|pager|beeper|call(?:[- ]?back)?|contact(?: info)?|home|work|reached? at|phone ?#|ph|extension|ext|voice ?mail|text", True),
+    ("LICENSE", r"licen[sc]e(?! plate)|lic\.?|driver'?s? lic(?:en[sc]e)?|dl ?(?=#|no|num|:)|npi|dea|upin|certificat(?:e|ion)|cert\.? ?(?=#|no)|state id|medical licen[sc]e", True),
+    ("VEHICLE", r"licen[sc]e plate|plate|(?:vehicle|car|truck) (?:id|tag|reg(?:istration)?|plate)|vin|registration plate|tag ?(?=#|no)", True),
+    ("HEALTH_PLAN", r"insurance(?: policy| plan| member| card)?|ins(?:ur)?\.? (?=id|#|no|policy)|health ?(?:care)? ?plan(?: beneficiary| member)?|plan (?=id|#|no|num)|policy(?: holder)?|member(?:ship)?|subscriber|group ?(?=id|#|no|num)|beneficiary|hicn|mbi|medicare(?: ?(?=#|id|no|num|beneficiary|:))|medicaid(?: ?(?=#|id|no|num|:))|payer id", True),
+    ("ACCOUNT", r"account|acct|a/c|invoice|claim|bill(?:ing)? ?(?=#|no|num|id|acc)|guarantor|har ?(?=#|:)|iban|routing|(?:credit|debit) card|bank", True),
+    ("DEVICE", r"serial(?: ?(?=#|no|num|:))?|s/n|sn(?=[ :#])|udi|device (?=id|#|no|serial)|imei|implant (?=id|#|no)|model/serial|pacemaker (?=id|#|no|serial)", True),
+    ("BIOMETRIC", r"(?:finger ?print|retina(?:l)? ?(?:scan)?|iris (?:scan|id|code)|voice ?print|palm ?print|face ?(?:id|print)|biometric|facial (?:scan|id|recognition))(?: (?:template|hash|ref(?:erence)?|record|scan|id))?", True),
+    ("OTHER_ID", r"accession|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol+ment|confirmation|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial", False),
+)  # fmt: skip
+LABELLED = tuple(
+    (
+        category,
+        strong,
+        re.compile(rf"(?<![\w])(?:{label})(?:(?<=\s)|(?!\w)){_LINK}{_VALUE}", re.IGNORECASE),
+    )
+    for category, label, strong in _LABELS
+)
+_CALL = re.compile(
+    r"\b(?:call|reach|dial|page|contact|phone|question)(?:ed|s)?\b(?:[^.\n]{0,40}?\b(?:at|on|to))?\s"
+    r"(?!(?:[01]\d|2[0-3])[0-5]\d\b)(?P<v>\d{4,5})(?!\w|[/.,]\d)",
+    re.IGNORECASE,
+)
+_USER = re.compile(
+    r"\b(?:user ?name|user ?id|login|patient portal user)\s?[:=]\s?(?P<v>[\w.@-]{3,40})",
+    re.IGNORECASE,
+)
+
+_PATTERNS: tuple[tuple[str, float, str], ...] = (
+    ("EMAIL", 0.99, r"(?<![\w.+%-])[\w.+%-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}"),
+    ("EMAIL", 0.9, r"(?<![\w.+-])[\w.+-]{1,64}\s?[\[(]\s?at\s?[\])]\s?[A-Za-z0-9-]{1,63}(?:\s?[\[(]\s?dot\s?[\])]\s?[A-Za-z0-9-]{1,63}|\.[A-Za-z]{2,10}){1,4}"),
+    ("EMAIL", 0.8, r"(?<![\w.+-])[\w.+-]{1,64} at [A-Za-z0-9-]{2,63} dot (?:com|org|net|edu|gov)\b"),
+    ("URL", 0.98, r"(?:https?|ftp|hxxps?)://[^\s<>\"')\]]{1,2000}|(?<![\w@.])www\.[^\s<>\"')\]]{1,2000}"),
+    ("URL", 0.85, r"(?<![\w@./-])(?:[A-Za-z0-9-]{1,63}\.){1,4}(?:com|org|net|edu|gov|io|health|info|co\.uk)(?:/[^\s<>\"')\]]{0,2000})?(?![\w@-])"),
+    ("SSN", 0.9, r"(?<![\w-])(?!000)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"),
+    ("SSN", 0.8, r"(?<![\w-])(?:[xX*]{3}[- ]?[xX*]{2}[- ]?)\d{4}(?!\w)"),
+    ("IP", 0.85, r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]\d|\w)(?:/\d{1,2})?"),
+    ("IP", 0.9, r"(?<![\w:])(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}(?![\w:])|(?<![\w:])(?:[0-9A-Fa-f]{1,4}:){1,6}:(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,5})?(?![\w:])"),
+    ("DEVICE", 0.9, r"(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])"),
+    ("DEVICE", 0.95, r"\(01\)\d{14}(?:\(\d{2}\)[A-Za-z0-9./-]{1,20}){0,5}"),
+    ("OTHER_ID", 0.95, r"(?<![\w-])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![\w-])"),
+    ("PHONE", 0.9, r"(?<![\w.-])(?:\+?1[-. ]?)?(?:\(\d{3}\)[ -]?|\d{3}[-. /])\d{3}[-. ]\d{4}(?:,?\s?(?:x|ext\.?|extension)\s?\d{1,6})?(?![\w-]|\.\d)"),
+    ("PHONE", 0.9, r"(?<![\w.])\+\d{1,3}[ .-]?(?:\(?\d{1,4}\)?[ .-]?){2,4}\d{2,4}(?!\w)"),
+    ("PHONE", 0.7, r"(?<![\w.-])1-8(?:00|88|77|66|55|44|33)-[A-Z0-9]{3,7}(?:-[A-Z0-9]{4})?(?!\w)"),
+    ("PHONE", 0.7, r"(?<=[ (,;])x\d{4,5}(?![\w.]|\s?(?:mg|ml|days?|times))"),
+    ("OTHER_ID", 0.7, r"(?<![\w-])(?!NCT|ISRCTN|PMC|PMID|ICD|CPT|HPV|COVID)[A-Z]{1,5}-?\d{2,4}-?\d{3,12}(?:-?[A-Z])?(?![\w-])"),
+    ("MRN", 0.6, r"(?<![\w/.-])\d{3}-\d{2}-\d{2,3}(?![\w/-]|\.\d)"),
+    ("OTHER_ID", 0.5, r"(?<![\w.,/-])\d{6,9}[A-Z](?![\w-])"),
+    ("OTHER_ID", 0.5, r"(?m)(?:^|(?<=[A-Za-z.]  )|(?<=\()|(?<=/))[ \t]{0,4}\d{6,9}(?=\)|[ \t]{0,3}/ |[ \t\r]{0,4}$)"),
+    ("SSN", 0.9, r"(?i)(?<=last four )\d{4}(?!\w)|(?<=last 4 )\d{4}(?!\w)|(?<=ending in )\d{4}(?!\w)|(?<=last four: )\d{4}(?!\w)"),
+    ("OTHER_ID", 0.6, r"(?<![\w#])#\s?(?=[A-Z\d-]{5,24}(?!\w))(?:[A-Z]{1,6}-?)?\d{4,16}(?:-\d{1,10}){0,3}"),
+    ("OTHER_ID", 0.5, r"(?<![\w.,/$-])(?!\d*0{5})\d{9,25}(?![\w,/%-]|\.\d)"),
+)  # fmt: skip
+FORMATS = tuple(
+    (category, score, re.compile(pattern, re.IGNORECASE if category in ("URL", "EMAIL") else 0))
+    for category, score, pattern in _PATTERNS
+)
+_VIN = re.compile(r"(?<!\w)[A-HJ-NPR-Z0-9]{17}(?!\w)")
+_DEA = re.compile(r"(?<!\w)[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}(?!\w)")
+_CARD = re.compile(r"(?<![\w-])\d{4}[- ]?\d{4}[- ]?\d{4}[- ]?\d{1,7}(?![\w-])")
+_FAX_BEFORE = re.compile(r"\b(?:fax|facsimile|f)\b\W{0,4}(?:\w{1,6}\W{0,3})?$", re.IGNORECASE)
+# What looks like an address of a machine or like an SSN and is of a product.
+_VERSION = re.compile(
+    r"(?i)\b(?:firmware|fw|driver|version|ver|software|build|release|catalog(?:ue)?|cat|model|part)"
+    r"\b[^\w\n]{0,4}(?:no\.?|number|v)?[^\w\n]{0,3}$"
+)
+_DIGIT = re.compile(r"\d")
+_YEAR = re.compile(r"(?:18|19|20)\d\d")
+
+
+def find_labelled(text: str) -> Iterator[PhiSpan]:
+    """What a label says is an identifier: at least three digits (five after a weak label)."""
+    # The longest label, its link and what stands before the first digit of a value.
+    ranges = windows(text, _DIGIT, 160, 240)
+    for category, strong, pattern in LABELLED:
+        for match in find_in(pattern, text, ranges):
+            value = match["v"]
+            digits = sum(c.isdigit() for c in value)
+            letters = any(c.isalpha() for c in value)
+            if category in ("PHONE", "FAX"):
+                short = re.match(r"pager|beeper|ext", match[0], re.IGNORECASE)
+                if digits < (3 if short else 7) or letters:
+                    continue
+            elif digits < (3 if strong else 4) or (not strong and not letters and digits < 5):
+                continue
+            if _YEAR.fullmatch(value) or re.fullmatch(r"\d{1,2}/\d{1,2}(/\d{2,4})?", value):
+                continue
+            yield PhiSpan(match.start("v"), match.end("v"), category, 0.97 if strong else 0.8)
+    for match in _CALL.finditer(text):
+        yield PhiSpan(match.start("v"), match.end("v"), "PHONE", 0.6)
+    for match in _USER.finditer(text):
+        yield PhiSpan(match.start("v"), match.end("v"), "OTHER_ID", 0.8)
+
+
+def find_formats(text: str) -> Iterator[PhiSpan]:
+    """What its own form gives away: telephone, SSN, e-mail, URL, IP, UUID, MAC, UDI, codes."""
+    near, all_of_it = windows(text, _DIGIT, 40, 160), [(0, len(text))]
+    for category, score, pattern in FORMATS:
+        worded = category in ("EMAIL", "URL") or "A-F" in pattern.pattern
+        for match in find_in(pattern, text, all_of_it if worded else near):
+            start, end = match.span()
+            found = category
+            if category in ("URL", "EMAIL"):
+                end -= len(match[0]) - len(match[0].rstrip(".,;:!?"))
+            elif category in ("IP", "SSN") and _VERSION.search(text[max(0, start - 24) : start]):
+                continue
+            elif category == "PHONE" and _FAX_BEFORE.search(text[max(0, start - 20) : start]):
+                found = "FAX"
+            yield PhiSpan(start, end, found, score)
+
+
+def find_checked(text: str) -> Iterator[PhiSpan]:
+    """What a check digit confirms: VIN, DEA number, payment card."""
+    for match in _VIN.finditer(text):
+        if vin_valid(match[0]):
+            yield PhiSpan(*match.span(), "VEHICLE", 0.95)
+    for match in _DEA.finditer(text):
+        if dea_valid(match[0]):
+            yield PhiSpan(*match.span(), "LICENSE", 0.95)
+    for match in _CARD.finditer(text):
+        if luhn_valid(re.sub(r"\D", "", match[0])):
+            yield PhiSpan(*match.span(), "ACCOUNT", 0.9)
+
+
+def luhn_valid(digits: str) -> bool:
+    """ISO/IEC 7812-1 annex B; an NPI is checked as ``luhn_valid("80840" + npi)``."""
+    total = 0
+    for place, character in enumerate(reversed(digits)):
+        value = int(character) * (1 + place % 2)
+        total += value // 10 + value % 10
+    return total % 10 == 0 and len(digits) > 1
+
+
+def dea_valid(number: str) -> bool:
+    """Drug Enforcement Administration: (d1+d3+d5) + 2(d2+d4+d6) ends in d7."""
+    d = [int(c) for c in number[2:]]
+    return (d[0] + d[2] + d[4] + 2 * (d[1] + d[3] + d[5])) % 10 == d[6]
+
+
+def vin_valid(vin: str) -> bool:
+    """49 CFR 565.15: the weighted sum modulo 11 stands in the ninth place."""
+    values = {**{str(i): i for i in range(10)}, **dict(zip("ABCDEFGH", range(1, 9), strict=True))}
+    values |= dict(zip("JKLMN", range(1, 6), strict=True)) | {"P": 7, "R": 9}
+    values |= dict(zip("STUVWXYZ", range(2, 10), strict=True))
+    weights = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+    check = sum(values[c] * w for c, w in zip(vin, weights, strict=True)) % 11
+    return vin[8] == ("X" if check == 10 else str(check)) and any(c.isalpha() for c in vin)

@@ -1,0 +1,421 @@
+"""Names of people: by title, label, credential, relation and word list.
+
+Every rule looks at a window of capitalised words; lists of ordinary words, eponyms and clinical
+head nouns say which capitalised words are no names.
+"""
+
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.dates import MONTHS
+from llmsafe.scrub.detect.lexicon import Lexicon, english
+
+_WORD = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|['’](?=[A-Za-z]{2})|[’'](?=[A-Z]))*")
+# A capitalised word that may belong to a name: Smith, O'Brien, McKay, Smith-Jones, J., Marine542.
+_CAP = (
+    r"(?:[A-Z](?:[a-z0-9]{1,30}(?:['’]?[A-Z][a-z0-9]{1,30}){0,2}|['’][A-Z][a-z]{1,30})"
+    r"(?:-[A-Z][a-z]{1,30}(?:[A-Z][a-z]{1,30})?){0,2})"
+)
+_ALL = r"(?:[A-Z]['’])?[A-Z]{2,20}(?:-[A-Z]{2,20}){0,2}"
+_INITIAL = r"[A-Z]\.?(?![\w])"
+_PARTICLE = r"(?:(?:de|del|della|de la|de los|da|dos|di|du|la|le|van|van der|van den|von|bin|ibn|al|el|ter|st\.|St\.)[ -])"
+_NAME = (
+    rf"(?:(?:{_CAP}|{_ALL}|{_INITIAL})(?:[ \t]{{1,2}}|(?<=\.))){{0,3}}{_PARTICLE}?(?:{_CAP}|{_ALL}|{_INITIAL})"
+    r"(?:,? (?:Jr|Sr|II|III|IV)\b\.?)?"
+)
+_TITLE = r"(?:Dr|DR|Drs|Mr|MR|Mrs|MRS|Ms|MS(?=\.)|Miss|Mx|Prof|Doctor|Professor|Rev|Reverend|Rabbi)"
+_OFFICE = r"(?:Sister|Father|Pastor|Nurse|Officer|Judge|Captain|Sergeant|Chaplain|Deputy|Detective)"
+_TITLED = re.compile(rf"(?<!\w){_TITLE}\b\.?[ \t]{{0,2}}\n?[ ]?(?P<n>{_NAME})")
+_OFFICED = re.compile(rf"(?<!\w){_OFFICE}[ ](?P<n>{_NAME})")
+_TITLED_LOWER = re.compile(
+    r"(?<!\w)(?:dr|mr|mrs|ms|doctor)\b\.?\s(?P<n>[a-z][a-z'-]{2,20}(?: [a-z]{3,20})?)(?!\w)"
+)
+_CREDENTIAL = (
+    r"(?:M\.?D|D\.?O|R\.?N|N\.?P|P\.?A(?:-C)?|Ph\.?D|Pharm\.?D|D\.?D\.?S|D\.?P\.?M|B\.?S\.?N|M\.?S\.?N|"
+    r"A\.?P\.?R\.?N|A\.?R\.?N\.?P|F\.?N\.?P(?:-C|-BC)?|C\.?R\.?N\.?A|L\.?P\.?N|L\.?V\.?N|C\.?N\.?A|D\.?P\.?T|P\.?T"
+    r"|O\.?T\.?R|L\.?C\.?S\.?W|M\.?S\.?W|L\.?M\.?F\.?T|M\.?P\.?H|F\.?A\.?C\.?[SPC]\.?|MBBS|MBChB|R\.?D|R\.?T|CMA|M\.?A|CCC-SLP|DNP|Psy\.?D|EMT(?:-P)?|RPh)"
+)
+_CREDENTIALED = re.compile(
+    rf"(?<![\w.])(?P<n>{_NAME}),? {{1,2}}{_CREDENTIAL}(?![\w])|(?<![\w.])(?P<n2>{_NAME}),{_CREDENTIAL}(?!\w)"
+)
+_LABEL = (
+    r"(?:patient(?:'s)?(?: name)?|pt\.?(?: name)?|name|full name|legal name|preferred name|first name|last name|surname|maiden name|alias|aka|a\.k\.a\.|nickname|goes by|named|called"
+    r"|dictated by|transcribed by|signed(?: by)?|electronically signed(?: by)?|e-signed by|authenticated by|reviewed by|attending(?: physician| md)?|physician|provider|pcp|surgeon|assistant"
+    r"|anesthesiologist|anesthetist|consultant|resident|intern|fellow|nurse|author|cosigned by|cosigner|referring (?:physician|provider|md)|referred by|ordering (?:physician|provider|md)"
+    r"|primary care (?:physician|provider)|seen by|evaluated by|examined by|performed by|read by|interpreted by|reported by|verified by|documented by|entered by|informant|interpreter|case manager|social worker|therapist"
+    r"|radiologist|pathologist|technologist|technician|operator|caller|spoke (?:with|to)|discussed with|emergency contact|next of kin|nok|guardian|contact|proxy|hcp|poa|power of attorney|responsible party|guarantor|subscriber|insured|employer contact|witness|attn|cc|to|from|re|regarding|dear|sincerely|regards|thank you)"
+)
+_LABELLED = re.compile(
+    rf"(?<!\w)(?i:{_LABEL})[ \t]{{0,3}}(?::|=|#|\bis\b|\|)[ \t|]{{0,4}}(?i:{_TITLE}\.? )?(?P<n>{_NAME}(?:, (?=[A-Z][A-Za-z]){_NAME})?)"
+)
+_LABELLED_BARE = re.compile(
+    rf"(?<!\w)(?i:named|called|goes by|signed by|dictated by|transcribed by|seen by|evaluated by|examined by|performed by|reviewed by|spoke with|spoke to|discussed with|per|dear|referred by|reported by|patient|pt)[ ]{{1,2}}(?:{_TITLE}\b\.? )?(?P<n>{_CAP}(?: (?:{_INITIAL} )?{_CAP})?(?: [A-Z]\.)?)"
+)
+_FIELD = re.compile(r"(?:ology|ologists?|ists?|iatrics?|iatry|surgery|medicine|therapy|service)$")
+_LOOSE = re.compile(r"(?i:per|patient|pt)\b")
+_RELATIVE = re.compile(
+    r"\b(?i:wife|husband|spouse|partner|son|daughter|mother|father|mom|dad|brother|sister|aunt|uncle|niece"
+    r"|nephew|cousin|grandson|granddaughter|grandmother|grandfather|grandma|grandpa|friend|neighbor|neighbour|fianc[ee]e?|girlfriend"
+    r"|boyfriend|caregiver|roommate|boss|coworker|landlord|in-law|stepmother|stepfather|stepson|stepdaughter)"
+    rf"(?:,| is|:)?[ ]\(?(?P<n>{_CAP}(?:[ ](?:{_INITIAL}[ ])?{_CAP})?|{_ALL}(?:[ ]{_ALL})?)"
+)
+_REVERSED = re.compile(
+    rf"(?<![\w,] )(?<!\w)(?P<last>{_CAP}|{_ALL}),[ ]{{0,2}}\n?[ ]?(?P<first>{_CAP}|{_ALL})(?P<mid>[ ](?:[A-Z]\.?(?!\w)|{_CAP}))?"
+)
+_RUN = re.compile(
+    rf"(?<![\w'’.@/-])(?:{_CAP}|{_ALL}|{_INITIAL})(?:(?:[ ]{{1,2}}|[ ]?\n[ ]?|(?<=\.)){_PARTICLE}?(?:{_CAP}|{_ALL}|{_INITIAL})){{0,4}}"
+)
+_PIECE = re.compile(rf"{_CAP}|{_ALL}|[A-Z](?!\w)\.?")
+_CLINICAL_NEXT = re.compile(
+    r"(?:['’]s?)?[- ](?:[a-z]+[- ]){0,1}(?:disease|syndrome|sign|signs|reflex|score|scores|scale|criteria|catheter|test|testing|maneuver|manoeuvre"
+    r"|procedure|phenomenon|classification|class|index|lymphoma|sarcoma|tumou?r|palsy|law|position|fracture|method|formula"
+    r"|stain|tube|drain|line|pouch|ulcer|esophagus|node|nodes|gland|duct|canal|ligament|muscle|tendon|cyst|cells?|bodies|body|spots?|nodules?"
+    r"|contracture|deformity|neuroma|thyroiditis|arteritis|purpura|anemia|hernia|repair|retractors?|forceps|clamps?|scissors|suture|needle"
+    r"|screws?|plates?|rods?|nails?|wires?|splint|cast|boot|collar|brace|bandage|dressing|hose|stockings|filter|stent|graft|valve|balloon"
+    r"|study|trial|trials|guidelines?|dementia|chorea|ataxia|psychosis|encephalopathy|aphasia|area|respirations?|breathing|murmur|pulse|gait|coma|stage|staging"
+    r"|grade|grading|system|questionnaire|inventory|technique|approach|incision|anastomosis|flap|operation|exercises?|contractions?|smear|bag|mask|blade"
+    r"|laryngoscope|scissor|elevator|curette|rongeurs?|speculum|tenaculum|trocar|port|pump|monitor|lamp|light|lens|chart|thickness|level|melanoma|carcinoma|nevus|lesion|defect|sequence|virus|bacillus"
+    r"|maneuvers|angle|view|series|pose|fever|equation|rule|triad|tetralogy|pentad|hepatitis|encephalitis|granulomatosis|vasculitis|nephropathy|tremor)s?\b",
+    re.IGNORECASE,
+)
+_TITLES = frozenset(["dr", "drs", "mr", "mrs", "ms", "miss", "prof", "md", "rn"])
+_SUFFIX = frozenset(("jr", "sr", "ii", "iii", "iv"))
+
+
+def find_titled(text: str) -> Iterator[PhiSpan]:
+    """After a title (Dr., Mrs.) or before a credential (MD, RN)."""
+    for match in _TITLED.finditer(text):
+        yield from _checked(text, match.start("n"), match.end("n"), 0.95, trust=True)
+    for match in _OFFICED.finditer(text):
+        yield from _checked(text, match.start("n"), match.end("n"), 0.8, trust=False)
+    for match in _TITLED_LOWER.finditer(text):
+        first = match["n"].split()[0]
+        if first not in english().words or first in english().last:
+            end = match.end("n")
+            rest = match["n"].split()[1:]
+            if rest and rest[0] not in english().last:
+                end = match.start("n") + len(first)
+            yield PhiSpan(match.start("n"), end, "NAME", 0.8)
+    for match in _CREDENTIALED.finditer(text):
+        group = "n" if match["n"] else "n2"
+        yield from _credentialed(text, match.start(group), match.end(group))
+
+
+def _credentialed(text: str, start: int, end: int) -> Iterator[PhiSpan]:
+    """The trailing part of a window that can be a name; a credential follows, so even an ordinary
+    word may be one ("Elijah Bone, DO"), but not on its own."""
+    lexicon = english()
+    pieces = list(_PIECE.finditer(text, start, end))
+    kept: list[re.Match[str]] = []
+    for piece in reversed(pieces[-4:]):
+        word = piece[0].lower().rstrip(".")
+        named = word in lexicon.first or word in lexicon.last or word in lexicon.everyday
+        if word in _TITLES or (kept and word in lexicon.words and not named and len(word) > 1):
+            break
+        kept.insert(0, piece)
+    words = [piece[0].lower().rstrip(".") for piece in kept]
+    if words and any(len(w) > 1 and w not in lexicon.words for w in words):
+        yield PhiSpan(kept[0].start(), kept[-1].end(), "NAME", 0.9)
+
+
+def find_labelled_names(text: str) -> Iterator[PhiSpan]:
+    """After a label (Patient:, Dictated by:, Dear) or a relation (his wife Mary)."""
+    lexicon = english()
+    for match in _LABELLED.finditer(text):
+        named = "name" in match[0][: match.start("n") - match.start()].lower()
+        yield from _checked(text, match.start("n"), match.end("n"), 0.9, trust=named)
+    for pattern in (_LABELLED_BARE, _RELATIVE):
+        for match in pattern.finditer(text):
+            first = re.split(r"\W", match["n"].lower())[0]
+            if _FIELD.search(first):
+                continue
+            loose = _LOOSE.match(match[0]) or match["n"].isupper()
+            if loose and not {first} & (lexicon.first | lexicon.last):
+                continue
+            yield from _checked(text, match.start("n"), match.end("n"), 0.8, trust=False)
+
+
+def _checked(text: str, start: int, end: int, score: float, *, trust: bool) -> Iterator[PhiSpan]:
+    """The leading part of a window that can be a name.
+
+    ``trust``: a title stood before it, so even an ordinary word may be a name ("Dr. Bone").
+    """
+    lexicon = english()
+    kept = start
+    strong = False
+    for position, piece in enumerate(_PIECE.finditer(text, start, end)):
+        word = piece[0].lower().rstrip(".")
+        if word in _TITLES:
+            break
+        if position == 0 and trust:
+            ordinary = word in lexicon.words and word not in lexicon.everyday | lexicon.last
+            if piece[0].isupper() and len(word) > 3 and ordinary:
+                return
+            kept, strong = piece.end(), True
+            continue
+        initial = len(word) == 1
+        named = word in lexicon.first or word in lexicon.last
+        if trust and position == 1:  # "Dr. Hope Singer", "Dr. Ann Fraser"
+            before = text[start:kept].strip(" .").lower()
+            given = before in lexicon.first or len(before) == 1
+            named = named or given or word in lexicon.everyday or word in lexicon.eponyms
+        if not initial and not named and (lexicon.plain(word) or word in lexicon.eponyms):
+            break
+        if not initial and not named and piece[0].isupper() and len(word) < 5:
+            break  # an abbreviation
+        strong = strong or (not initial and (not lexicon.plain(word) or named))
+        kept = piece.end()
+    if kept > start and strong and (trust or not _CLINICAL_NEXT.match(text, kept)):
+        yield PhiSpan(start, _end(text, kept), "NAME", score)
+
+
+_JUNIOR = re.compile(r",? (?:Jr|Sr|II|III|IV)\b\.?")
+_STOP = re.compile(r"\s{0,3}(?:$|\n)|\s[A-Z]")
+
+
+def _end(text: str, end: int) -> int:
+    """The end of a name: with "Jr.", without the full stop of a sentence after an initial."""
+    if match := _JUNIOR.match(text, end):
+        return match.end()
+    return end - 1 if text[end - 1] == "." and _STOP.match(text, end) else end
+
+
+_HEADER = re.compile(r"[ ,]{1,4}(?:MRN|DOB|Unit|Acct)\b", re.IGNORECASE)
+
+
+def find_reversed(text: str) -> Iterator[PhiSpan]:
+    """ "Last, First M." when the word list knows one of them and neither is ordinary."""
+    lexicon = english()
+    for match in _REVERSED.finditer(text):
+        last, first = match["last"].lower(), match["first"].lower()
+        parts = last.split("-")
+        known_last = any(part in lexicon.last for part in parts)
+        known_first = first in lexicon.first
+        if {first, last} & _MONTHS:
+            continue
+        if any(w in lexicon.words and w not in lexicon.everyday for w in (first, last)):
+            continue
+        both_plain = lexicon.plain(last) and lexicon.plain(first)
+        sure_last = known_last and not lexicon.plain(last) and last not in lexicon.eponyms
+        odd_first = not lexicon.plain(first) and first not in lexicon.eponyms and len(first) > 2
+        odd_first = odd_first or (first in lexicon.everyday and bool(match["mid"]))
+        header = match["mid"] or _HEADER.match(text, match.end())
+        if (
+            (known_first and (known_last or not lexicon.plain(last)) and not both_plain)
+            or (sure_last and odd_first)
+            or (both_plain and known_first and header)
+        ):
+            end = match.end()
+            if match["mid"] and len(match["mid"].strip(" .")) > 1:
+                middle = match["mid"].strip().lower()
+                if middle not in lexicon.first and middle not in lexicon.last:
+                    end = match.end("first")
+            yield PhiSpan(match.start(), end, "NAME", 0.85)
+
+
+def find_listed(text: str) -> Iterator[PhiSpan]:
+    """Runs of capitalised words that the lists of given and family names know."""
+    lexicon = english()
+    for run in _RUN.finditer(text):
+        pieces = list(_PIECE.finditer(text, run.start(), run.end()))
+        position = 0
+        while position < len(pieces):
+            length, score = _name_at(pieces, position, lexicon, text)
+            if length:
+                start, end = pieces[position].start(), pieces[position + length - 1].end()
+                following = pieces[position + length : position + length + 1]
+                ends = [end, *(piece.end() for piece in following)]  # "Lou Gehrig's disease"
+                if not any(_CLINICAL_NEXT.match(text, at) for at in ends):
+                    yield PhiSpan(start, _end(text, end), "NAME", score)
+                position += length
+            else:
+                position += 1
+
+
+def _name_at(
+    pieces: list[re.Match[str]], at: int, lexicon: Lexicon, text: str
+) -> tuple[int, float]:
+    """How many pieces from ``at`` on are a name, and how sure that is; (0, 0) if none."""
+    words = [piece[0].lower().rstrip(".") for piece in pieces[at : at + 4]]
+    kinds = [
+        _kind(word, piece[0], lexicon) for word, piece in zip(words, pieces[at:], strict=False)
+    ]
+    shape = "".join(kinds)
+    first_upper = pieces[at][0].isupper() and len(words[0]) > 1
+    for pattern, score in _SHAPES_UPPER if first_upper else _SHAPES:
+        if match := pattern.match(shape):
+            return len(match[0]), score
+    if (
+        shape[:1] in "FL"
+        and shape[:1]
+        and not first_upper
+        and _lonely(pieces[at], text, words[0], lexicon)
+    ):
+        return 1, 0.6
+    return 0, 0.0
+
+
+# One letter per word: F given name, f given name that is an everyday word, L family name, l family
+# name that is an everyday word, e family name that is an eponym, B both, b both and everyday,
+# I initial, U unknown, N not a name.
+_SHAPES = tuple(
+    (re.compile(pattern), score)
+    for pattern, score in (
+        (r"[FB][IFBfbU]?[LBlbe]", 0.92),
+        (r"[FB]I?I[LBlbeU]", 0.9),
+        (r"[FB][FBfb]U", 0.8),
+        (r"[fb][IFB]?[LBe]", 0.85),
+        (r"UI[LBle]", 0.7),
+        (r"[FB]I", 0.85),
+        (r"[FB][UF]", 0.85),
+        (r"II?[LBe]", 0.85),
+        (r"[LBe]I(?![A-Za-z])", 0.8),
+        (r"[fb]I[lbU]", 0.8),
+        (r"U[LB](?!N)", 0.7),
+        (r"[fb][lb]", 0.6),
+        (r"[FB]l", 0.85),
+        (r"lI?L", 0.6),
+        (r"[fb]I(?![A-Za-z])", 0.6),
+    )
+)
+_SHAPES_UPPER = tuple(
+    (re.compile(pattern), score)
+    for pattern, score in (
+        (r"[FB][IFB]?[LBe]", 0.85),
+        (r"[LBe][FB]", 0.7),
+        (r"[FB][lbU]", 0.6),
+        (r"[fb]I?[LB]", 0.7),
+        (r"[fbl]I[lbLB]", 0.7),
+        (r"[FB]I[lbLBe]", 0.8),
+    )
+)
+
+
+def _kind(word: str, written: str, lexicon: Lexicon) -> str:
+    if len(word) == 1:
+        return "I"
+    if "-" in word:
+        return _double(word.split("-"), lexicon)
+    if word.replace("'", "").replace("’", "") in lexicon.last:
+        word = word.replace("'", "").replace("’", "")
+    first, last = word in lexicon.first, word in lexicon.last
+    ordinary = lexicon.plain(word) or word in _MONTHS
+    if word in _MONTHS and not (first or last):
+        return "N"
+    if first and last:
+        return "b" if ordinary else "B"
+    if first:
+        return "f" if ordinary else "F"
+    if word in lexicon.eponyms and not ordinary:
+        return "e"
+    if last:
+        return "l" if ordinary else "L"
+    if word in lexicon.everyday:
+        return "l"
+    unknown = not ordinary and not written.isupper()
+    return "U" if unknown and len(word) > 2 else "N"
+
+
+def _double(halves: list[str], lexicon: Lexicon) -> str:
+    """The kind of a hyphenated word: "Mallory-Weiss" is an eponym, "Garcia-Lopez" a family name."""
+    listed = [half in lexicon.last or half in lexicon.first for half in halves]
+    listed = [a and half not in lexicon.everyday for a, half in zip(listed, halves, strict=True)]
+    strange = [half not in lexicon.words and len(half) > 1 for half in halves]
+    if not any(listed) or not all(a or b for a, b in zip(listed, strange, strict=True)):
+        return "N"
+    if any(half in lexicon.eponyms for half in halves):
+        return "e"
+    return "N" if all(lexicon.plain(half) for half in halves) else "L"
+
+
+_MONTHS = frozenset(
+    [
+        *MONTHS,
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+    ]
+)
+
+
+def _lonely(piece: re.Match[str], text: str, word: str, lexicon: Lexicon) -> bool:
+    """Whether a lone listed name is one: no eponym, no part of a place or a product."""
+    if word in lexicon.eponyms or len(word) < 3:
+        return False
+    after = text[piece.end() : piece.end() + 2]
+    before = text[max(0, piece.start() - 1) : piece.start()]
+    return not after.startswith(("-", "®", "™")) and before not in "-/"
+
+
+_UNKNOWN_PAIR = re.compile(rf"(?<![\w.'’-])(?P<a>{_CAP})[ ](?:[A-Z]\.? )?(?P<b>{_CAP})(?![\w-])")
+
+
+def find_unknown(text: str) -> Iterator[PhiSpan]:
+    """Two capitalised words in a row that no list knows, or that carry digits ("Marine542 Ai120")."""
+    lexicon = english()
+    for match in _UNKNOWN_PAIR.finditer(text):
+        kinds = [_kind(match[g].lower(), match[g], lexicon) for g in "ab"]
+        digits = all(re.fullmatch(r"[A-Z][a-z'’]+\d{1,3}", match[g]) for g in "ab")
+        article = re.search(
+            r"\b(?:the|an?|with|using|and)\s$",
+            text[max(0, match.start() - 8) : match.start()],
+            re.IGNORECASE,
+        )
+        clear = kinds == ["U", "U"] and not article and not _CLINICAL_NEXT.match(text, match.end())
+        if digits or clear:
+            yield PhiSpan(*match.span(), "NAME", 0.8 if digits else 0.5)
+
+
+_SIGNED_INITIALS = (
+    re.compile(
+        r"\b(?i:taken|received|handled|entered|typed|logged|signed)\b[^\n]{0,40}?\s(?i:by)\s"
+        r"(?P<n>[A-Z]{2,3})(?!\w)"
+    ),
+    re.compile(
+        r"\b(?i:transcribed|dictated|typed|[dt])\s?:[^\n]{0,40}?\s(?P<n>[A-Z]{2,3})(?:[/:][A-Za-z]{2,4})?[ ]*$",
+        re.MULTILINE,
+    ),
+    re.compile(r"(?<![\w/])(?P<n>[A-Z]{2,3})/(?:tr|dt|jb|md|sl|mt|nts|ts|aw)\b"),
+    re.compile(r"^[-\s]{0,4}(?P<n>[A-Z]{2,3}),[ ]\d{1,2}:?\d\d(?!\d)", re.MULTILINE),
+)
+_CLOCK_WORDS = frozenset(("AM", "PM", "RN", "MD", "DO", "NP", "PA", "EST", "PST"))
+
+
+def find_initials(text: str) -> Iterator[PhiSpan]:
+    """The initials of who took a message, typed a report or signed a note."""
+    for pattern in _SIGNED_INITIALS:
+        for match in pattern.finditer(text):
+            if match["n"] not in _CLOCK_WORDS:
+                yield PhiSpan(*match.span("n"), "NAME", 0.6)
+
+
+def echoes(text: str, found: Iterable[PhiSpan]) -> Iterator[PhiSpan]:
+    """Other mentions of the names found in this note: a part of a name, capitalised in the same way
+    or in capitals, that is no everyday word."""
+    lexicon = english()
+    parts: set[str] = set()
+    covered: set[tuple[int, int]] = set()
+    for span in found:
+        if span.category == "NAME" and span.score >= 0.8:
+            for piece in _WORD.finditer(text, span.start, span.end):
+                word = piece[0].lower()
+                covered.add(piece.span())
+                if len(word) > 2 and word not in _SUFFIX and not lexicon.plain(word):
+                    parts.add(word)
+    if not parts:
+        return
+    for piece in _WORD.finditer(text):
+        word = piece[0].lower().removesuffix("'s").removesuffix("’s")
+        if word in parts and piece[0][0].isupper() and piece.span() not in covered:
+            end = piece.start() + len(word)
+            if not _CLINICAL_NEXT.match(text, end):
+                yield PhiSpan(piece.start(), end, "NAME", 0.75, "echo")

@@ -1,0 +1,319 @@
+"""Places below a state, and institutions: addresses, ZIP codes, cities, hospitals."""
+
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.lexicon import english, read_json, read_words
+
+_STREET = (
+    r"street|avenue|boulevard|drive|road|lane|court|place|terrace|parkway|highway|square|trail|way"
+    r"|circle|crossing|landing|plaza|alley|turnpike|loop|row|pike|run|ridge|camp|throughway|esplanade"
+)
+_STREET_SHORT = r"st|ave?|blvd|dr|rd|ln|ct|pl|ter|pkwy|pky|hwy|sq|trl|cir|xing"
+_UNIT = r"(?:[,\s]{1,2}(?:apt|apartment|suite|ste|unit|floor|fl|room|rm|bldg|#)\.?\s?#?\s?[\w-]{1,6}){0,2}"
+_TITLE_CASE = r"[A-Z][a-z]{1,20}(?:['’-][A-Z]?[a-z]{1,20})?"
+_CAP = r"[A-Z][\w'.-]{0,20}"
+_ADDRESS = re.compile(
+    rf"(?<![\w/.])\d{{1,6}}[A-Za-z]?(?:-\d{{1,5}})?[ \t]{{1,2}}(?:(?:[NSEW]|North|South|East|West|NE|NW|SE|SW)\.?[ ])?"
+    rf"(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th|ST|ND|RD|TH))[ ]){{1,4}}?"
+    rf"(?:(?i:{_STREET})\b|(?i:{_STREET_SHORT})\b\.?)(?:\s(?:[NSEW]|NE|NW|SE|SW)\b\.?)?(?i:{_UNIT})"
+)
+_ADDRESS_LOWER = re.compile(
+    rf"(?<![\w/.])\d{{2,6}} (?:[a-z]{{3,15}} ){{1,3}}(?:street|avenue|boulevard|drive|road|lane)\b"
+    rf"(?i:{_UNIT})|\b\d{{1,3}}(?:st|nd|rd|th) (?:avenue|street|ave|st)\b",
+)
+_STREET_NAME = re.compile(
+    rf"(?<!\w)(?:{_CAP}[ ]){{1,3}}(?:Street|Avenue|Boulevard|Parkway|Highway|Lane|Road|Blvd)\b"
+)
+_BOX = re.compile(r"\bP\.?\s?O\.?\s?Box\s{1,2}#?\d{1,8}", re.IGNORECASE)
+_ZIP = re.compile(
+    r"\b(?:zip|zip ?code|postal code|postcode)\W{0,4}(?P<z>\d{5}(?:-\d{4})?)(?!\d)", re.IGNORECASE
+)
+_COUNTY = re.compile(rf"(?<!\w)(?:{_CAP}[ ]){{1,2}}(?:County|Township|Parish|Borough)\b")
+# State codes that are also clinical or English words: only a known city or a ZIP decides.
+_DOUBTFUL = frozenset(
+    [
+        "MD",
+        "PA",
+        "MA",
+        "MS",
+        "ND",
+        "DC",
+        "LA",
+        "DE",
+        "ME",
+        "OR",
+        "IN",
+        "OK",
+        "HI",
+        "AL",
+        "ID",
+        "CT",
+        "VA",
+        "CA",
+        "MI",
+        "MO",
+        "SD",
+        "CO",
+        "PR",
+        "AR",
+    ]
+)
+_HEADS = (
+    r"(?:(?:regional|general|community|memorial|university|children'?s|county|city|veterans|va|state"
+    r"|women'?s|rehabilitation|psychiatric|orthopedic|heart|cancer|medical|surgical|health|surgery"
+    r"|nursing|urgent|eye|dental|family|specialty|teaching|research|primary|care|center|wellness"
+    r"|oncology|neurology|cardiology|dialysis|imaging|radiology)\s){0,4}"
+    r"(?:hospitals?(?:\scenter)?|hosp\b\.?|clinics?|medical\s(?:center|ctr|cntr|group|associates|office|offices"
+    r"|practice|plaza|pavilion)|med\.?\s(?:center|ctr|cntr)|health\s?(?:center|system|care|network"
+    r"|services|partners|clinic|ctr)|healthcare|healthcenter|infirmary|nursing\s(?:home|facility)"
+    r"|(?:cancer|heart|surgery|surgical|oncology|rehab|rehabilitation|trauma|care|eye|birth|imaging"
+    r"|dialysis|wellness|treatment|recovery|research|behavioral\shealth)\s(?:center|institute|ctr)"
+    r"|institute|hospice|sanatorium|assisted\sliving|senior\sliving|retirement\s(?:home|community)"
+    r"|care\shome|manor|university|college|academy|(?:high|middle|elementary|nursing|medical)\sschool"
+    r"|pharmacy|laborator(?:y|ies)|medical|health(?:\splan)?|(?:internal\smedicine|specialty|medical"
+    r"|surgical|family|pediatric|health|heart|women'?s|cardiology|orthopedic)\s(?:associates|partners"
+    r"|physicians|specialists|group)|associates|family\smedicine|internal\smedicine|primary\scare"
+    r"|family\spractice|physicians|pediatrics|home\shealth|hospice\scare|nursing\sand\srehab(?:ilitation)?"
+    r"|(?:health\s)?insurance|mutual|school\sdistrict)"
+)
+_MOD = (
+    r"(?:(?:St|Mt|Ft|Ste)\.?|Saint|Mount|[A-Z][A-Za-z'’]{1,20}(?:-[A-Z][a-z]{1,20})?|VA|U\.?S\.?)"
+)
+_INSTITUTION = re.compile(
+    rf"(?<![\w])(?P<mods>(?:{_MOD}(?:\s(?:of|and|&|for|the)(?:\sthe)?)?[ ]){{1,5}})"
+    rf"(?P<head>(?i:{_HEADS}))(?![\w'])"
+    rf"(?P<tail>\s(?:of|at|for)\s(?:the\s)?{_MOD}(?:\s{_MOD}){{0,2}}|,?\s(?:Inc|LLC|PLLC)\b\.?)?"
+)
+_UPPER = re.compile(
+    r"(?<!\w)(?:[A-Z][A-Z'.]{1,20}[ ]){1,5}(?:HOSPITAL|CLINIC|MEDICAL CENTER|HEALTH SYSTEM|HEALTH|"
+    r"HEALTHCARE|HEALTH CENTER|NURSING HOME|INFIRMARY|ASSOCIATES|PHYSICIANS|PRIMARY CARE|FAMILY MEDICINE)(?!\w)(?:, INC\b)?"
+)
+_SAINT = re.compile(r"(?<!\w)(?:St\.|Saint|Mt\.|Mount) (?P<n>[A-Z][a-z]{2,15})(?P<s>'s|’s)?(?!\w)")
+_NO_NAME = read_words("scrub_generic.txt")
+_LEADING = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "our",
+        "your",
+        "his",
+        "her",
+        "at",
+        "in",
+        "from",
+        "to",
+        "of",
+        "and",
+        "for",
+        "with",
+        "on",
+        "by",
+        "she",
+        "he",
+        "they",
+        "seen",
+        "dr",
+        "mr",
+        "mrs",
+        "ms",
+        "patient",
+        "pt",
+        "admitted",
+        "transferred",
+        "referred",
+        "please",
+        "follow",
+        "contact",
+        "call",
+        "dear",
+        "per",
+        "via",
+        "when",
+        "after",
+        "before",
+        "then",
+        "also",
+        "if",
+        "as",
+        "is",
+        "was",
+        "were",
+        "has",
+        "had",
+        "will",
+        "can",
+        "should",
+        "continue",
+        "discharge",
+    ]
+)
+# Two ordinary words, yet written with capitals they name one institution.
+_FIXED = frozenset(
+    """general hospital|general hosp|children's hospital|memorial hospital|university hospital
+    |community hospital|regional medical center|community medical center|university medical center
+    |community health center|regional hospital""".replace("\n    ", "").split("|")
+)
+_LIVES = re.compile(
+    r"(?:\b(?i:stay(?:s|ed|ing)?|roommate|lives?|lived|living|resid(?:es|ing|ed)|born|raised|grew up|home|house|apartment|moved"
+    r"|relocated|native|visiting|travel(?:s|ed|led)?|trip|returned)\b[^.\n;:]{0,30}?\b(?i:in|to|of|from|near)"
+    r"|\b(?i:man|woman|male|female|gentleman|lady|boy|girl|[mf])\s(?:originally\s)?(?i:from))\s"
+    rf"(?P<c>{_TITLE_CASE}(?:\s{_TITLE_CASE})?)"
+)
+_WORKS = re.compile(
+    r"\b(?i:works?|worked|working|employed|employer|job|on leave|retired|manager|clerk|driver|teacher"
+    r"|letter)\b[^.\n;:]{0,40}?\b(?:at|for|by|from|with)\s(?:the\s)?"
+    rf"(?P<o>{_TITLE_CASE}(?:\s(?:{_TITLE_CASE}|&|and|of)){{1,3}})"
+)
+_TOOL = re.compile(r"(?:'s)?\s(?:clamps?|forceps|retractors?|scissors|bag|tube|vascular clamp)\b")
+_EMPLOYER = re.compile(
+    r"\b(?i:employer|facility|hospital|clinic|agency|pharmacy|school|job|forms? for|note for)(?:\s?:|(?<=for))\s{1,2}"
+    rf"(?P<o>{_TITLE_CASE}(?:\s(?:{_TITLE_CASE}|&|and|of)){{0,4}})"
+)
+_BEFORE_CITY = re.compile(
+    r"(?:\b(?:in|from|at|near|to|of|lives?|living|resid(?:es|ing|ent)|native|outside|downtown|born"
+    r"|moved|traveled|city|via|around|visiting|hospital|clinic|center|university|health)\s(?:in\s|to\s|of\s|the\s)?|,\s?)$",
+    re.IGNORECASE,
+)
+
+
+def find_addresses(text: str) -> Iterator[PhiSpan]:
+    """Street addresses, post office boxes, ZIP codes by label, counties."""
+    for pattern, score in (
+        (_ADDRESS, 0.9),
+        (_ADDRESS_LOWER, 0.7),
+        (_BOX, 0.95),
+        (_STREET_NAME, 0.6),
+    ):
+        for match in pattern.finditer(text):
+            if pattern is _STREET_NAME and match[0].split()[0].lower() in _NO_NAME:
+                continue
+            yield PhiSpan(*match.span(), "LOCATION", score)
+    for match in _ZIP.finditer(text):
+        yield PhiSpan(*match.span("z"), "LOCATION", 0.95)
+    for match in _COUNTY.finditer(text):
+        if match[0].split()[0].lower() not in _NO_NAME:
+            yield PhiSpan(*match.span(), "LOCATION", 0.7)
+
+
+def find_cities(text: str) -> Iterator[PhiSpan]:
+    """Cities of the gazetteer, and "City, ST 12345" whatever the city."""
+    cities, doubtful = _cities()
+    for match in _city_pattern().finditer(text):
+        name, start = match[0], match.start()
+        if name in doubtful and not _BEFORE_CITY.search(text[max(0, start - 14) : start]):
+            continue
+        if re.match(
+            r"(?:'s)?\s(?:[A-Z][a-z]+\s)?(?:II|III|sci|scientific|study|heart|score|criteria|scale|virus|classification|disease|bag)\b",
+            text[match.end() : match.end() + 32],
+            re.IGNORECASE,
+        ):
+            continue
+        yield PhiSpan(start, match.end(), "LOCATION", 0.8)
+    for match in _LIVES.finditer(text):
+        words = match["c"].split()
+        kept = [w for w in words if not english().plain(w.lower()) and w not in states()]
+        if kept and kept[0] == words[0]:
+            length = len(" ".join(kept)) if len(kept) == len(words) else len(words[0])
+            yield PhiSpan(match.start("c"), match.start("c") + length, "LOCATION", 0.6)
+    for match in _state_pattern().finditer(text):
+        city, code, zip_code = match["city"], match["code"], match["zip"]
+        known = city in cities or any(city.endswith(" " + word) for word in cities)
+        sure = match["comma"].startswith(",") and (not code or code not in _DOUBTFUL)
+        if zip_code or known or (sure and len(city) > 2):
+            start = match.start("city")
+            last = city.split()[-1].lower()
+            if not known and not zip_code and english().plain(last) and last not in doubtful:
+                continue
+            yield PhiSpan(start, match.end(), "LOCATION", 0.9)
+
+
+def find_institutions(text: str) -> Iterator[PhiSpan]:
+    """Hospitals, clinics, schools and the like by their head noun, by gazetteer, by "St. X's"."""
+    for match in _INSTITUTION.finditer(text):
+        start = match.start()
+        words = list(re.finditer(r"\S+", match["mods"]))
+        while words and words[0][0].lower().strip(".,") in _LEADING:
+            words.pop(0)
+        if not words and not match["tail"]:
+            continue
+        start = match.start() + (words[0].start() if words else len(match["mods"]))
+        names = [w[0].lower().strip(".,") for w in words]
+        proper = any(w not in _NO_NAME for w in names)
+        if match[0].isupper():  # a heading in capitals: only a strange word makes it a name
+            proper = any(w not in _NO_NAME and not english().plain(w) for w in names)
+        fixed = text[start : match.end()].lower().rstrip(".") in _FIXED
+        if proper or fixed or match["tail"]:
+            yield PhiSpan(start, match.end(), "ORGANIZATION", 0.85)
+    for match in (*_WORKS.finditer(text), *_EMPLOYER.finditer(text)):
+        if not all(w.lower().strip(".,") in _NO_NAME for w in match["o"].split()):
+            yield PhiSpan(*match.span("o"), "ORGANIZATION", 0.6)
+    for match in _UPPER.finditer(text):
+        words = match[0].split()
+        if not all(w.lower().strip(".,") in _NO_NAME for w in words[:-1]) and not all(
+            english().plain(w.lower()) for w in words[:-1]
+        ):
+            yield PhiSpan(*match.span(), "ORGANIZATION", 0.7)
+    for match in _SAINT.finditer(text):
+        if match["s"] or match["n"].lower() in english().first:
+            yield PhiSpan(*match.span(), "ORGANIZATION", 0.7)
+    for match in _institution_pattern().finditer(text):
+        if _TOOL.match(text, match.end()):
+            continue
+        yield PhiSpan(*match.span(), "ORGANIZATION", 0.85)
+
+
+@cache
+def states() -> frozenset[str]:
+    """Words of the names of states, which may stay."""
+    return frozenset(
+        w for name in read_json("scrub_places.json")["states"].values() for w in name.split()
+    )
+
+
+@cache
+def _cities() -> tuple[frozenset[str], frozenset[str]]:
+    places = read_json("scrub_places.json")
+    doubtful = frozenset(places["city_words"])
+    return frozenset(places["cities"]), doubtful
+
+
+@cache
+def _city_pattern() -> re.Pattern[str]:
+    cities, doubtful = _cities()
+    names = sorted(cities | doubtful, key=len, reverse=True)
+    loud = [n.upper() for n in names if " " in n or (len(n) > 4 and n not in doubtful)]
+    both = names + loud
+    return re.compile(rf"(?<![\w'])(?=[A-Z])(?:{'|'.join(map(re.escape, both))})(?![\w])")
+
+
+@cache
+def _state_pattern() -> re.Pattern[str]:
+    states = read_json("scrub_places.json")["states"]
+    codes, names = "|".join(states), "|".join(states.values())
+    return re.compile(
+        rf"(?<![\w])(?P<city>(?:(?:St|Ft|Mt)\.\s)?[A-Z][A-Za-z'-]{{1,20}}(?:\s[A-Z][A-Za-z'-]{{1,20}}){{0,2}})"
+        rf"(?P<comma>,\s?|\s)(?:(?P<code>{codes})|(?P<name>{names}))\b(?:,?\s{{1,2}}(?P<zip>\d{{5}}(?:-\d{{4}})?)(?!\d))?"
+    )
+
+
+@cache
+def _institution_pattern() -> re.Pattern[str]:
+    places = read_json("scrub_places.json")
+    names = sorted(places["institutions"], key=len, reverse=True)
+    codes = "|".join(map(re.escape, places["institution_codes"]))
+    words = "|".join(places["institution_words"])
+    return re.compile(
+        rf"(?<!\w)(?:(?:{'|'.join(map(re.escape, names))}|{codes})(?!\w)(?:\s(?:Hospital|Clinic"
+        r"|(?:Med(?:ical|\.)?|med|medical)\s(?:Center|Ctr|Cntr|center|ctr)|Health))?"
+        rf"|(?<=at )(?:{words})(?!\w)|(?<=from )(?:{words})(?!\w))"
+    )

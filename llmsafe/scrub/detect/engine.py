@@ -1,0 +1,130 @@
+"""The tagger as what Presidio calls an NLP engine: one pass over a note, for every recogniser.
+
+Presidio hands the artifacts of its engine to each recogniser. Here they hold the probabilities of
+the tagger, which one recogniser turns into spans, and which rules that cannot tell a name from an
+eponym ask for a second opinion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import spacy
+from presidio_analyzer import EntityRecognizer, RecognizerResult
+from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.lexicon import read_words
+from llmsafe.scrub.detect.tagger import Tagger, tokenise
+
+TAGGER = "tagger"
+
+
+class Reading(NlpArtifacts):
+    """What the tagger thinks of ``text``."""
+
+    def __init__(self, tagger: Tagger, text: str, empty: Any, language: str) -> None:
+        super().__init__([], empty, [], [], cast("Any", None), language)
+        self.text = text
+        self._tagger = tagger
+        self._tokens = tokenise(text)
+        self._chances = tagger.probabilities(self._tokens)
+        self._starts = np.array([token.start for token in self._tokens])
+        self._ends = np.array([token.end for token in self._tokens])
+
+    def found(self) -> Iterator[PhiSpan]:
+        """The spans that the tagger is sure enough of."""
+        return self._tagger.spans(self.text, self._tokens, self._chances)
+
+    def chance(self, start: int, end: int) -> float:
+        """The largest probability that something in ``[start, end)`` is PHI."""
+        first = int(np.searchsorted(self._ends, start, side="right"))
+        last = int(np.searchsorted(self._starts, end, side="left"))
+        return float((1.0 - self._chances[first:last, 0]).max(initial=0.0))
+
+
+class TaggingEngine(NlpEngine):
+    """Runs the tagger on each text. No spaCy model is loaded: our recognisers read text alone."""
+
+    engine_name = "llmsafe"
+    is_available = True
+
+    def __init__(self, tagger: Tagger, language: str) -> None:
+        self._tagger, self._language = tagger, language
+        self._empty: Any = None
+
+    def load(self) -> None:
+        """Make the empty spaCy document that every note shares."""
+        # English whatever the notes: it is never run, and a Chinese one would want a segmenter.
+        self._empty = spacy.blank("en")("")
+
+    def is_loaded(self) -> bool:
+        """Whether :meth:`load` was called."""
+        return self._empty is not None
+
+    def process_text(self, text: str, language: str) -> NlpArtifacts:
+        """A :class:`Reading`."""
+        if self._empty is None:
+            self.load()
+        return Reading(self._tagger, text, self._empty, self._language)
+
+    def process_batch(
+        self,
+        texts: Any,
+        language: str,
+        batch_size: int = 1,
+        n_process: int = 1,
+        **kwargs: Any,
+    ) -> Iterator[tuple[str, NlpArtifacts]]:
+        """A reading of each text."""
+        for text in texts:
+            yield text, self.process_text(text, language)
+
+    def is_stopword(self, word: str, language: str) -> bool:
+        """No word is."""
+        return False
+
+    def is_punct(self, word: str, language: str) -> bool:
+        """No word is."""
+        return False
+
+    def get_supported_entities(self) -> list[str]:
+        """None: the recogniser speaks for the tagger."""
+        return []
+
+    def get_supported_languages(self) -> list[str]:
+        """The one language."""
+        return [self._language]
+
+
+class TaggerRecogniser(EntityRecognizer):
+    """The spans of the :class:`Reading` as Presidio results."""
+
+    def __init__(self, tagger: Tagger, language: str) -> None:
+        super().__init__(
+            supported_entities=list(tagger.categories), name=TAGGER, supported_language=language
+        )
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: Any = None
+    ) -> list[RecognizerResult]:
+        """The spans; ``entities`` limits the categories unless it is empty."""
+        if not isinstance(nlp_artifacts, Reading) or nlp_artifacts.text != text:
+            raise TypeError("the tagger needs its own engine")
+        return [
+            # A rule that knows the label or the check digit names what both have found.
+            RecognizerResult(span.category, span.start, span.end, span.score / 2)
+            for span in nlp_artifacts.found()
+            if (not entities or span.category in entities)
+            and not (span.category == "ORGANIZATION" and _generic(text[span.start : span.end]))
+        ]
+
+
+def _generic(found: str) -> bool:
+    """Whether an institution is any of its kind: "university hospital"."""
+    return found.islower() and read_words("scrub_generic.txt").issuperset(found.split())

@@ -1,0 +1,146 @@
+"""Our recognisers as Presidio ``EntityRecognizer`` objects, in one table.
+
+Importing this module imports Presidio. A user's own recogniser is any Presidio recogniser; this
+table only saves writing a class for each of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from presidio_analyzer import EntityRecognizer, RecognizerResult
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en import dates, ids, names, places, ranges
+from llmsafe.scrub.detect.engine import Reading
+from llmsafe.scrub.detect.zh import dates as zh_dates
+from llmsafe.scrub.detect.zh import ids as zh_ids
+from llmsafe.scrub.detect.zh import labels as zh_labels
+from llmsafe.scrub.detect.zh import mentions, organizations, romanised
+from llmsafe.scrub.detect.zh import names as zh_names
+from llmsafe.scrub.detect.zh import places as zh_places
+
+Find = Callable[[str], Iterable[PhiSpan]]
+
+ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
+    ("titled names", ("NAME",), names.find_titled),
+    ("labelled names", ("NAME",), names.find_labelled_names),
+    ("reversed names", ("NAME",), names.find_reversed),
+    ("listed names", ("NAME",), names.find_listed),
+    ("unknown names", ("NAME",), names.find_unknown),
+    ("signed initials", ("NAME",), names.find_initials),
+    ("dates", ("DATE",), dates.find_dates),
+    ("date ranges", ("DATE",), ranges.find_ranges),
+    ("ages", ("AGE",), dates.find_ages),
+    ("addresses", ("LOCATION",), places.find_addresses),
+    ("cities", ("LOCATION",), places.find_cities),
+    ("institutions", ("ORGANIZATION",), places.find_institutions),
+    ("labelled numbers", tuple(dict.fromkeys(c for c, _, _ in ids.LABELLED)), ids.find_labelled),
+    ("number formats", (*dict.fromkeys(c for c, _, _ in ids.FORMATS), "FAX"), ids.find_formats),
+    ("check digits", ("VEHICLE", "LICENSE", "ACCOUNT"), ids.find_checked),
+)
+
+CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
+    ("labelled names", ("NAME",), zh_names.find_labelled),
+    ("names by role", ("NAME",), zh_names.find_roles),
+    ("neighbouring names", ("NAME",), zh_names.find_neighbours),
+    ("described names", ("NAME",), zh_names.find_described),
+    ("titled names", ("NAME",), mentions.find_titled),
+    ("addressed names", ("NAME",), mentions.find_addressed),
+    ("marked names", ("NAME",), mentions.find_marked),
+    ("listed names", ("NAME",), mentions.find_listed),
+    ("romanised names", ("NAME",), romanised.find_pinyin),
+    ("dates", ("DATE",), zh_dates.find_dates),
+    ("lunar dates", ("DATE",), zh_dates.find_lunar),
+    ("festivals", ("DATE",), zh_dates.find_festivals),
+    ("ages", ("AGE",), zh_dates.find_ages),
+    ("addresses", ("LOCATION",), zh_places.find_addresses),
+    ("places", ("LOCATION",), zh_places.find_places),
+    ("cities", ("LOCATION",), zh_places.find_cities),
+    ("streets", ("LOCATION",), zh_places.find_streets),
+    ("landmarks", ("LOCATION",), zh_places.find_landmarks),
+    ("institutions", ("ORGANIZATION",), organizations.find_institutions),
+    ("identity documents", ("RESIDENT_ID",), zh_ids.find_residents),
+    ("telephones", ("PHONE", "FAX", "RESIDENT_ID"), zh_ids.find_telephones),
+    (
+        "number formats",
+        ("VEHICLE", "ACCOUNT", "EMAIL", "URL", "IP", "DEVICE", "OTHER_ID"),
+        zh_ids.find_formats,
+    ),
+    (
+        "labelled numbers",
+        (
+            "RESIDENT_ID", "MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE",
+            "BIOMETRIC", "OTHER_ID",
+        ),
+        zh_labels.find_labelled,
+    ),
+    ("called numbers", ("PHONE", "FAX"), zh_labels.find_called),
+)  # fmt: skip
+
+DOUBTFUL = {
+    "listed names": 0.8,
+    "reversed names": 0.8,
+    "unknown names": 0.8,
+    "cities": 0.8,
+    "institutions": 0.9,
+}
+"""English rules that cannot tell a name from an eponym, and the score up to which they ask the
+tagger whether it sees a trace of PHI. The Chinese rules look at context enough."""
+TRACE = 0.03
+INDEPENDENT = frozenset(name for name, _, _ in (*ENGLISH, *CHINESE) if name not in DOUBTFUL)
+"""Rules that do not ask the tagger."""
+
+
+class Finder(EntityRecognizer):
+    """A Presidio recogniser around a function from text to findings.
+
+    ``doubtful``: a finding up to this score of which the tagger sees no trace is none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        categories: Iterable[str],
+        find: Find,
+        language: str,
+        *,
+        doubtful: float = 0.0,
+    ) -> None:
+        self._find, self._doubtful = find, doubtful
+        super().__init__(
+            supported_entities=list(categories), name=name, supported_language=language
+        )
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: Any = None
+    ) -> list[RecognizerResult]:
+        """Run the function; ``entities`` limits the categories unless it is empty."""
+        wanted = set(entities)
+        return [
+            RecognizerResult(span.category, span.start, span.end, span.score)
+            for span in self._find(text)
+            if (not wanted or span.category in wanted) and self._stands(span, nlp_artifacts)
+        ]
+
+    def _stands(self, span: PhiSpan, artifacts: Any) -> bool:
+        if span.score > self._doubtful or not isinstance(artifacts, Reading):
+            return True
+        return artifacts.chance(span.start, span.end) >= TRACE
+
+
+def english() -> list[EntityRecognizer]:
+    """All our English recognisers."""
+    return [
+        Finder(name, categories, find, "en", doubtful=DOUBTFUL.get(name, 0.0))
+        for name, categories, find in ENGLISH
+    ]
+
+
+def chinese() -> list[EntityRecognizer]:
+    """All our Chinese recognisers."""
+    return [Finder(name, categories, find, "zh") for name, categories, find in CHINESE]

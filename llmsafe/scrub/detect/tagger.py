@@ -1,0 +1,411 @@
+"""A small neural tagger of PHI: hashed features of each token, a few convolutions, one category.
+
+It reads what patterns cannot: whether "Hope" came by or is what the family has, whether "rock
+county mill" employs somebody. The features are those of Lample et al. 2016 and of spaCy's
+``MultiHashEmbed`` in spirit (word, affixes, character n-grams, shape, word lists), summed from one
+hashed table; the context comes from residual convolutions (Strubell et al. 2017). It runs on numpy
+alone, one note at a time: the answer does not depend on what else is scrubbed, nor on how many
+processes do it.
+
+``scripts/train_phi_ner.py`` trains it; the card beside the weights gives data, licence and figures.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+
+from llmsafe.errors import InputError
+from llmsafe.notes import PhiSpan
+
+FloatArray = NDArray[np.floating]
+Rows = tuple[tuple[int, float], ...]
+"""What a token is made of: rows of the table and their weights."""
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+_TOKEN = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+|\n|\t|[ ]{{3,}}|[^\w\s]|_")
+_CHARACTER = re.compile(rf"[{_HAN}]")
+# Words that were glued together: DrQuayle, subramanian64m, 14march.
+_SEAM = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Za-z]{4})(?=\d{2})|(?<=\d)(?=[A-Za-z]{4})")
+_MISREAD = str.maketrans("015836", "olsbeb")
+_CHUNK = 4096  # tokens at a time, so that memory does not grow with the note
+_YEAR = re.compile(r"(?:18|19|20)\d\d")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+_PAIR = re.compile(r"(\d{1,2})[/-](\d{1,2})")
+_OLD = re.compile(r"nine?t|n.?i.?n.?e.?t|hundred|centen", re.IGNORECASE)
+_WORDED = frozenset(("NAME", "LOCATION", "ORGANIZATION", "DATE", "AGE"))
+_GLUED_LEFT = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_./:@+-]*)?\Z")
+_GLUED_RIGHT = re.compile(r"(?:[-_./:@+?=#&]?[A-Za-z0-9]+)*")
+_GAP = re.compile(r"[\s'’.,&/^-]{0,3}")
+
+
+@dataclass(frozen=True)
+class Token:
+    """Half-open ``start`` and ``end`` in the text; ``place`` is a row of the context table.
+
+    ``key`` is what its features are made of: the token, or a Chinese character between its
+    neighbours, for words have no borders there.
+    """
+
+    start: int
+    end: int
+    text: str
+    place: int
+    key: str
+
+
+PLACES = 12
+"""Contexts: what precedes (nothing, space, line) x capitals throughout the line x no capitals."""
+
+
+def tokenise(text: str) -> list[Token]:
+    """Words, signs, line ends and column gaps of ``text``, in order."""
+    lower = text == text.lower()
+    tokens: list[Token] = []
+    line_end = -1
+    capitals = False
+    end = -1
+    for match in _TOKEN.finditer(text):
+        start = match.start()
+        if start > line_end:
+            line_end = text.find("\n", start)
+            line_end = len(text) if line_end < 0 else line_end
+            line = text[start:line_end]
+            capitals = line.isupper() and not lower
+        before = 2 if not tokens or tokens[-1].text == "\n" else int(start > end)
+        for left, right in _parts(match[0]):
+            piece = match[0][left:right]
+            place = (before if left == 0 else 0) * 4 + capitals * 2 + lower
+            key = text[start - 1 : start] + piece + text[match.end() : match.end() + 1]
+            if not _CHARACTER.match(piece):
+                key = piece
+            elif len(key) < 3:
+                key = key.rjust(3) if start == 0 else key.ljust(3)
+            tokens.append(Token(start + left, start + right, piece, place, key))
+        end = match.end()
+    return tokens
+
+
+def _parts(word: str) -> Iterator[tuple[int, int]]:
+    one_kind = word.isdigit() or (word.isalpha() and (word.islower() or word.isupper()))
+    if len(word) < 4 or one_kind:
+        yield 0, len(word)
+        return
+    seams = [0, *(m.start() for m in _SEAM.finditer(word)), len(word)]
+    yield from pairwise(seams)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Rows of a token: hashed ones in ``[0, hashed)``, behind them one row for each list of words.
+
+    ``lists`` gives the lists that a (lower-case) word is in, by number.
+    """
+
+    hashed: int
+    lists: Mapping[str, Sequence[int]]
+
+    def rows(self, token: str) -> Rows:
+        """Word, affixes, shape, n-grams (weights sum to 1) and lists of a token; of a Chinese
+        character between two others, these with their pairs.
+
+        ``token`` is a key of :func:`tokenise`.
+        """
+        if len(token) == 3 and _CHARACTER.match(token, 1):
+            return self._character(token)
+        word = self.word(token)
+        found = [(self._row("w", word), 1.0), *self.listed(word)]
+        if not token[0].isalnum():
+            return tuple(found)
+        found.append((self._row("s", shape(token)), 1.0))
+        for kind, part in (("p", word[:3]), ("u", word[-3:]), ("v", word[-2:])):
+            found.append((self._row(kind, part), 1.0))
+        framed = f"<{word}>"
+        grams = [framed[i : i + n] for n in (3, 4) for i in range(len(framed) - n + 1)]
+        found += [(self._row("g", gram), 1.0 / len(grams)) for gram in grams]
+        if not word.isalpha() and not word.isdigit():
+            read = word.translate(_MISREAD)  # as a scanner may have misread it
+            found.append((self._row("o", read), 1.0))
+            found += self.listed(read)
+        return tuple(found)
+
+    @staticmethod
+    def word(token: str) -> str:
+        """The word of a token: long numbers count by their length alone."""
+        return "0" * len(token) if token.isdigit() and len(token) > 4 else token.lower()
+
+    def _character(self, key: str) -> Rows:
+        parts = {"w": key[1], "l": key[:2], "r": key[1:], "t": key}
+        found = [(self._row(kind, part), 1.0) for kind, part in parts.items()]
+        for part in (key[1], key[:2], key[1:]):
+            found += self.listed(part)
+        return tuple(found)
+
+    def own(self, key: str) -> frozenset[int]:
+        """The rows that stand for this very token, so that it is a stranger without them."""
+        if len(key) == 3 and _CHARACTER.match(key, 1):
+            return frozenset(
+                self._row(k, p) for k, p in (("l", key[:2]), ("r", key[1:]), ("t", key))
+            )
+        return frozenset([self._row("w", self.word(key))])
+
+    def listed(self, word: str) -> list[tuple[int, float]]:
+        """The rows of the lists that hold the word."""
+        return [(self.hashed + number, 1.0) for number in self.lists.get(word, ())]
+
+    def _row(self, kind: str, part: str) -> int:
+        return zlib.crc32(f"{kind}:{part}".encode()) % self.hashed
+
+
+def shape(token: str) -> str:
+    """Capitals X, small letters x, digits 0; of a run no more than four."""
+    signs = "".join("0" if c.isdigit() else "X" if c.isupper() else "x" for c in token)
+    return re.sub(r"(.)\1{4,}", r"\1\1\1\1", signs)
+
+
+@dataclass(frozen=True, repr=False)
+class Weights:
+    """``table`` [rows, e], ``project`` [e, d], ``place`` [PLACES, d]; per layer a kernel [3 d, d],
+    a bias [d], scale and shift [d] of the layer norm; ``out`` [d, 1 + categories], its bias."""
+
+    table: FloatArray
+    project: FloatArray
+    place: FloatArray
+    kernels: Sequence[FloatArray]
+    biases: Sequence[FloatArray]
+    scales: Sequence[FloatArray]
+    shifts: Sequence[FloatArray]
+    out: FloatArray
+    out_bias: FloatArray
+    dilations: Sequence[int]
+
+
+@dataclass(repr=False)
+class Tagger:
+    """The tagger; :func:`spans` says what ``threshold`` and ``edge`` are.
+
+    ``things`` and ``names`` are the numbers of the lists of eponyms and products, and of the lists
+    of names of people, places and institutions.
+    """
+
+    weights: Weights
+    features: Features
+    categories: Sequence[str]
+    threshold: float
+    edge: float
+    things: frozenset[int] = frozenset()
+    names: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._vectors: dict[str, FloatArray] = {}
+
+    def probabilities(self, tokens: Sequence[Token]) -> FloatArray:
+        """[tokens, 1 + categories]: first that a token is no PHI, then each category."""
+        reach = sum(self.weights.dilations)
+        made = [np.zeros((0, 1 + len(self.categories)), np.float32)]
+        for start in range(0, len(tokens), _CHUNK):
+            left = max(0, start - reach)
+            chunk = tokens[left : start + _CHUNK + reach]
+            made.append(self._forward(chunk)[start - left : start - left + _CHUNK])
+        whole = np.concatenate(made)
+        if not np.isfinite(whole).all():
+            raise ArithmeticError("not finite")
+        return whole
+
+    def _forward(self, tokens: Sequence[Token]) -> FloatArray:
+        weights = self.weights
+        x = np.stack([self._vector(token.key) for token in tokens])
+        x = x + weights.place[[token.place for token in tokens]]
+        for kernel, bias, scale, shift, gap in zip(
+            weights.kernels,
+            weights.biases,
+            weights.scales,
+            weights.shifts,
+            weights.dilations,
+            strict=True,
+        ):
+            edge = np.zeros((gap, x.shape[1]), np.float32)
+            padded = np.concatenate([edge, x, edge])
+            near = np.concatenate([padded[: len(x)], x, padded[2 * gap :]], axis=1)
+            x = x + np.maximum(near @ kernel + bias, 0)
+            x = x - x.mean(axis=1, keepdims=True)
+            x *= scale / np.sqrt((x * x).mean(axis=1, keepdims=True) + 1e-5)
+            x += shift
+        logits = x @ weights.out + weights.out_bias
+        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return cast("FloatArray", raised / raised.sum(axis=1, keepdims=True))
+
+    def _vector(self, token: str) -> FloatArray:
+        found = self._vectors.get(token)
+        if found is None:
+            rows = self.features.rows(token)
+            table = self.weights.table[[row for row, _ in rows]]
+            summed = np.array([w for _, w in rows], np.float32) @ table.astype(np.float32)
+            found = summed @ self.weights.project
+            if len(self._vectors) > 100_000:
+                self._vectors.clear()
+            self._vectors[token] = found
+        return found
+
+    def find(self, text: str) -> Iterator[PhiSpan]:
+        """Spans of neighbouring tokens of one category; the score is the largest probability."""
+        tokens = tokenise(text)
+        chances = self.probabilities(tokens)
+        yield from self.spans(text, tokens, chances)
+
+    def spans(self, text: str, tokens: Sequence[Token], chances: FloatArray) -> Iterator[PhiSpan]:
+        """:func:`spans` of what :meth:`probabilities` gave, without known things."""
+        found = spans(text, tokens, chances, self.categories, self.threshold, self.edge)
+        for span in found:
+            if span.category not in _WORDED or not self._thing(text[span.start : span.end]):
+                yield span
+
+    def _thing(self, found: str) -> bool:
+        """Whether every word is known as an eponym or a product, and as nobody's name."""
+        words = _LETTERS.findall(found.lower())
+        lists = [self.features.lists.get(word, ()) for word in words]
+        return bool(words) and all(
+            self.things & set(numbers) and not self.names & set(numbers) for numbers in lists
+        )
+
+
+def spans(
+    text: str,
+    tokens: Sequence[Token],
+    chances: FloatArray,
+    categories: Sequence[str],
+    threshold: float,
+    edge: float,
+) -> Iterator[PhiSpan]:
+    """Neighbouring tokens of one category, joined across at most a sign or two.
+
+    A token whose chance of being PHI reaches ``threshold`` makes a span; those beside it belong to
+    it from ``edge`` on, whatever their own category. Signs and line ends at its ends are left out.
+    """
+    private = 1.0 - chances[:, 0]
+    best = chances[:, 1:].argmax(axis=1)
+    run: list[int] = []
+    for index in (int(place) for place in np.flatnonzero(private >= edge)):
+        token = tokens[index]
+        if not token.text[0].isalnum():
+            continue
+        if run and not _GAP.fullmatch(text, tokens[run[-1]].end, token.start):
+            yield from _divide(text, tokens, run, private, best, categories, threshold)
+            run = []
+        run.append(index)
+    if run:
+        yield from _divide(text, tokens, run, private, best, categories, threshold)
+
+
+def _divide(
+    text: str,
+    tokens: Sequence[Token],
+    run: Sequence[int],
+    private: FloatArray,
+    best: NDArray[np.intp],
+    categories: Sequence[str],
+    threshold: float,
+) -> Iterator[PhiSpan]:
+    """The spans of a run of neighbours: a doubtful token goes with the sure one before it."""
+    sure = [index for index in run if private[index] >= threshold]
+    if not sure:
+        return
+    start, end, category, score = tokens[run[0]].start, -1, int(best[sure[0]]), 0.0
+    for index in run:
+        if private[index] >= threshold and best[index] != category:
+            yield from _whole(text, PhiSpan(start, end, categories[category], score))
+            start, category, score = tokens[index].start, int(best[index]), 0.0
+        end, score = tokens[index].end, max(score, float(private[index]))
+    yield from _whole(text, PhiSpan(start, end, categories[category], score))
+
+
+def _whole(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
+    """A number with all that is glued to it; nothing for what can be no date or no age over 89."""
+    start, end = span.start, span.end
+    found = text[start:end]
+    if span.category == "DATE" and not _may_be_date(found):
+        return
+    if span.category == "AGE" and not _may_be_age(found):
+        return
+    if span.category not in _WORDED:
+        start -= len(_GLUED_LEFT.search(text[max(0, start - 40) : start])[0])  # type: ignore[index]
+        end = _GLUED_RIGHT.match(text, end, end + 80).end()  # type: ignore[union-attr]
+    yield PhiSpan(start, end, span.category, span.score, span.source)
+
+
+def _may_be_date(found: str) -> bool:
+    """A bare year may stay (Safe Harbor); 48/60 and 20/25 are scores and acuities."""
+    pair = _PAIR.fullmatch(found)
+    if pair is None:
+        return not _YEAR.fullmatch(found)
+    one, two = int(pair[1]), int(pair[2])
+    month_first = 1 <= one <= 12 and two > 0  # 4/26, and 4/56: a month and a year
+    return month_first or (1 <= two <= 12 and 1 <= one <= 31)
+
+
+def _may_be_age(found: str) -> bool:
+    """Only ages over 89 are PHI."""
+    numbers = [int(number) for number in re.findall(r"\d+", found)]
+    return max(numbers) >= 90 if numbers else _OLD.search(found) is not None
+
+
+def load_tagger(folder: Path) -> Tagger:
+    """The tagger of a folder with ``config.json``, ``lexicon.tsv`` and ``model.safetensors``.
+
+    Raises:
+        InputError: a file is missing or is not what the config says.
+    """
+    return _read(lambda name: (folder / name).read_bytes(), str(folder))
+
+
+@cache
+def embedded_tagger(language: str) -> Tagger:
+    """The embedded tagger of a language; so far English."""
+    name = f"phi-ner-{language}"
+    folder = resources.files("llmsafe") / "assets" / name
+    return _read(lambda file: (folder / file).read_bytes(), name)
+
+
+def _read(read: Callable[[str], bytes], name: str) -> Tagger:
+    try:
+        config = json.loads(read("config.json"))
+        tensors = load_tensors(read("model.safetensors"))
+        lines = read("lexicon.tsv").decode().splitlines()
+        lists = {
+            word: tuple(int(number) for number in numbers.split(","))
+            for word, _, numbers in (line.partition("\t") for line in lines if line)
+        }
+        f32 = {key: value.astype(np.float32) for key, value in tensors.items() if key != "table"}
+        layers = range(len(config["dilations"]))
+        weights = Weights(
+            table=tensors["table"],
+            project=f32["project"],
+            place=f32["place"],
+            kernels=[f32[f"kernel.{i}"] for i in layers],
+            biases=[f32[f"bias.{i}"] for i in layers],
+            scales=[f32[f"scale.{i}"] for i in layers],
+            shifts=[f32[f"shift.{i}"] for i in layers],
+            out=f32["out"],
+            out_bias=f32["out_bias"],
+            dilations=tuple(config["dilations"]),
+        )
+        features = Features(config["hashed_rows"], lists)
+        return Tagger(weights, features, config["categories"], config["threshold"], config["edge"])
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise InputError(
+            f"{name} is no PHI tagger ({type(error).__name__}); it needs config.json, lexicon.tsv "
+            "and model.safetensors as scripts/train_phi_ner.py writes them"
+        ) from None

@@ -1,0 +1,1 @@
+"""What tells an identifier in Chinese."""

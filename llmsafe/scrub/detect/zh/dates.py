@@ -1,0 +1,227 @@
+"""Chinese dates in every written form, and ages over 89.
+
+Numeric (2023年9月4日, 2023.09.21, 民國112年, 22.11.08), in Chinese numerals (二〇二三年三月五日), of
+the lunar calendar (正月初二, 癸卯年三月初七), month or day alone where the words beside it show that
+a date is meant and no duration (6月初, 21号, 29日04:52), festivals and solar terms.
+
+Named groups say what each part is, so that :mod:`llmsafe.scrub.replace.zh.dates` can move it.
+"""
+
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llmsafe.notes import PhiSpan
+
+S = r"[ \t]{0,2}"
+_Y4 = r"(?P<y>(?:19|20)\d\d)"
+_M = r"(?P<m>1[0-2]|0?[1-9])"
+_D = r"(?P<d>3[01]|[12]\d|0?[1-9])"
+_HAN = "〇○零一二三四五六七八九"
+_YH = rf"(?P<y>[{_HAN}]{{4}}|[{_HAN}]{{2}})"
+_MH = r"(?P<m>十[一二]?|[一二三四五六七八九])"
+_DH = r"(?P<d>三十一?|[二廿]十?[一二三四五六七八九]|二十|廿|十[一二三四五六七八九]?|[一二三四五六七八九])"
+LUNAR_MONTH = r"(?:闰|閏)?(?:正|[一二三四五六七八九十冬腊臘]|十[一二])月"
+LUNAR_DAY = r"(?:初[一二三四五六七八九十]|十[一二三四五六七八九]|[二廿]十?[一二三四五六七八九]|二十|廿|三十|卅)"
+CYCLE = r"[甲乙丙丁戊己庚辛壬癸][子丑寅卯辰巳午未申酉戌亥]"
+LUNAR = r"(?:农历|農曆|阴历|陰曆|旧历|舊曆|古历|夏历|老历)"
+PART = r"(?:上旬|中旬|下旬|月?[初底末中](?!期|药|醫|医)|份)"
+_HOUR = rf"(?={S}(?:\d{{1,2}}[:时時]|凌晨|清晨|[上下中]午|[晚早夜晨午]|[可因到来]|起(?!病)))"
+
+# What is written to the right of a number tells a duration or a rate from a date.
+_NO_DAY = r"(?!\d|[床楼樓线線刀针針管导導病诊診门門单單窗切孔室位桌机機胶字片缝縫车車套模骨染牙砂筛钻头頭院库台臺仓台路店方标标子卵染色粒吸抢间会])"
+_FORMS: tuple[tuple[float, str], ...] = (
+    (0.98, rf"(?<!\d){_Y4}{S}年{S}{_M}{S}月(?:份)?{S}{_D}{S}[日号號]?(?![\d年])"),
+    (0.97, rf"(?<![\d.]){_Y4}{S}(?P<s>[-/.、]){S}{_M}{S}(?P=s){S}{_D}(?![\d]|[-/.]\d)"),
+    (
+        0.9,
+        r"(?<![\dA-Za-z.-])(?P<y>20[0-3]\d|19[3-9]\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?![\dA-Za-z]|[-.]\d)",
+    ),
+    (
+        0.96,
+        rf"(?:(?:中華)?民[國国]){S}(?P<roc>\d{{1,3}}){S}[年./-]{S}{_M}{S}[月./-]{S}{_D}{S}[日号號]?(?!\d)",
+    ),
+    (0.9, rf"(?<![\d.])(?P<roc>1[0-3]\d|[5-9]\d){S}年{S}{_M}{S}月{S}{_D}{S}[日号號]"),
+    (0.9, rf"(?<![\d./-])(?P<roc>1[0-3]\d)(?P<s>[/.-]){_M}(?P=s){_D}(?![\d]|[-/.]\d)"),
+    (
+        0.9,
+        r"(?<![\d./-])(?P<y>\d\d)(?P<s>[/.])(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])(?![\d]|[-/.]\d)",
+    ),
+    (0.95, rf"(?<![\d./-]){_D}(?P<s>[/.-]){_M}(?P=s){_Y4}(?![\d]|[-/.]\d)"),
+    (0.94, rf"(?<![\d./-]){_M}(?P<s>[/.-]){_D}(?P=s){_Y4}(?![\d]|[-/.]\d)"),
+    (0.96, rf"(?<![\d年])(?P<y>\d\d){S}年{S}{_M}{S}月{S}{_D}{S}[日号號]"),
+    (0.96, rf"(?<!\d){_Y4}{S}年{S}{_M}{S}月(?!\d){PART}?"),
+    (0.9, rf"(?<!\d){_Y4}{S}年{S}(?:[初底末中](?!期)|[春夏秋冬](?:[天季])?)"),
+    (0.9, rf"(?<![\d年])(?P<y>\d\d){S}年{S}{_M}{S}月(?![\d余内]){PART}?"),
+    (0.95, rf"(?<![\d./-]){_M}{S}月(?:份)?{S}{_D}{S}[日号號]"),
+    (0.9, rf"(?<![\d./-]){_M}{S}月{_D}(?![\d.%年月日天个個至~-]|{S}[次例周])"),
+    (0.9, rf"(?<![\d./个第])(?<!\d-){_M}{S}月(?:上旬|中旬|下旬|[初底末](?!期)|份)"),
+    (
+        0.85,
+        rf"(?:(?<=[今去前明同当當本上次翌]年)|(?<=[于於自从從]))(?<!\d){_M}{S}月(?![\d余内內以之后後前]){PART}?",
+    ),
+    (
+        0.85,
+        rf"(?<![\dA-Za-z./-])(?P<y>(?:19|20)\d\d)(?P<s>[./])(?P<m>0[1-9]|1[0-2])(?![\d]|[./-]\d|{S}(?:[A-Za-z%×]|元|分))",
+    ),
+    (
+        0.85,
+        rf"(?<![\dA-Za-z./-])(?P<y>20[012]\d)-(?P<m>0[1-9]|1[0-2])(?![\d]|[./-]\d|{S}(?:[A-Za-z%×]|元|号))",
+    ),
+    # Day and month as a fraction: at the head of a line, behind a signature, before an hour.
+    (
+        0.8,
+        rf"(?m)^[ \t]{{0,4}}(?:\d{{1,2}}床 )?(?P<_>)(?<![\d.]){_M}[/.]{_D}(?=\s|[:,晨晚早上下夜]|术)(?!{S}(?:mmHg|ml|mg|次|分))",
+    ),
+    (0.7, rf"(?<=[)签簽字])\s{{0,3}}(?P<_>){_M}[/.]{_D}\s{{0,2}}(?m:$)"),
+    (
+        0.75,
+        rf"(?<![\d./A-Za-z-]){_M}[/.]{_D}(?={S}(?:[来來入转轉出][院诊科]?[ ,]|那[次天]|凌晨|[上下中]午|[0-2]?\d:[0-5]\d))",
+    ),
+    (
+        0.8,
+        rf"(?<=[于於在至到从自补])(?<!\d){_M}\.{_D}(?=[^\d.%]|$)(?!{S}(?:[A-Za-z×/]|[分元厘毫号]))",
+    ),
+    (0.75, r"(?<!\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?=[晚早夜晨]|[上下中]午|凌晨)"),
+    # A day alone.
+    (
+        0.75,
+        rf"(?<![\dA-Za-z./路街巷弄村里道栋第约區区型侧至-])(?<![年月日] ){_D}{S}[号號]{_NO_DAY}(?=[^A-Za-z\d]|$|\d{{1,2}}:)",
+    ),
+    (0.8, rf"(?<![\dA-Za-z./第每近共隔半过第~-]){_D}{S}日{_HOUR}"),
+    (0.85, rf"(?:(?<=本月)|(?<=上月)|(?<=下月)|(?<=当月)|(?<=當月)|(?<=次月)){_D}{S}[日号號]"),
+    # Chinese numerals.
+    (0.97, rf"(?<![{_HAN}]){_YH}{S}年{S}{_MH}{S}月(?:{S}{_DH}{S}[日号號]?(?!个))?"),
+    (0.93, rf"(?<![{_HAN}十]){_MH}{S}月{S}{_DH}{S}[日号號](?!龄)"),
+    (
+        0.85,
+        rf"(?<![{_HAN}十个]){_MH}{S}月(?:上旬|中旬|下旬|[初底末](?!期|[一二三四五六七八九十])|份)",
+    ),
+    (0.9, rf"(?:民[國国])(?P<roc>[{_HAN}十百]{{1,5}}){S}年{S}{_MH}{S}月(?:{S}{_DH}{S}[日号號]?)?"),
+)
+FORMS = tuple((score, re.compile(form.replace("(?P<_>)", ""))) for score, form in _FORMS)
+_LUNAR_FORMS: tuple[tuple[float, str], ...] = (
+    (
+        0.97,
+        rf"(?:{LUNAR}{S})?(?:(?:{CYCLE}|(?:19|20)\d\d|[{_HAN}]{{4}}){S}(?:[鼠牛虎兔龙龍蛇马馬羊猴鸡雞狗猪豬])?年{S})?{LUNAR_MONTH}{S}{LUNAR_DAY}(?![{_HAN}十年天个])(?:日)?",
+    ),
+    (
+        0.95,
+        rf"{LUNAR}{S}(?:(?:{CYCLE}|(?:19|20)\d\d){S}年{S})?(?:{LUNAR_MONTH}|\d{{1,2}}{S}月)(?:{S}(?:{LUNAR_DAY}|\d{{1,2}}{S}[日号]?))?",
+    ),
+    (
+        0.9,
+        rf"(?<![甲-鿿]){CYCLE}{S}年{S}(?:{LUNAR_MONTH}|\d{{1,2}}{S}月)(?:{S}(?:{LUNAR_DAY}|{CYCLE}日))?",
+    ),
+    (
+        0.85,
+        r"(?:大年|年)(?:初[一二三四五六七八]|三十)(?:[儿晚夜])?|(?:正月|腊月|臘月|冬月)(?:里|初|底|十五|廿[一二三四五六七八九]|二十[一二三四五六七八九])?",
+    ),
+    (0.7, r"(?<![最当起之年])初[一二三四五六七八九十](?![年级級班学學女男生上下中毕的期,、(])"),
+)
+LUNAR_FORMS = tuple((score, re.compile(form)) for score, form in _LUNAR_FORMS)
+
+# Festivals with the month and day of the common calendar, or none: those move every year.
+SOLAR = {
+    "元旦": (1, 1), "情人节": (2, 14), "妇女节": (3, 8), "三八节": (3, 8), "三八妇女节": (3, 8), "植树节": (3, 12),
+    "愚人节": (4, 1), "劳动节": (5, 1), "五一节": (5, 1), "五一劳动节": (5, 1), "五一": (5, 1), "青年节": (5, 4),
+    "五四青年节": (5, 4), "护士节": (5, 12), "儿童节": (6, 1), "六一儿童节": (6, 1), "六一": (6, 1), "建党节": (7, 1),
+    "七一": (7, 1), "建军节": (8, 1), "八一": (8, 1), "八一建军节": (8, 1), "医师节": (8, 19), "教师节": (9, 10),
+    "国庆节": (10, 1), "國慶": (10, 10), "国庆": (10, 1), "十一": (10, 1), "雙十節": (10, 10), "光棍节": (11, 11),
+    "双十一": (11, 11), "雙十一": (11, 11), "万圣节": (10, 31), "平安夜": (12, 24), "圣诞节": (12, 25), "圣诞": (12, 25), "聖誕節": (12, 25), "聖誕": (12, 25),
+    "跨年夜": (12, 31), "清明节": (4, 4), "清明節": (4, 4), "清明": (4, 4), "立春": (2, 4), "惊蛰": (3, 5), "春分": (3, 20), "立夏": (5, 5),
+    "芒种": (6, 5), "夏至": (6, 21), "立秋": (8, 7), "处暑": (8, 23), "秋分": (9, 22), "寒露": (10, 8), "霜降": (10, 23),
+    "立冬": (11, 7), "冬至": (12, 21), "冬至节": (12, 21),
+}  # fmt: skip
+MOVABLE = (
+    "农历新年", "農曆新年", "藏历新年", "春节", "春節", "元宵节", "元宵節", "端午节", "端午節", "端午", "七夕节", "七夕節", "七夕", "中元节", "中元節", "鬼节",
+    "中秋节", "中秋節", "中秋", "重阳节", "重陽節", "重阳", "腊八节", "腊八", "臘八", "小年夜", "除夕夜", "除夕", "大年夜", "寒食节", "上巳节", "下元节", "龙抬头",
+    "母亲节", "父亲节", "母親節", "父親節", "感恩节", "复活节", "開齋節", "开斋节", "古尔邦节", "肉孜节", "圣纪节", "泼水节", "火把节", "雪顿节",
+    "那达慕", "彝族年", "苗年", "盂兰盆节", "盂蘭節", "浴佛节", "佛诞", "佛誕", "妈祖诞", "二月二", "三月三", "六月六", "七月半", "年三十",
+)  # fmt: skip
+# Words that are more often something else: a number, the weather, a name, a dish.
+_WEAK = (
+    "十一",
+    "五一",
+    "六一",
+    "七一",
+    "八一",
+    "雨水",
+    "小满",
+    "谷雨",
+    "小暑",
+    "大暑",
+    "白露",
+    "小雪",
+    "大雪",
+    "小寒",
+    "大寒",
+    "春分",
+    "秋分",
+    "清明",
+    "元宵",
+    "小年",
+    "三八",
+)
+_LUNAR_FEAST = ("二月二", "三月三", "六月六", "七月半")
+_STRONG = sorted({*SOLAR, *MOVABLE} - {*_WEAK, *_LUNAR_FEAST}, key=len, reverse=True)
+_WHEN = rf"(?={S}(?:那[天日]|当[天日晚]|節?[前后後](?:[一二两三几]|[后後]|$|\W|[就便曾来])|前后|前後|期间|期間|放假|假期|长假|連假|黄金周|节|節|过后|過後|以来|时))"
+_YEAR_BEFORE = rf"(?:(?:(?:19|20)\d\d|[{_HAN}]{{4}}){S}年{S})?"
+FESTIVAL = re.compile(
+    rf"{_YEAR_BEFORE}(?:{'|'.join(_STRONG)})(?!大?[路街村镇乡店]|医院|小区|公园)"
+    rf"|(?<![\d一二三四五六七八九十百第]){_YEAR_BEFORE}(?:{'|'.join(_LUNAR_FEAST)})(?![\d一二三四五六七八九十个])"
+    rf"|(?<![\d一二三四五六七八九十百第]){_YEAR_BEFORE}(?:{'|'.join(sorted(_WEAK, key=len, reverse=True))}){_WHEN}"
+)
+_RANGE_END = re.compile(
+    rf"{S}(?:[-~至到]|—){S}(?P<v>(?:(?:1[0-2]|0?[1-9])[/.])?(?:3[01]|[12]\d|0?[1-9]))(?:{S}[日号號]|(?![\d.:%年月天周个岁]|[/-]\d))"
+)
+
+_OLD = r"(?P<v>9\d|1[0-2]\d)"
+_OLD_HAN = r"(?P<v>九十[一二三四五六七八九]?|一百(?:[零〇]?[一二三四五六七八九]|一?十[一二三四五六七八九]?)?)"
+AGES = tuple(
+    re.compile(form)
+    for form in (
+        rf"(?<![\d.~-]){_OLD}(?={S}(?:周?[岁歲]|多[岁歲]|余岁|高龄|高齡|yo\b|y/o))",
+        rf"(?:年[龄齡]|[Aa]ge|虚岁|虛歲|享年|高寿|現年|现年|今年)(?:{S}[:|为是]{S})?{S}{_OLD}(?![\d.%后後年mk分次/])",
+        rf"(?:[男女FM][,/、 ]{{1,2}}|[男女]){_OLD}(?![\d.%后後年mkc次/×-]|{S}(?:床|kg|cm|次|分|%))",
+        rf"(?:(?<=[妈爸爷奶公婆母父])|(?<=[妈爸爷奶公婆母父]都)|(?<=,)){_OLD}(?=了)",
+        rf"年[龄齡][: ]?{_OLD_HAN}",
+        rf"(?<=[写寫]){_OLD}(?=[。,;\s]|$)(?<!\d\d\d\d)",
+        rf"(?<![零一二三四五六七八九十百第]){_OLD_HAN}(?={S}(?:周?[岁歲]|多[岁歲]|有[一二三四五六七八九余]|高龄|高齡|了))",
+    )
+)
+
+
+def find_dates(text: str) -> Iterator[PhiSpan]:
+    """Dates of the common calendar, and the second end of a range that only names a day."""
+    for score, form in FORMS:
+        for match in form.finditer(text):
+            start = match.start() + len(match[0]) - len(match[0].lstrip())
+            if "床" in match[0]:
+                start = text.index(" ", match.start()) + 1
+            yield PhiSpan(start, match.end(), "DATE", score)
+            if match.groupdict().get("d") and (end := _RANGE_END.match(text, match.end())):
+                yield PhiSpan(end.start("v"), end.end(), "DATE", score - 0.05)
+
+
+def find_lunar(text: str) -> Iterator[PhiSpan]:
+    """Dates of the lunar calendar, with or without the year."""
+    for score, form in LUNAR_FORMS:
+        for match in form.finditer(text):
+            yield PhiSpan(*match.span(), "DATE", score)
+
+
+def find_festivals(text: str) -> Iterator[PhiSpan]:
+    """Festivals and solar terms that date an event."""
+    for match in FESTIVAL.finditer(text):
+        yield PhiSpan(*match.span(), "DATE", 0.8)
+
+
+def find_ages(text: str) -> Iterator[PhiSpan]:
+    """Ages over 89, the number alone."""
+    for form in AGES:
+        for match in form.finditer(text):
+            yield PhiSpan(match.start("v"), match.end("v"), "AGE", 0.9)

@@ -1,0 +1,220 @@
+"""Chinese names by title, by how people are spoken of, by place on the line; romanised; again.
+
+老张, 张先生, 何晓光主任, 姓晏, 张某, 热合曼·图尔迪, a signature alone on its line, Zhuang Xiaomei.
+"""
+
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
+from llmsafe.scrub.detect.zh.reading import (
+    DOT,
+    HAN,
+    MASK,
+    ambiguous,
+    ends_here,
+    in_word,
+    name_span,
+    stop,
+    surname_length,
+)
+from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
+
+# What may stand right before a name in running text.
+_BEFORE = re.compile(
+    r"(?:[^\u4e00-\u9fff]|^|[由请经与及和遵嘱为找报在是姓对向给让跟叫同到于被托约按问说告诉的科室部院师生士任母父妻夫子女儿邻乡事老小者人区床刀台警随])$"
+)
+_NEVER = frozenset(
+    "于向从由来和应经有都要同当对会能如并可则及与为被让使给在是没过到去上下前内外中大小多少"
+)
+_OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
+_AFTER_OLD = re.compile(
+    r"[^\u4e00-\u9fff]|$|[说来找去打用今几家那在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士"
+)
+_NOT_OLD = split_words(
+    "小时 小于 小米 小麦 小满 小白 小包 小单 小安 小便 小常 小年 老年 老师 老公 "
+    "老家 老板 老班 老乡 小项 小管 小应 小计 小结 小方 小水 小车 小关 小叶 小高 "
+    "小平 老化 小能 小支 阿胶 阿是 老友 小丛 小束 小牛 小花 老干 小汗 小青 老宁 "
+    "小柴 小金 小蓟 小茴 小伍 小木 小银 老姜 小通 小段 小池 小班 小洞 小区 小苏 "
+    "小苗 小卫 小山 小石 小左 小成"
+)
+_MASKED = re.compile(
+    rf"{HAN}{{1,3}}(?:某{{1,3}}(?![些种个人处时日年月位地])|×{{1,3}}|[xX*○]{{2,3}}(?![*A-Za-z\d])|\*(?=[,。;)\s先女医]))"
+)
+_DOTTED = re.compile(rf"(?<![A-Za-z\d]){HAN}{{1,9}}(?:{DOT}{HAN}{{1,10}}){{1,3}}")
+_EPONYM = re.compile(r"(?:综合征|症候群|病|征|氏|现象|试验|反射|手术|线|三角|法|式|分级|分型|评分)")
+_SURNAMED = re.compile(r"(?<![同百])(?<!(?<!免)贵)姓(?!名|氏|别|甚|什|啥)(?=[\u4e00-\u9fff])")
+_SINGLE_NAME = re.compile(rf"单名(?:一个)?(?P<v>{HAN})")
+_ROLE_HEAD = re.compile(rf"^(?:{ROLE}|{KIN})+")
+
+
+def find_titled(text: str) -> Iterator[PhiSpan]:
+    """Before a title: 张 in 张先生, 何晓光 in 何晓光主任, 万俟 in 万俟师傅, 仁青 in 仁青医生."""
+    for match in TITLE.finditer(text):
+        end = match.start() - (text[match.start() - 1 : match.start()] == " ")
+        start = next(
+            (end - n for n in (4, 3, 2, 1) if _before_title(text, end - n, end, match[0])), None
+        )
+        if start is not None:
+            yield name_span(start, end, 0.85)
+    for match in re.finditer(rf"(?P<v>{HAN}{{1,2}}) ?(?:MD|Dr)(?![A-Za-z])", text):
+        if surname_length(text, match.start()):
+            yield name_span(match.start("v"), match.end("v"), 0.8)
+
+
+def _before_title(text: str, start: int, end: int, title: str) -> bool:
+    """Whether ``text[start:end]`` is the name that ``title`` belongs to."""
+    if start < 0 or not re.fullmatch(rf"{HAN}{{1,4}}", text[start:end]):
+        return False
+    lexicon, name = chinese(), text[start:end]
+    if name in lexicon.other_names and len(name) > 1:
+        return True
+    surname = surname_length(text, start)
+    given = name[surname:]
+    if not surname or len(given) > 2 or not all(c in lexicon.given for c in given):
+        return False
+    if not given:
+        return _lone_surname(text, start, end, title)
+    blocked = name in lexicon.words or lexicon.starts_word(name, 0) or TITLE.search(name)
+    unsure = surname == 1 and ambiguous(name[0]) and title in GENERIC
+    odd = re.search(r"[主经副管接]", name) and surname == 1
+    clear = (
+        len(name) > 2
+        and not ambiguous(name[0])
+        and text[max(0, start - 1) : start + 1] not in lexicon.words
+    )
+    return (clear or bool(_BEFORE.search(text[max(0, start - 1) : start]))) and not (
+        blocked or unsure or odd
+    )
+
+
+def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
+    """Whether a surname alone before a title is one: not 向医生, not 车工, not 最高."""
+    character, before = text[start:end], text[max(0, start - 1) : start]
+    if len(character) == 1 and ambiguous(character):
+        after_role = re.match(r"[^\u4e00-\u9fff]|[刀老小母父]|$", before)
+        if character in _NEVER or (title in GENERIC and not after_role):
+            return False
+    return not in_word(text, start, end)
+
+
+def find_addressed(text: str) -> Iterator[PhiSpan]:
+    """老张, 小李, 姓晏, 单名一个时: a surname by how people speak of others."""
+    words = chinese().words
+    for match in _OLD_YOUNG.finditer(text):
+        start = match.end()
+        end = start + surname_length(text, start)
+        before = text[max(0, match.start() - 1) : match.start()]
+        if start == end or not _AFTER_OLD.match(text, end):
+            continue
+        if text[match.start() : end] in words | _NOT_OLD and before not in tuple("师士工安友"):
+            continue
+        if (re.match(HAN, before) and before + match[0] in words) or (
+            match[0] == "阿" and re.match(HAN, before)
+        ):
+            continue
+        yield name_span(start, end, 0.7)
+    for match in _SURNAMED.finditer(text):
+        end = match.end() + surname_length(text, match.end())
+        if end > match.end() and (ends_here(text, end) or text.startswith("的", end)):
+            yield name_span(match.end(), end, 0.9)
+    for match in re.finditer(rf"(?P<v>{HAN})姓(?=[患业男女员司老家]|某)", text):
+        if surname_length(text, match.start()):
+            yield name_span(match.start(), match.start() + 1, 0.7)
+    for match in _SINGLE_NAME.finditer(text):
+        yield name_span(match.start("v"), match.end("v"), 0.9)
+
+
+def find_marked(text: str) -> Iterator[PhiSpan]:
+    """张某, 李××, and names with a dot, unless an eponym goes on behind."""
+    for match in _MASKED.finditer(text):
+        for start in range(match.start(), match.end() - 1):
+            length = surname_length(text, start)
+            if length and re.fullmatch(rf"{MASK}", text[start + length : match.end()]):
+                yield name_span(start, match.end(), 0.9)
+                break
+    for match in _DOTTED.finditer(text):
+        if not _EPONYM.match(text, match.end()) and not chinese().starts_word(text, match.start()):
+            role = _ROLE_HEAD.match(match[0])
+            yield name_span(match.start() + (role.end() if role else 0), match.end(), 0.85)
+
+
+_WHOLE_LINE = re.compile(
+    rf"(?m)^[ \t|]{{0,20}}(?P<v>{HAN}{{2,4}}|{HAN}(?: {{1,3}}{HAN}){{1,3}})[ \t]{{0,6}}(?:(?:19|20)\d\d[年./-][\d年月日./-]{{3,8}})?[ \t\r]{{0,6}}$"
+)
+_ON_BED = re.compile(
+    rf"(?m)(?:^|[;。 ])[ \t|]{{0,4}}(?:(?:加)?\d{{1,3}}[床号]?|\d{{1,2}}-\d{{1,2}}床?|加\d{{1,2}}|[ABCDEFG]\d{{1,2}})[ \t]{{1,4}}(?P<v>{HAN}{{2,4}})(?=[ \t,(:]|$)|\d{{1,3}}床(?P<w>{HAN}{{2,3}})(?=[ ,(:]|$)"
+)
+_CELL = re.compile(rf"\|[ \t]{{0,3}}(?P<v>{HAN}{{2,4}})[ \t]{{0,3}}(?=\|)")
+_ALONE = re.compile(rf"(?<=[,。:;(! ?])(?P<v>{HAN}{{3}}|{HAN}{{4}})(?=[,。;)! \n]|$)")
+
+
+def find_listed(text: str) -> Iterator[PhiSpan]:
+    """A name alone on its line, behind the number of a bed, in a cell, between two stops."""
+    last = len(text.rstrip()) - 14
+    for pattern, score in ((_ON_BED, 0.7), (_WHOLE_LINE, 0.5), (_CELL, 0.5), (_ALONE, 0.4)):
+        for match in pattern.finditer(text):
+            group = "v" if match["v"] else "w"
+            word = re.sub(r"\s", "", match[group])
+            signed = pattern is _WHOLE_LINE and match.start(group) >= last and len(word) == 3
+            if _listed(word, signed=signed, certain=pattern is _ALONE):
+                yield name_span(match.start(group), match.end(group), score)
+    lexicon = chinese()
+    for match in re.finditer(rf"(?<!{HAN}){HAN}{{2,8}}(?!{HAN})", text):
+        if match[0] in lexicon.other_names and not lexicon.plain(match[0]):
+            yield name_span(*match.span(), 0.7)
+
+
+def _listed(word: str, *, signed: bool, certain: bool) -> bool:
+    """Whether ``word`` is made like a name. ``signed``: it ends the note; ``certain``: nothing but
+    its own form speaks for it, and the given name must be a known one."""
+    lexicon, surname = chinese(), surname_length(word, 0)
+    given = word[surname:]
+    if not surname or not 1 <= len(given) <= 2 or not all(c in lexicon.given for c in given):
+        return False
+    if TITLE.search(word, surname) or stop(word) or lexicon.plain(word):
+        return False
+    if certain and (ambiguous(word[0]) or len(given) < 2):
+        return False
+    return signed or not lexicon.starts_word(word, 0)
+
+
+# --- the same name again ------------------------------------------------------------------------
+
+
+def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
+    """The other mentions of names that were found, and of given names of two characters.
+
+    A name that is a word too (马上, 任何) is not looked for again: only context tells which it is.
+    """
+    lexicon = chinese()
+    wanted: dict[str, None] = {}
+    covered = bytearray(len(text))
+    for span in found:
+        covered[span.start : span.end] = b"\1" * (span.end - span.start)
+        name = re.sub(r"\s", "", text[span.start : span.end])
+        if span.category != "NAME" or not re.fullmatch(rf"(?:{HAN}|{DOT}){{2,24}}", name):
+            continue
+        given = name[surname_length(name, 0) :]
+        if not lexicon.plain(name):
+            wanted[name] = None
+        if (
+            len(given) == 2
+            and len(name) > 2
+            and not lexicon.plain(given)
+            and not lexicon.plain(name)
+            and not re.search(DOT, name)
+        ):
+            wanted[given] = None
+        wanted.update({part: None for part in re.split(DOT, name) if 2 < len(part) < len(name)})
+    for name in wanted:
+        at = text.find(name)
+        while at >= 0:
+            if not covered[at]:
+                yield PhiSpan(at, at + len(name), "NAME", 0.6, "echo")
+            at = text.find(name, at + len(name))

@@ -1,0 +1,92 @@
+"""Named institutions by head word: hospitals, schools, homes, firms, offices.
+
+A head word alone (医院, 学校) and what only says whose or which kind (我院, 上级医院, 康复医院) names
+nobody. Makers of drugs and devices are no identifier of a patient.
+"""
+
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.zh.lexicon import chinese
+from llmsafe.scrub.detect.zh.reading import HAN
+
+_HOSPITAL = r"(?:(?:医科大|医大|大|医)学?(?:附属?)?[一二三四五六]附?院|医附院|附[属屬](?:第[一二三四五六七八九十])?医院|[医醫]院|卫生院|衛生所|卫生所|卫生室|卫生服务(?:中心|站)|诊所|診所|门诊部|妇幼保健院|妇保院|保健院|妇幼|防治[院所站]|疗养院|療養院|康复院|疾控中心|疾病预防控制中心|急救中心|血站|体检中心|体检站|结防所|血防站|职防院|司法鉴定[所中]心?|福利院|\d{3}医院|精神卫生中心|眼科中心|影像中心|卫生服务站)"
+_HOME = r"(?:养老院|養老院|敬老院|护理院|護理之家|养护院|安养院|安養(?:中心|院)|老年公寓|养老(?:服务)?中心|福利院|长照中心|長照中心|日照中心|康养中心|托老所|月子中心|孤儿院)"
+_SCHOOL = r"(?:大学|大學|学院|學院|中学|中學|小学|小學|国中|國中|國小|高中(?![毕文学一二三生])|幼儿园|幼稚園|幼兒園|学校|學校|职高|技校|中专|党校|职校|附[中小]|[一二三四五六七八九十]{1,2}[中小](?![时午旬节年月心度叶脑肠腿型剂剪学]))"
+_WORK = r"(?:有限公司|分公司|公司|集团|集團|工厂|[纺织机电化工造纸轴承铸钢铁水泥玻璃陶瓷服装鞋电子机械食品印染毛巾面粉]厂|[石铁煤萤铜金锰盐][矿]|[煤矿]矿|矿业|矿山|纸业|重工|物流|快递|派出所|公安局|法院|检察院|研究所|研究院|设计院|支行|酒店|饭店|宾馆|超市|商场|商行|农场|林场|牧场|茶场|合作社|事务所|养殖场|车队|报社|电视台|[国地]?税务(?:分)?局|财政局|教育局|民政局|[\u4e00-\u9fff]{1,4}[分支]?局(?=[,。;)、 ]|上班|工作|职工|退休|$)|监狱|看守所|消防(?:大队|中队|支队|站|队)|(?:刑警|特警|治安|巡警|交警)(?:大队|支队|队)|救助站|计生服务站|矫正中心|援助中心|(?:监督)?管理所|社区(?![医卫获居老护康管])|街道(?=[,。;)、 ]|居|社|辅|接)|药房|药店|机务段|电务段|工务段|车务段|交警(?:大队|支队)|街道办(?:事处)?|居委会|村委会|经营部|加工厂|工作室|基金会|教堂|清真寺|钢厂|电厂|机床厂|厂)"
+_HEADS = (("hospital", _HOSPITAL), ("home", _HOME), ("school", _SCHOOL), ("work", _WORK))
+_BODY = rf"(?:{HAN}|[A-Za-z\d]|·){{1,18}}?"
+_PATTERN = re.compile(
+    rf"(?<![\u4e00-\u9fff])(?P<run>(?:{HAN}|[A-Za-z\d·])(?:{HAN}|[A-Za-z\d·]){{0,34}})"
+)
+_HEAD = re.compile("|".join(f"(?P<{name}>{heads})" for name, heads in _HEADS))
+
+# What ends on the left of a name: prepositions, verbs, roles.
+_CUT = re.compile(
+    r".*(?:[在于於由到至去往赴自从從被经經因及与與和是系为為的了曾已即再又先后後予请請送抵约]|转[入回往诊至来]?|轉[入至來]?|来自|來自|就[诊診]于?|就[读讀职職]于?|毕业于|任职于|供职|住[在于]?(?!建)|入住|介绍|介紹|定点机构|机构|单位|單位|學校|学校:|外院|当地|我们|患者|病人|退休|原[为系]?|前往|送往|联系|聯絡|建议|推荐|回当地|入院前|急诊|门诊|主治|救护车|接[收到]|返|离开|现|家属|称|说|诉|辗转|抵达|反映|同意|委托单位|地点|厂家|院址|我校|就读|收治|已报|通知|联系|送检|位于|附近|就诊医院|置管医院|选定医院|申请方|受邀方|转诊单位|单位名称|考[上入]|读|上(?!海|饶|蔡|杭|栗|林|犹|思|虞|高)|及其|[,.:;、])",
+    re.S,
+)
+_GENERIC_FULL = re.compile(
+    r"(?:[我本贵該该外他某此各每两兩原同一二三三]{1,2}|当地|當地|上级|上級|下级|下級|基层|基層|其他|其它|多家|某些?|定点|定點|附近|就近|社区|社區|私立|公立|民[营營]|[综綜]合|康复|康復|专科|專科|中医|中醫|大|小|县级|县|縣|乡|鄉|镇|村|市|省|区|省级|市级|三甲|三级|二级|三级甲等|教学|肿瘤|精神|精神病|传染病|妇产|儿童|口腔|眼科|骨科|牙科|宠物|整形|美容|转[诊入出]|接[诊收]|试验|协作|分中心|县区级|地方|卫生|部队|军队|护理|临终关怀|老家|老年|结核病定点|结核|外地|外省|省外|国外|村里|镇上|县里|市里|省里|民|医学|职业|初级|高级|中等|高等|普通|特殊|寄宿|住宿|私人|个体|街道|乡镇|辖区|派出|生产|制药|厂家|保险|物业|门诊|住院|中心|置管|就诊|投保|下榻|选定|哪家|快递|外卖|网约车|出租|建筑|装修|家政|商业|国有|国营|合资|外资|民营|互联网|科技|上市|供货|器械|劳务|人寿|财产|某某|XX|人民|全科)*"
+)
+_MAKER = re.compile(
+    r"药|藥|制剂|生物|医疗器械|器械|试剂|诊断|厂家|美敦力|强生|雅培|波士顿|西门子|飞利浦|罗氏|辉瑞|拜耳|默沙东|诺华|赛诺菲|阿斯利康|保险"
+)
+_AFTER = re.compile(r"(?:生产|产品|出品|制造|批号|提供的?试剂|获得性|内?感染|压疮)")
+_SHORT = re.compile(
+    r"(?<![\u4e00-\u9fff])(?P<v>[\u4e00-\u9fff]{2,4}[一二三四五六七八九十][院中])(?![\u4e00-\u9fff号])|(?P<w>(?:[省市县区])[一二三四五六七八九十]院)|(?P<u>(?:北医三院|北大一院|湘雅[一二三附]{0,2}院?|协和|同济|华西|瑞金|齐鲁)(?:医院)?)(?=[就住转入行查诊,。)]|$)"
+)
+_ENGLISH = re.compile(
+    r"(?:[A-Z][A-Za-z&'-]{1,20} ){1,4}(?:Hospital|Clinic|Medical Center|University|School|College|Inc\.?|Ltd\.?|Company|Games|Technology|Corp\.?|Nursing Home)(?![A-Za-z])"
+)
+
+
+def find_institutions(text: str) -> Iterator[PhiSpan]:
+    """Institutions that are named, from their name to their head word."""
+    for run in _PATTERN.finditer(text):
+        begin = run.start()
+        for head in _HEAD.finditer(text, run.start(), run.end()):
+            start = _name_start(text, max(begin, head.start() - 18), head.start())
+            kind, end = head.lastgroup or "work", head.end()
+            if _HEAD.match(text, end, run.end()) or (
+                kind == "school" and head[0][-1] in "中小" and head.start() - start < 2
+            ):
+                continue
+            name = text[start : head.start()]
+            begin = end
+            if not _named(name, kind, head[0]) or _AFTER.match(text, end):
+                continue
+            yield PhiSpan(start, end, "ORGANIZATION", 0.82 if kind == "work" else 0.88)
+    for pattern in (_SHORT, _ENGLISH):
+        for match in pattern.finditer(text):
+            yield PhiSpan(*match.span(), "ORGANIZATION", 0.6)
+
+
+def _name_start(text: str, start: int, head: int) -> int:
+    """Where the name begins: behind the last word that cannot be part of it."""
+    cut = _CUT.match(text, start, head) if head > start else None
+    return cut.end() if cut else start
+
+
+def _named(name: str, kind: str, head: str) -> bool:
+    if (name and "附" in head) or re.search(r"[大医]学?(?:附属?)?[一二三四五六]", head):
+        return bool(name)
+    if len(name) < 2 and not (kind == "school" and len(name) + len(head) > 3):
+        return (
+            len(name) == 1
+            and name in "省市县区"
+            and kind in ("hospital", "home")
+            and head not in ("医院", "卫生院")
+        )
+    if _GENERIC_FULL.fullmatch(name) and not re.fullmatch(
+        r"[市县区省](?:中医|妇幼|儿童|人民|中心)", name
+    ):
+        return False
+    if kind == "work" and (_MAKER.search(name) or name in chinese().words):
+        return False
+    return bool(re.search(HAN, name))

@@ -1,0 +1,251 @@
+"""Chinese addresses by grammar, from the city down to the room, and places by list.
+
+An address is a chain of parts, each a few characters and a unit (市, 区, 镇, 村, 路, 号, 栋, 室), or
+a place of the lists without its unit. A province alone is none, and neither is a room alone.
+"""
+
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.lexicon import read_words
+from llmsafe.scrub.detect.zh.lexicon import chinese, split_words, without_unit
+from llmsafe.scrub.detect.zh.reading import HAN
+
+_NUM = r"(?:\d{1,5}|[A-Za-z]\d{0,3}|[一二三四五六七八九十百零〇甲乙丙丁]{1,5}|[东南西北中])"
+_UNIT = r"(?:号院|號院|号楼|號樓|[号號](?![床染线]|切)|[栋棟幢座弄巷组組队隊社村]|单元|單元|[室户戶层層]|楼(?![上下道梯])|樓|期|区(?=[A-Za-z\d])|段|门(?=\d))"
+_NUMBERS = rf"(?:[ \t]{{0,2}}(?:第?{_NUM}[ \t]{{0,2}}{_UNIT}[东南西北]?|[A-Z]区|[A-Z]?\d{{1,4}}(?:-[A-Z]?\d{{1,5}}){{1,4}}|[A-Z]?\d{{3,4}}(?=[^\d\w]|$|[\u4e00-\u9fff])))"
+_ROAD_UNIT = r"(?:大道|大街|胡同|公路|高速(?:公路)?|[路街道巷弄里坊]|[东南西北中]路|路段)"
+_AREA_UNIT = r"(?:自治[州县旗區区]|地区|新区|开发区|高新区|街道(?:办)?|苏木|嘎查|社区|社區|小区|小區|花园|花園|家园|家園|新村|新城|公寓|大厦|大廈|广场|廣場|山庄|别墅|公馆|苑|邨|屋|庄|村(?:委会)?|屯|寨|堡|坪|沟|湾|[省市区區县縣旗镇鎮乡鄉盟州])"
+_NOT_IN = r"(?![址于於在由到至去自从從被因经經及与與和的了是住家现現租转轉送来來者诉訴术術后後前时時有无無])"
+_LETTER = rf"(?:{_NOT_IN}{HAN})"
+_PART = rf"(?:{_LETTER}{{1,7}}?(?:{_AREA_UNIT}|{_ROAD_UNIT})(?:[东南西北中上下]段|口)?)"
+_CHAIN = rf"(?:{_PART}|{_NUMBERS}){{1,12}}"
+
+_HOME = re.compile(
+    r"(?:(?:家庭|现|現|户籍|戶籍|居住|通[讯訊]|联系|聯絡|详细|邮寄|送达|原?登记|暂住|收件|工作|单位|常住|身份证|户口(?:所在)?)(?:地|住)?[地住]?[址点點]|地址|住址|住所|户籍(?:所在)?地?|籍贯|籍貫|出生地|居住地|居住小区|户口(?:所在)?地|参保地|就医地|来源地|祖籍|家庭地址|老家|(?:现|現|暂|租|家|居|临时|仍|长期)?(?:租?住)(?:在|于|址)?(?!院|培|宿|入|进|了|过|处|所|址不|我|表|哪|\d)|租在|暂居|家在|来自|快递至|寄[至到往](?!付)|报告寄|归属地|(?:搬|嫁|回)到(?=[\u4e00-\u9fff]{2,4}(?:[,。那这去]|$)))"
+    r"(?:在|于)?[ \t]{0,3}[:|]?[ \t|]{0,4}"
+)
+_RUN = re.compile(
+    r"(?:[\u4e00-\u9fff〇A-Za-z\d#·/-]|[ \t](?=[\dA-Z])|\((?=[\u4e00-\u9fff])[\u4e00-\u9fff\d]{1,12}\)){2,60}"
+)
+_RUN_END = re.compile(
+    r"(?:联系|電話|电话|手机|邮编|身份|职业|民族|因[“\"]|入院|主诉|性别|年龄|工作|单位|就医|病史|收件|备案|父|母|，|的|[那这]边|之后|已\d|后突)"
+)
+_TELLING = re.compile(
+    r"[省市区區县縣旗镇鎮乡鄉村屯路街道巷弄号號栋棟幢座楼樓室苑园園邨里庄组組社寨堡湾厦厦廈坊城]|\d-\d"
+)
+
+_BUILDING = re.compile(
+    rf"{_LETTER}{{3,8}}(?:\d{{1,3}}[栋棟幢座]|\d{{1,3}}号楼)[ \t]?(?:\d{{1,2}}单元)?[ \t]?\d{{0,4}}室?"
+)
+_GROUP = re.compile(
+    rf"{_LETTER}{{2,5}}(?:村|屯|寨|庄|堡|坝|组|社|嘎查)[ \t]?(?:第?[\d一二三四五六七八九十]{{1,2}}[组社队])|(?<!{HAN}){_LETTER}{{2,4}}(?:村|屯)(?=[\s,。;)人]|$)"
+)
+_LATIN = re.compile(
+    r"(?:No\.? ?\d{1,5},? ?)?(?:Lane \d{1,5},? ?)?(?:No\.? ?\d{1,5},? ?)?[A-Z][a-z]{2,15}(?: [A-Z][a-z]{2,15}){0,2} (?:Rd|Road|St|Street|Ave|Avenue|Lane)\b\.?"
+)
+_HIGHWAY = re.compile(
+    r"(?<![A-Za-z\d])[GSX]\d{1,4}[\u4e00-\u9fff]{0,8}(?:高速|国道|省道|县道)[\u4e00-\u9fff]{0,4}(?:K?\d{1,4}(?:\+\d{1,3})?)?"
+)
+_CROSSING = re.compile(
+    rf"(?:(?P<a>{_PART}){{1,5}})(?:与|和|與)(?P<b>{_LETTER}{{1,5}}(?:路|街|大道|环))(?:[交路]?(?:口|叉口|汇处|界))?"
+)
+_ROAD = re.compile(
+    rf"(?:{_LETTER}{{2,5}}?(?:[东南西北中]?路|大道|大街|街|胡同|巷|弄))(?:{_NUMBERS}{{1,6}}|口|(?=桥)|与|(?=[。,;，]))"
+)
+_NO_ROAD = re.compile(
+    r"(?:静脉|通|径|途|尿|血|气|泌尿|道|胆|呼吸|输液|心|电|管|套|思|陌|一|半|线|术|老|马|出|绕|跑|走|上|下|离|留|同|本|护|另|消化|传导|侧|旁|网|铁|公|开)(?:路|道|街|巷)$"
+)
+
+
+@cache
+def _known_place() -> re.Pattern[str]:
+    """A city, district or county of the lists, with a province before it or the next level behind.
+
+    The longest is tried first. A short name (洛阳) only counts beside what says that it is a place.
+    """
+    lexicon = chinese()
+    full = {
+        place
+        for place in lexicon.cities | lexicon.districts
+        if len(place) > 2 and place[-1] in "市区區县縣旗盟州"
+    }
+    provinces = sorted(
+        lexicon.provinces
+        | {
+            "新疆",
+            "内蒙",
+            "内蒙古",
+            "广西",
+            "宁夏",
+            "西藏",
+            "香港",
+            "澳门",
+            "台湾",
+            "臺灣",
+            "澳門",
+        },
+        key=len,
+        reverse=True,
+    )
+    names = "|".join(sorted(full, key=len, reverse=True))
+    return re.compile(rf"(?:(?:{'|'.join(provinces)})(?:省|市)?)?(?:{names})")
+
+
+@cache
+def _short_place() -> re.Pattern[str]:
+    lexicon = chinese()
+    taken = lexicon.words | lexicon.telling | lexicon.provinces
+    short = (
+        {without_unit(p) for p in lexicon.cities}
+        | {d[:-1] for d in lexicon.districts if len(d) > 2 and d[-1] in "县縣"}
+        | {p for p in lexicon.districts if len(p) == 2 and p[-1] in "县縣区"}
+    )
+    municipal = {"北京", "上海", "天津", "重庆"}
+    wanted = sorted(
+        ({p for p in short if len(p) > 1} - taken - _UNSAFE) | municipal, key=len, reverse=True
+    )
+    return re.compile("|".join(wanted))
+
+
+_UNSAFE = split_words(
+    "大同 长治 保定 东方 万宁 安康 吉安 太和 和平 安定 平安 永安 兴安 公安 宁静 "
+    "正定 大方 和县 高安 长安 通化 安化 中方 新建 合作 自贡 平和 静安 正安 安宁 "
+    "新华 中山 海门 江山 白山 黄山 文山 凉山 玉树 三门 大田 同心 丰都 开化 安义 "
+    "平原 高原 通海 通道 盘山 康平 康乐 大关 武功 上林 西林 田林 龙门 平度 中江 "
+    "青年 新民 宣化 安仁 阳高 石楼 石门 前进 旺苍 清水 中卫 平顺 正阳 鸡东 黄梅 "
+    "白水 麻江 麻阳 合水 合阳 甘泉 高平 长寿 广安 安全 普安 清流 建水 泰和 成武 "
+    "平安县 分宜 大余 新会 平利 高明 泽州 宁强 定边 岚县 安静 子长 镇静 神池 会同 "
+    "南部 商水 中牟 灵台 通许 浮山 会宁 天水 赤水 白沙 灌云 响水 沾化 利辛 平阴 "
+    "太原"
+)
+_TO_PLACE = re.compile(
+    r"(?:[在到去回来來自从從往由赴至返抵离離住居嫁迁遷搬于於是系]|调至|转至|出生)[ \t]?$"
+)
+_OF_PLACE = re.compile(
+    r"[ \t]?(?:籍|人(?![民体工员数际乳])|市|出差|务工|打工|老家|上班|上学|工作|旅游|旅行|居住|定居|那边|这边|当地|乡下|[东南西北]站|机场|火车|高铁|站|返回|来此|来[,，]|[,，。;、)）\s]|$|坐车|回来|转[来入]|救护车|乘)"
+)
+_NOT_PLACE = re.compile(
+    r"(?:管圆|型|株|脚|流感|热|病|肉|烤|话|方言|牌|产|制|生产|药|酒|菜|豆|血吸|评分|标准|共识|宣言|指南|分类|分型)"
+)
+
+
+def find_addresses(text: str) -> Iterator[PhiSpan]:
+    """What stands behind 地址, 住, 家住, 籍贯, 寄至, if anything in it tells a place."""
+    for match in _HOME.finditer(text):
+        run = _RUN.match(text, match.end())
+        if run is None:
+            continue
+        end = run.end()
+        if cut := _RUN_END.search(run[0], 2):
+            end = run.start() + cut.start()
+        value = text[run.start() : end].rstrip(" \t-/")
+        place = _known_place().match(value) or _short_place().match(value)
+        label = match[0].rstrip(" \t|")[-1:] == ":" or "址" in match[0]
+        chain = re.match(rf"{_CHAIN}", value)
+        if chain and len(chain[0]) > 2 and not label and not place:
+            value = chain[0]
+        elif place and not label and not _TELLING.search(value[place.end() :]):
+            value = place[0]
+        moved = match[0][-1:] == "到"
+        if (
+            not (place or moved or _TELLING.search(value))
+            or value in chinese().provinces
+            or _generic(value)
+        ):
+            continue
+        if (not label and not place and not moved and len(value) < 4) or (
+            chinese().starts_word(value, 0) and not place
+        ):
+            continue
+        yield PhiSpan(run.start(), run.start() + len(value), "LOCATION", 0.85)
+
+
+_GENERIC = re.compile(
+    r"(?:不详|不詳|同上|见|如上|本市|本县|外地|外省|本地|农村|城市|城镇|乡村|院|我院|病房|病区|病區|ICU|CCU|抢救室|手术室|急诊|门诊|科室|观察|楼上|楼下|[一二三四五六七八九十\d]{1,3}楼|普通|[\u4e00-\u9fff]{1,6}(?:科|室|病区|病房)$)"
+)
+
+
+def _generic(value: str) -> bool:
+    return _GENERIC.match(value) is not None
+
+
+def find_places(text: str) -> Iterator[PhiSpan]:
+    """A city, district or county of the lists, with all the levels that follow it."""
+    for match in _known_place().finditer(text):
+        yield PhiSpan(match.start(), _grow(text, match.end()), "LOCATION", 0.8)
+
+
+def find_cities(text: str) -> Iterator[PhiSpan]:
+    """A short name of a city or county where the words beside it say that a place is meant."""
+    for match in _short_place().finditer(text):
+        end = _grow(text, match.end())
+        if _NOT_PLACE.match(text, end):
+            continue
+        grown = end > match.end()
+        before = text[max(0, match.start() - 3) : match.start()]
+        bare = not re.search(rf"{HAN}$", before) and _OF_PLACE.match(text, match.end())
+        if _TO_PLACE.search(before) or (grown and not re.search(rf"{HAN}$", before)) or bare:
+            yield PhiSpan(match.start(), end, "LOCATION", 0.6)
+    for match in re.finditer(r"[京沪滬津渝](?=籍|人(?!民))", text):
+        yield PhiSpan(*match.span(), "LOCATION", 0.6)
+
+
+_GROW = re.compile(rf"{_CHAIN}")
+
+
+def _grow(text: str, end: int) -> int:
+    """The end of the levels that follow a place at ``end``; a hospital is none of them."""
+    match = _GROW.match(text, end)
+    if match is None or re.match(r"(?:人民|中心|中医|第[一二三四五六七八九十])", text[end:]):
+        return end
+    return match.end()
+
+
+_AT = re.compile(r"(?:[在到去自从于往]|位置|现场)$")
+_BY = re.compile(r"(?:旁|附近|门口|对面|后面|下|走失|上班|发现|聚餐|晕倒|摔)")
+
+
+def find_landmarks(text: str) -> Iterator[PhiSpan]:
+    """A park, a market, a sight of the list that something happened at."""
+    for match in _landmark().finditer(text):
+        if _AT.search(text, max(0, match.start() - 2), match.start()) or _BY.match(
+            text, match.end()
+        ):
+            yield PhiSpan(*match.span(), "LOCATION", 0.6)
+
+
+@cache
+def _landmark() -> re.Pattern[str]:
+    words = sorted(read_words("scrub_zh/landmarks.txt"), key=len, reverse=True)
+    return re.compile("|".join(words))
+
+
+def find_streets(text: str) -> Iterator[PhiSpan]:
+    """Roads with a number, crossings, motorways, villages: without a city before them."""
+    for match in (
+        *_CROSSING.finditer(text),
+        *_HIGHWAY.finditer(text),
+        *_BUILDING.finditer(text),
+        *_GROUP.finditer(text),
+        *_LATIN.finditer(text),
+    ):
+        yield PhiSpan(*match.span(), "LOCATION", 0.75)
+    for match in _ROAD.finditer(text):
+        name = re.match(r".{1,9}?(?:路|大道|大街|街|胡同|巷|弄)", match[0])
+        if name and not _NO_ROAD.search(name[0]):
+            end = match.end() - (match[0][-1] in "与")
+            yield PhiSpan(match.start(), end, "LOCATION", 0.6)
+    for match in _VILLAGE.finditer(text):
+        yield PhiSpan(*match.span(), "LOCATION", 0.65)
+
+
+_VILLAGE = re.compile(
+    rf"(?:{_LETTER}{{2,4}}(?:镇|鎮|乡|鄉|街道|苏木)){{1,2}}{_LETTER}{{2,6}}(?:村|社区|屯|嘎查){_NUMBERS}{{0,4}}|(?:{_LETTER}{{2,4}}?[省市区區县縣]){{1,3}}{_LETTER}{{1,6}}?(?:{_AREA_UNIT}|{_ROAD_UNIT}){_NUMBERS}{{1,6}}"
+)

@@ -1,0 +1,197 @@
+"""Reading one Chinese name at a place: where it ends, or that there is none.
+
+A Chinese name has no borders of its own. What tells them is the surname, the characters that given
+names are made of, and what stands right behind.
+"""
+
+# ruff: noqa: E501 - a pattern is easier to read on one line
+
+from __future__ import annotations
+
+import re
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
+
+HAN = r"[\u3400-\u4dbf\u4e00-\u9fff〇]"
+DOT = r"[·・•‧∙⋅]"
+GAP = r"[ \t]{0,4}(?:\r?\n[ \t]{0,4})?"
+MASK = r"(?:某{1,3}|[×xX*＊○]{1,3}|[Xx×]{2})"
+LATIN_WORD = r"[A-Z][A-Za-z'’-]{0,20}\.?"
+LATIN = rf"{LATIN_WORD}(?:,? {{1,2}}{LATIN_WORD}){{0,4}}"
+
+_DOTTED = re.compile(rf"{HAN}{{1,9}}(?: ?{DOT} ?{HAN}{{1,10}}){{1,3}}")
+_MASKED = re.compile(rf"(?:{HAN}{{1,2}}){MASK}(?![A-Za-z])")
+_HAN_RUN = re.compile(rf"{HAN}{{1,12}}")
+_SPACED = re.compile(rf"{HAN}(?:[ \t]{{1,4}}{HAN}){{1,3}}(?!{HAN})")
+# What follows a name in running text: verbs, conjunctions, words of sex and role.
+NEXT = re.compile(
+    r"男|女(?!士)|性别|性別|[诉訴]|主[诉訴治任管刀]|因|于(?!是)|於|入[院科室]|出[院科生]|今[日晨天]|来[院诊電电]|昨|在|已[于经經]?|之[女子妻夫父母]|签|簽|说|說|称|稱|及|与|與|和|同(?:意|志|学|事)|为|為|系"
+    r"|述|自(?:述|诉|行)|由|是|住|年[龄齡约]|家[属屬住]|[拟擬]|术[后前中]|現|现|患[者儿]|夜间|白天|轻|重|家(?=[,。里中住]|$)|行(?=[\u4e00-\u9fff])|查[看房体]|[经經]|反[复复]|[汇匯]报|[协協]助|陪[同伴护]|照[看顾料]|接[听诊]|代(?:为|签)?|[负負][责責]|[请請]|要求|拒[绝簽签]"
+    r"|医[生师]|醫[生師]|护士|護[士理]|主任|大夫|老[师師]|先生|女士|小姐|阿姨|教授|院[长長]|身份|电话|電話|手机|[联聯][系絡络]|床|[岁歲]|[门門][诊診]|住院|病[人情历歷案]|的|了|有|[到去][\u4e00-\u9fff]|被|[给給]|向|叫|打|再次|未|无|無|不|也|都|又|神志|精神|一般|[会會][诊診]|执刀|操作|参加|[录錄]入?|[记記]录?|审核|報告|报告|签[名字]|盖章|开|办|带|抱|接|抄|取|发|问|送|看|陪|拨|交|离|让|领|缴|付|坐|敬|摄|阅|整理|关系|工号|拿|替|考虑|[（(]"
+)
+_TITLE = re.compile(
+    r"先生|女士|小姐|阿姨|老师|医生|医师|护士|主任|大夫|师傅|教授|警官|奶奶|爷爷|大爷|大妈|大姐|大哥|某"
+)
+_STOP = split_words(
+    "正楷 不详 不詳 未知 同前 同上 同意 本人 无 無 患者 家属 家屬 待定 未填 男 "
+    "女 医生 医师 護士 护士 签名 签字 日期 电话 主任 如上 如下 见下 见上 详见 "
+    "空缺 保密 匿名 拒绝 未签 代签 不明 无名 无名氏 已签 已知 知情 性别 年龄 姓名 "
+    "床号 科室 父亲 母亲 父母 子女 丈夫 妻子 儿子 女儿 配偶 本院 外院 我院 手术 "
+    "麻醉医 主刀 助手 记录 系统 自动 全麻 局麻 腰麻 夫妻 父子 父女 母子 母女 关系 "
+    "之子 之女"
+)
+_BAD_GIVEN = frozenset(
+    "先的了是在有和与及或者因为并将等被给从由对向按经予未无不很较已曾又也都约各其此该本每这那你我他她它您们吗呢吧啊哦嗯谁哪什么病症痛疼炎癌瘤术药片院科医诊疗查检患岁床号码日年分您"
+)
+_AMBIGUOUS_FIRST = frozenset(
+    "于向从由来关和应经全有都要别同当原后对常管能会如若并且可则及与为被把让使给在是有没过到去上下左右前内外中大小高低多少正反双单平安方包常解伸曲明"
+)
+
+
+def name_span(start: int, end: int, score: float) -> PhiSpan:
+    """A finding of a name."""
+    return PhiSpan(start, end, "NAME", score)
+
+
+def stop(word: str) -> bool:
+    """Whether what stands behind a label says that there is no name."""
+    return word in _STOP or any(
+        word.startswith(w) for w in ("不", "未", "无", "無", "同", "见", "待", "拒")
+    )
+
+
+def surname_length(text: str, start: int) -> int:
+    """2 for a compound surname at ``start``, 1 for a single one, else 0."""
+    lexicon = chinese()
+    if text[start : start + 2] in lexicon.compound:
+        return 2
+    return 1 if text[start : start + 1] in lexicon.single else 0
+
+
+def ends_here(text: str, end: int) -> bool:
+    """Whether no Chinese character stands at ``end``."""
+    return end >= len(text) or not re.match(HAN, text[end])
+
+
+def marked_name(text: str, start: int) -> int | None:
+    """The end of a name whose form gives it away: dotted (热合曼·图尔迪) or masked (张某, 李××)."""
+    if match := _DOTTED.match(text, start):
+        return match.end()
+    match = _MASKED.match(text, start)
+    if (match and surname_length(text, start) and match[0][-1] != "某") or (
+        match and re.search("某", match[0])
+    ):
+        assert match is not None
+        length = len(re.split(MASK, match[0])[0])
+        if length <= max(1, surname_length(text, start)):
+            return match.end()
+    return None
+
+
+def spaced_name(text: str, start: int, *, broken: bool = False) -> int | None:
+    """The end of a name written with gaps: 邝 永 贤, 赫 连 铁 山; ``broken``: a line may end in it."""
+    lexicon = chinese()
+    if match := _SPACED.match(text, start):
+        compact = re.sub(r"\s", "", match[0])
+        if surname_length(compact, 0) and 2 <= len(compact) <= 4 and compact not in lexicon.words:
+            return match.end()
+    length = surname_length(text, start)
+    if not length:
+        return None
+    gap = GAP if broken else r"[ \t]{1,4}"
+    pattern = rf"{gap}{HAN}{{1,2}}(?:[ \t]{{1,3}}{HAN})?(?!{HAN})"
+    match = re.compile(pattern).match(text, start + length)
+    if match and re.match(r"\s", match[0]):
+        given = re.sub(r"\s", "", match[0])
+        if len(given) <= 2 and all(c in lexicon.given for c in given) and not stop(given):
+            return None if re.match(r" ?[:]", text[match.end() : match.end() + 2]) else match.end()
+    return None
+
+
+def closed_name(text: str, start: int) -> int | None:
+    """The end of the Chinese run at ``start`` if it can be a whole name: what a label promises."""
+    match = _HAN_RUN.match(text, start)
+    if match is None or stop(match[0]):
+        return None
+    run = match[0]
+    longest = 4 if surname_length(text, start) else 6
+    if len(run) <= longest and (
+        surname_length(text, start) or all(c in chinese().foreign for c in run) or len(run) < 4
+    ):
+        bad = any(c in "的了吗呢吧啊哦嗯谁哪你我他她它们您很太么" for c in run) or (
+            len(run) > 3 and any(c in _BAD_GIVEN for c in run[1:])
+        )
+        return None if bad or (len(run) > 1 and run[1:] in _BAD_GIVEN) else match.end()
+    return None
+
+
+def open_name(text: str, start: int) -> int | None:
+    """The end of a Chinese name in running text, which other characters may follow."""
+    lexicon, surname = chinese(), surname_length(text, start)
+    if not surname:
+        return None
+    given = start + surname
+    if _TITLE.match(text, given) or text[start] in "老小":
+        return None
+    best: int | None = None
+    for length in (2, 1):
+        piece = text[given : given + length]
+        end = given + length
+        if len(piece) < length or not all(
+            c in lexicon.parts and c not in _BAD_GIVEN for c in piece
+        ):
+            continue
+        if text[start:end] in lexicon.words:
+            continue
+        follows = ends_here(text, end) or NEXT.match(text, end) is not None
+        # 张三 诉: the second character of a longer reading may be the first of what follows.
+        if length == 2 and NEXT.match(text, end - 1) and not follows:
+            continue
+        if follows:
+            best = end
+            break
+        if length == 2 and piece in lexicon.given_names:
+            best = end
+            break
+    if best is None or _covered_by_word(text, start, best):
+        return None
+    return best
+
+
+def _covered_by_word(text: str, start: int, end: int) -> bool:
+    """Whether an ordinary word begins with this surname: 白细胞, 高血压, 黄连素."""
+    return any(text[start : start + n] in chinese().words for n in range(2, 7) if n >= 2)
+
+
+def foreign_run(text: str, start: int, least: int = 2) -> int | None:
+    """The end of a run of characters that foreign names are written with: 吐尔逊江, 才旦卓玛."""
+    lexicon = chinese()
+    end = start
+    while end < len(text) and end - start < 8 and text[end] in lexicon.foreign:
+        if NEXT.match(text, end) and end - start >= least:
+            break
+        end += 1
+    run = text[start:end]
+    if run in lexicon.other_names:
+        return end
+    if (
+        end - start < least
+        or run[0] in "老小"
+        or lexicon.starts_word(text, start)
+        or run in lexicon.telling
+    ):
+        return None
+    return end if ends_here(text, end) or NEXT.match(text, end) else None
+
+
+def in_word(text: str, start: int, end: int) -> bool:
+    """Whether ``text[start:end]`` lies in an ordinary word that is longer."""
+    words = chinese().words
+    around = ((a, b) for a in range(max(0, start - 4), start + 1) for b in range(end, end + 4))
+    return any(text[a:b] in words for a, b in around if b - a > end - start)
+
+
+def ambiguous(character: str) -> bool:
+    """Whether a surname is more often a function word: 于, 向, 时, 应."""
+    return character in _AMBIGUOUS_FIRST or character in "时从来要应相计支强华原国家有"

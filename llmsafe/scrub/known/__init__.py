@@ -1,0 +1,1 @@
+"""The first layer: identifiers that the hospital's own tables give away."""

@@ -1,0 +1,1 @@
+"""What stands in for PHI: stand-ins, shifted dates, tags, tokens."""

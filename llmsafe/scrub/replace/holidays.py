@@ -1,0 +1,82 @@
+"""Holidays as days of the calendar, so that they move with all other dates of a patient."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+
+from llmsafe.scrub.detect.en.dates import MONTHS
+from llmsafe.scrub.replace.shift import ASSUMED, Shift, move_day
+from llmsafe.scrub.replace.spelled import like
+
+# What its name holds -> month and day, or month, weekday and the how manieth (-1: the last).
+_RULES: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("christmas eve", (12, 24)),
+    ("christmas", (12, 25)),
+    ("xmas", (12, 25)),
+    ("year.s eve", (12, 31)),
+    ("new year", (1, 1)),
+    ("halloween", (10, 31)),
+    ("valentine", (2, 14)),
+    ("independence|july", (7, 4)),
+    ("veteran", (11, 11)),
+    ("patrick", (3, 17)),
+    ("cinco", (5, 5)),
+    ("thanksgiving", (11, 3, 4)),
+    ("memorial", (5, 0, -1)),
+    ("labor", (9, 0, 1)),
+    ("mother", (5, 6, 2)),
+    ("father", (6, 6, 3)),
+    ("mlk", (1, 0, 3)),
+    ("president", (2, 0, 3)),
+    ("columbus", (10, 0, 2)),
+)
+_YEAR = re.compile(r" (?:of )?(?P<y>(?:18|19|20)\d\d)$")
+
+
+def shift_holiday(text: str, shift: Shift) -> str | None:
+    """A holiday as the day to which it moves: "Christmas 2020" becomes "January 8, 2021".
+
+    ``None`` for what is no holiday of the table, such as those of a lunar calendar.
+    """
+    year = _YEAR.search(text)
+    near = shift.near or ASSUMED
+    years = [int(year["y"])] if year else range(near.year - 1, near.year + 2)
+    days = [day for y in years if (day := _day(text.lower(), y))]
+    moved = move_day(min(days, key=lambda day: abs(day - near)), shift) if days else None
+    if moved is None:
+        return None
+    written = like(text, f"{MONTHS[moved.month - 1].capitalize()} {moved.day}")
+    return written + (f", {moved.year:04d}" if year else "")
+
+
+def _day(name: str, year: int) -> date | None:
+    for pattern, rule in _RULES:
+        if re.search(pattern, name):
+            return date(year, *rule) if len(rule) == 2 else _weekday(year, *rule)
+    after = {"good friday": -2, "monday": 1}
+    if "easter" in name or "good friday" in name:
+        days = next((n for word, n in after.items() if word in name), 0)
+        return _easter(year) + timedelta(days=days)
+    return None
+
+
+def _weekday(year: int, month: int, weekday: int, number: int) -> date:
+    """The ``number``-th such weekday of a month; -1 is the last."""
+    if number < 0:
+        end = date(year, month + 1, 1) - timedelta(days=1)
+        return end - timedelta(days=(end.weekday() - weekday) % 7)
+    first = date(year, month, 1)
+    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (number - 1))
+
+
+def _easter(year: int) -> date:
+    """Western Easter (Meeus, Jones and Butcher: the anonymous Gregorian algorithm)."""
+    a, (b, c) = year % 19, divmod(year, 100)
+    (d, e), g = divmod(b, 4), (8 * b + 13) // 25
+    h = (19 * a + b - d - g + 15) % 30
+    i, k = divmod(c, 4)
+    n = (32 + 2 * e + 2 * i - h - k) % 7
+    m = (a + 11 * h + 22 * n) // 451
+    month, day = divmod(h + n - 7 * m + 114, 31)
+    return date(year, month, day + 1)

@@ -1,0 +1,1 @@
+"""Stand-ins with Chinese sense."""

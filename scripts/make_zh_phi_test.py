@@ -1,0 +1,104 @@
+"""Make the fixed Chinese test release, eval/zh_phi_test.jsonl, and print the tables of its card.
+
+    python scripts/make_zh_phi_test.py [OUTPUT.jsonl]
+
+Notes of the `private` half of names, places and phrases: a tagger that is to be tested on them is
+trained on `audience="public"`. At most two notes of a patient, and as many of each kind as the
+quota says, a third of them with an identifier that is rare. The same code gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from llmsafe.notes import CATEGORIES, Note
+from llmsafe.synthetic import patients
+from llmsafe.synthetic.zh.notes import KINDS
+
+SEED = 20_261_127
+PEOPLE = 400
+QUOTA = {"zh": 29, "zh-Hant": 7}  # notes of each kind
+RARE = ("AGE", "VEHICLE", "IP", "BIOMETRIC", "FAX", "DEVICE", "ACCOUNT")
+PER_PATIENT = 2
+OUTPUT = Path(__file__).resolve().parents[1] / "eval" / "zh_phi_test.jsonl"
+
+
+def chosen(lang: str) -> list[Note]:
+    """A third of each kind from notes with a rare identifier, the rest as they come."""
+    people = list(patients(SEED, PEOPLE, lang=lang, audience="private"))
+    seen = Counter(note.extra["kind"] for patient in people for note in patient.notes)
+    picked: dict[str, Note] = {}
+    kinds: Counter[str] = Counter()
+    taken: Counter[str] = Counter()
+    for quota, rare in ((QUOTA[lang] // 3, True), (QUOTA[lang], False)):
+        for patient in people:
+            # The rarer kinds first: a patient's places are not for what there is plenty of.
+            for note in sorted(patient.notes, key=lambda note: seen[note.extra["kind"]]):
+                kind, who = note.extra["kind"], patient.identity.patient_id
+                fits = kinds[kind] < quota and taken[who] < PER_PATIENT
+                if fits and note.note_id not in picked and (has_rare(note) or not rare):
+                    picked[note.note_id] = note
+                    kinds[kind] += 1
+                    taken[who] += 1
+    return [picked[note_id] for note_id in sorted(picked)]
+
+
+def has_rare(note: Note) -> bool:
+    return any(span["category"] in RARE for span in note.extra["spans"])
+
+
+def row(note: Note) -> dict[str, Any]:
+    return {
+        "note_id": note.note_id,
+        "patient_id": note.patient_id,
+        "kind": note.extra["kind"],
+        "lang": note.lang,
+        "date": note.date,
+        "text": note.text,
+        "spans": note.extra["spans"],
+    }
+
+
+def tables(rows: Iterable[dict[str, Any]]) -> str:
+    """Notes and spans by kind, and spans by category, as Markdown."""
+    notes: Counter[tuple[str, str]] = Counter()
+    spans: Counter[tuple[str, str]] = Counter()
+    categories: Counter[tuple[str, str]] = Counter()
+    for one in rows:
+        lang = one["lang"]
+        notes[one["kind"], lang] += 1
+        spans[one["kind"], lang] += len(one["spans"])
+        categories.update((span["category"], lang) for span in one["spans"])
+    one, two = QUOTA
+    head = "| | simplified | traditional |\n|---|---:|---:|\n"
+    kinds = "".join(
+        f"| {kind} | {notes[kind, one]} ({spans[kind, one]}) | "
+        f"{notes[kind, two]} ({spans[kind, two]}) |\n"
+        for kind in KINDS
+    )
+    kinds += f"| all | {total(notes, one)} ({total(spans, one)}) | "
+    kinds += f"{total(notes, two)} ({total(spans, two)}) |\n"
+    found = [c for c in CATEGORIES if categories[c, one] + categories[c, two]]
+    rest = "".join(f"| {c} | {categories[c, one]} | {categories[c, two]} |\n" for c in found)
+    return f"{head}{kinds}\n{head}{rest}"
+
+
+def total(counts: Counter[tuple[str, str]], lang: str) -> int:
+    return sum(count for (_, its), count in counts.items() if its == lang)
+
+
+def main() -> None:
+    output = Path(sys.argv[1]) if len(sys.argv) > 1 else OUTPUT
+    rows = [row(note) for lang in QUOTA for note in chosen(lang)]
+    lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in rows)
+    output.write_text("".join(lines), encoding="utf-8")
+    print(tables(rows))
+
+
+if __name__ == "__main__":
+    main()

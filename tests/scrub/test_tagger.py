@@ -1,0 +1,163 @@
+"""The tagger: tokens, chunks, spans by hand, fail closed, and that it read context at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmsafe.errors import InputError
+from llmsafe.scrub.detect import tagger
+from llmsafe.scrub.detect.engine import Reading, TaggerRecogniser, TaggingEngine
+from llmsafe.scrub.detect.tagger import embedded_tagger, load_tagger, shape, spans, tokenise
+
+ENGLISH = embedded_tagger("en")
+CATEGORIES = ("NAME", "DATE", "AGE", "OTHER_ID")
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=300)
+def test_tokens_are_in_order_and_hold_every_letter(text: str) -> None:
+    tokens = tokenise(text)
+    covered = [index for token in tokens for index in range(token.start, token.end)]
+    assert covered == sorted(set(covered))
+    assert {i for i, c in enumerate(text) if c.isalnum()} <= set(covered)
+    assert all(token.text == text[token.start : token.end] for token in tokens)
+    assert all(0 <= token.place < tagger.PLACES for token in tokens)
+
+
+def test_glued_words_come_apart_and_chinese_ones_too() -> None:
+    assert [t.text for t in tokenise("DrQuayle smith64m A1c")] == [
+        *("Dr", "Quayle", "smith", "64m", "A1c")
+    ]
+    assert [t.key for t in tokenise("王医生a")] == [" 王医", "王医生", "医生a", "a"]
+
+
+def test_shape_is_short() -> None:
+    assert (shape("Hello"), shape("MRN12345678")) == ("Xxxxx", "XXX0000")
+
+
+def found(text: str, chances: list[dict[str, float]]) -> list[tuple[str, str]]:
+    """Spans of ``text`` when each token has these chances of the categories."""
+    rows = [[1 - sum(c.values()), *(c.get(name, 0.0) for name in CATEGORIES)] for c in chances]
+    tokens = tokenise(text)
+    assert len(tokens) == len(rows)
+    made = spans(text, tokens, np.array(rows, np.float32), CATEGORIES, 0.5, 0.1)
+    return [(text[s.start : s.end], s.category) for s in made]
+
+
+NO: dict[str, float] = {}
+
+
+def test_a_doubtful_neighbour_belongs_to_a_sure_token() -> None:
+    sure, doubtful = {"NAME": 0.9}, {"DATE": 0.2}
+    assert found("Ann Li saw", [sure, doubtful, NO]) == [("Ann Li", "NAME")]
+    assert found("Ann Li saw", [doubtful, doubtful, NO]) == []
+    assert found("Ann saw Li", [sure, NO, doubtful]) == [("Ann", "NAME")]
+
+
+def test_categories_part_spans_and_signs_do_not() -> None:
+    name, day = {"NAME": 0.9}, {"DATE": 0.9}
+    assert found("Li, Ann May", [name, NO, name, day]) == [("Li, Ann", "NAME"), ("May", "DATE")]
+
+
+@pytest.mark.parametrize(
+    ("text", "category", "stays"),
+    [
+        ("2012", "DATE", True),
+        ("48/60", "DATE", True),
+        ("20/25", "DATE", True),
+        ("4/26", "DATE", False),
+        ("26/4", "DATE", False),
+        ("89", "AGE", True),
+        ("90", "AGE", False),
+        ("ninety", "AGE", False),
+        ("sixty", "AGE", True),
+    ],
+)
+def test_what_can_be_no_date_and_no_age_over_89_stays(
+    text: str, category: str, stays: bool
+) -> None:
+    assert found(text, [{category: 0.9} for _ in tokenise(text)]) == (
+        [] if stays else [(text, category)]
+    )
+
+
+def test_a_number_takes_what_is_glued_to_it() -> None:
+    text = "tag BIO-77120-RI."
+    chances = [{"OTHER_ID": 0.9} if t.text == "77120" else NO for t in tokenise(text)]
+    assert found(text, chances) == [("BIO-77120-RI", "OTHER_ID")]
+    text = "HPI\n77120"
+    assert found(text, [NO, NO, {"OTHER_ID": 0.9}]) == [("77120", "OTHER_ID")]
+
+
+def test_chunks_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = tokenise("Seen by Dr. Okafor with wife Adaeze on 3/4/2021 in Beloit, WI. " * 20)
+    whole = ENGLISH.probabilities(tokens)
+    monkeypatch.setattr(tagger, "_CHUNK", 37)
+    np.testing.assert_allclose(ENGLISH.probabilities(tokens), whole, atol=1e-5)
+
+
+def test_nothing_in_nothing() -> None:
+    assert list(ENGLISH.find("")) == []
+    assert ENGLISH.probabilities([]).shape == (
+        0,
+        1 + len(ENGLISH.categories),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "private"),
+    [
+        ("Her aunt Hope came by with lunch.", "Hope", True),
+        ("Plan: hope to discharge home in the morning.", "hope", False),
+        ("wife ramesha cooks less rice now", "ramesha", True),
+        ("Babinski down-going, no clonus.", "Babinski", False),
+        ("works nights at rock county mill", "mill", True),
+        ("D/c'd to home w/ walker.", "walker", False),
+    ],
+)
+def test_context_decides(text: str, word: str, private: bool) -> None:
+    at = text.index(word)
+    hit = any(s.start <= at < s.end for s in ENGLISH.find(text))
+    assert hit == private
+
+
+def test_not_finite_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = tokenise("Seen by Dr. Okafor")
+    broken = np.full((len(tokens), 1 + len(ENGLISH.categories)), np.nan, np.float32)
+    monkeypatch.setattr(tagger.Tagger, "_forward", lambda self, tokens: broken)
+    with pytest.raises(ArithmeticError):
+        ENGLISH.probabilities(tokens)
+
+
+def test_reading_answers_for_any_stretch() -> None:
+    reading = TaggingEngine(ENGLISH, "en").process_text("Seen by Dr. Okafor today", "en")
+    assert isinstance(reading, Reading)
+    assert reading.chance(12, 18) > 0.5 > reading.chance(0, 7)
+    assert reading.chance(100, 110) == 0.0
+
+
+def test_the_recogniser_wants_its_own_engine() -> None:
+    with pytest.raises(TypeError):
+        TaggerRecogniser(ENGLISH, "en").analyze("Dr. Okafor", [], None)
+
+
+def test_a_damaged_tagger_is_refused(tmp_path: Path) -> None:
+    source = resources.files("llmsafe") / "assets" / "phi-ner-en"
+    folder = tmp_path / "tagger"
+    shutil.copytree(str(source), folder)
+    load_tagger(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"dilations": [1] * 9}))
+    with pytest.raises(InputError, match="no PHI tagger"):
+        load_tagger(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(InputError, match="no PHI tagger"):
+        load_tagger(folder)
