@@ -97,6 +97,12 @@ def test_a_number_takes_what_is_glued_to_it() -> None:
     assert found(text, [NO, NO, {"OTHER_ID": 0.9}]) == [("77120", "OTHER_ID")]
 
 
+def test_no_number_is_left_at_the_end_of_a_name() -> None:
+    assert [t.text for t in tokenise("PATID5421")] == ["PATID", "5421"]
+    assert found("PATID5421", [{"NAME": 0.9}, NO]) == [("PATID5421", "NAME")]
+    assert found("smith64m", [{"NAME": 0.9}, NO]) == [("smith", "NAME")]
+
+
 def test_chunks_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = tokenise("Seen by Dr. Okafor with wife Adaeze on 3/4/2021 in Beloit, WI. " * 20)
     whole = ENGLISH.probabilities(tokens)

@@ -48,6 +48,7 @@ _PAIR = re.compile(r"(\d{1,2})[/-](\d{1,2})")
 _OLD = re.compile(r"nine?t|n.?i.?n.?e.?t|hundred|centen", re.IGNORECASE)
 _WORDED = frozenset(("NAME", "LOCATION", "ORGANIZATION", "DATE", "AGE"))
 _GLUED_LEFT = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_./:@+-]*)?\Z")
+_GLUED_NUMBER = re.compile(r"\d{3,}[A-Za-z0-9]*")
 _GLUED_RIGHT = re.compile(r"(?:[-_./:@+?=#&]?[A-Za-z0-9]+)*")
 _GAP = re.compile(r"[\s'’.,&/^-]{0,3}")
 
@@ -340,6 +341,8 @@ def _whole(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
         return
     if span.category == "AGE" and not _may_be_age(found):
         return
+    if span.category in _WORDED and (rest := _GLUED_NUMBER.match(text, end)):
+        end = rest.end()  # PATID5421 is no name, and its number must not stay
     if span.category not in _WORDED:
         start -= len(_GLUED_LEFT.search(text[max(0, start - 40) : start])[0])  # type: ignore[index]
         end = _GLUED_RIGHT.match(text, end, end + 80).end()  # type: ignore[union-attr]
