@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
+from presidio_analyzer.nlp_engine import NlpArtifacts
 
 from llmsafe.errors import InputError
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
@@ -33,7 +33,6 @@ from llmsafe.scrub.detect.recognisers import INDEPENDENT
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract, trim
 from llmsafe.scrub.detect.tagger import embedded_tagger
 from llmsafe.scrub.detect.zh import mentions
-from llmsafe.scrub.detect.zh.engine import RuleEngine
 from llmsafe.scrub.detect.zh.view import chinese_view
 
 MINIMUM_SCORE = 0.3
@@ -56,21 +55,18 @@ def build_engine(extra: Sequence[EntityRecognizer] = (), language: str = "en") -
     Of Presidio's own recognisers none is registered: ours cover the same formats, and the e-mail
     and URL ones would fetch the public suffix list over the network.
     """
-    ours: list[EntityRecognizer]
-    engine: NlpEngine
-    if language == "zh":
-        ours, engine = recognisers.chinese(), RuleEngine(language)
+    if language == "zh":  # no Chinese tagger yet
+        tagger, ours = None, recognisers.chinese()
     else:
         tagger = embedded_tagger(language)
         ours = [*recognisers.english(), TaggerRecogniser(tagger, language)]
-        engine = TaggingEngine(tagger, language)
     registry = RecognizerRegistry(
         recognizers=[*ours, *(_speaking(language, recogniser) for recogniser in extra)],
         supported_languages=[language],
     )
     return AnalyzerEngine(
         registry=registry,
-        nlp_engine=engine,
+        nlp_engine=TaggingEngine(tagger, language),
         supported_languages=[language],
     )
 

@@ -46,12 +46,13 @@ class Reading(NlpArtifacts):
 
 
 class TaggingEngine(NlpEngine):
-    """Runs the tagger on each text. No spaCy model is loaded: our recognisers read text alone."""
+    """Runs the tagger, where the language has one, on each text. No spaCy model is loaded: our
+    recognisers read text alone."""
 
     engine_name = "llmsafe"
     is_available = True
 
-    def __init__(self, tagger: Tagger, language: str) -> None:
+    def __init__(self, tagger: Tagger | None, language: str) -> None:
         self._tagger, self._language = tagger, language
         self._empty: Any = None
 
@@ -65,9 +66,11 @@ class TaggingEngine(NlpEngine):
         return self._empty is not None
 
     def process_text(self, text: str, language: str) -> NlpArtifacts:
-        """A :class:`Reading`."""
+        """A :class:`Reading`, or artifacts that say nothing where there is no tagger."""
         if self._empty is None:
             self.load()
+        if self._tagger is None:
+            return NlpArtifacts([], self._empty, [], [], cast("Any", None), self._language)
         return Reading(self._tagger, text, self._empty, self._language)
 
     def process_batch(
