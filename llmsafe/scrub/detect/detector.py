@@ -55,11 +55,10 @@ def build_engine(extra: Sequence[EntityRecognizer] = (), language: str = "en") -
     Of Presidio's own recognisers none is registered: ours cover the same formats, and the e-mail
     and URL ones would fetch the public suffix list over the network.
     """
-    if language == "zh":  # no Chinese tagger yet
-        tagger, ours = None, recognisers.chinese()
-    else:
-        tagger = embedded_tagger(language)
-        ours = [*recognisers.english(), TaggerRecogniser(tagger, language)]
+    tagger = None if language == "zh" else embedded_tagger(language)  # none for Chinese yet
+    ours = recognisers.english() if tagger else recognisers.chinese()
+    if tagger:
+        ours.append(TaggerRecogniser(tagger, language))
     registry = RecognizerRegistry(
         recognizers=[*ours, *(_speaking(language, recogniser) for recogniser in extra)],
         supported_languages=[language],

@@ -70,7 +70,8 @@ class TaggingEngine(NlpEngine):
         if self._empty is None:
             self.load()
         if self._tagger is None:
-            return NlpArtifacts([], self._empty, [], [], cast("Any", None), self._language)
+            empty, nobody = cast("Any", self._empty), cast("Any", None)
+            return NlpArtifacts([], empty, [], [], nobody, self._language)
         return Reading(self._tagger, text, self._empty, self._language)
 
     def process_batch(
