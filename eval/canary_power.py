@@ -157,7 +157,7 @@ def row_of(audit: Audit, kind: str, epsilon: float, seed: int) -> Row:
     [game] = [m for m in games if m.primary]
     at_one = at_one_percent(game)
     bound = audit.bounds[0]
-    secrets = next(e for e in audit.extraction if e.what.startswith("canary secrets"))
+    secrets = next(e for e in audit.extraction if e.about == "canaries" and e.method == "greedy")
     return Row(
         kind,
         epsilon,

@@ -51,13 +51,15 @@ class BoundPoint(Record):
 class Bound(Record):
     """A lower bound on ε and the ceiling that its design could have certified.
 
+    ``design``: many canaries of one run were guessed, or one canary of each of many runs.
     ``family`` ``gaussian`` holds for mechanisms with a Gaussian trade-off curve alone: it is shown,
     but neither refutes a claim nor decides a policy. ``choices`` is how many ways to guess were
     tried, each at its share of the error probability; ``curve`` is what each of them gave. Of
-    repeated runs ``canaries`` is the number of runs, each judged by one canary.
+    repeated runs ``canaries`` is the number of runs.
     """
 
     method: str
+    design: Literal["one-run", "repeated-runs"]
     assumption: str
     attack: str
     delta: float
@@ -158,13 +160,17 @@ class ExtractionPoint(Record):
 class Extraction(Record):
     """Secrets emitted: the target's rate, the base's rate and the withheld twins' rate.
 
+    ``about`` says whose secrets: of canaries, or of the notes trained on. ``match`` ``near`` counts
+    a passage with a few edits, too. ``what`` says it all in words, for a reader.
     ``sampler`` and ``probability``: how often n samples must hold a secret for it to count.
     ``chance`` is the share that a guesser without any model has right. ``boilerplate`` counts what
     was emitted but is nobody's own; it is not among the extracted. ``source`` ``file`` was drawn by
     another program, whose word it is.
     """
 
-    method: str
+    method: Literal["greedy", "sampled", "candidates", "generated"]
+    about: Literal["canaries", "notes"]
+    match: Literal["verbatim", "near"] = "verbatim"
     what: str
     tried: int
     extracted: int
@@ -309,7 +315,7 @@ class Policy(Record):
 class Audit(Artifact):
     """``audit.json``: everything the report shows, nothing that names a patient or a secret."""
 
-    schema_version: Literal[2] = 2  # pyright: ignore[reportIncompatibleVariableOverride]
+    schema_version: Literal[3] = 3  # pyright: ignore[reportIncompatibleVariableOverride]
     tool: str
     model: AuditedModel
     privacy: PrivacyStatement | None
@@ -402,7 +408,7 @@ class Measured(Artifact):
     than the tables know.
     """
 
-    schema_version: Literal[2] = 2  # pyright: ignore[reportIncompatibleVariableOverride]
+    schema_version: Literal[3] = 3  # pyright: ignore[reportIncompatibleVariableOverride]
     model: AuditedModel
     unit: Literal["patient", "note"]
     seed: int

@@ -14,7 +14,8 @@ from llmsafe.audit.blind import blind_auc
 from llmsafe.audit.evidence import read_evidence
 from llmsafe.audit.loading import locate
 from llmsafe.audit.phi import Detect
-from llmsafe.audit.population import Population, find_canaries, gather
+from llmsafe.audit.planted import find_canaries
+from llmsafe.audit.population import Population, gather
 from llmsafe.audit.probes import check_files, probe
 from llmsafe.audit.ranks import ALONE, Ranks
 from llmsafe.audit.request import DEFAULT, EXTRAS, Request

@@ -234,7 +234,7 @@ _VERBATIM = ("greedy", "sampled")
 
 def of_members(extraction: Extraction) -> bool:
     """Whether it is about notes that were trained on, not about canaries."""
-    return extraction.what.startswith("training notes")
+    return extraction.about == "notes" and extraction.method != "generated"
 
 
 def _exposure(audit: Audit, most: float) -> Finding:

@@ -176,7 +176,7 @@ def _passages(audit: Audit) -> Sentence | None:
     result = headline.generated_extraction(audit)
     if result is None:
         return None
-    manner = "word for word" if "word for word" in result.what else "word for word or nearly so"
+    manner = "word for word" if result.match == "verbatim" else "word for word or nearly so"
     text = (
         f"Of {words.count(result.tried)} texts that the model wrote, "
         f"{words.count(result.extracted)} hold a long passage of someone’s training note, {manner}"
