@@ -89,7 +89,8 @@ def save_audit(run: Path, epsilon_lower: float) -> None:
         utility=None, seconds=1.0, verdict=Verdict(status="none"),
         bounds=[
             Bound(method="one-run", design="one-run", assumption="", attack="loss", delta=1e-5,
-                  confidence=0.95, canaries=20, guesses=10, correct=10, epsilon_lower=epsilon_lower, ceiling=9.0)
+                  confidence=0.95, canaries=20, guesses=10, correct=10,
+                  epsilon_lower=epsilon_lower, ceiling=9.0)
         ],
     ).save(run / "release/audit.json")  # fmt: skip
 
