@@ -37,6 +37,7 @@ SECRET, FILE, PASSPHRASE = (
     "LLMSAFE_SEAL_PASSPHRASE_FD",
 )
 ID_BYTES = 33  # a compressed point
+KEY_FILE = "# llmsafe key"  # how the file begins
 _ID, _SECRET = "lsk_", "lss_"
 _LOG2_N, _MOST_LOG2_N = 17, 20  # 128 MiB; a file that asks for more than 1 GiB is refused
 _NAME = re.compile(r"[\w.@-]{1,40}")

@@ -2,7 +2,8 @@
 
 The key is in the environment (:func:`llmsafe.seal.keys.given_key`), as other tools take theirs.
 With one, every private file that llmsafe writes is sealed: for the keys of the nearest
-``access.json`` above it, else for that key alone. Names stay; a sealed file is known by its first bytes.
+``access.json`` above it, else for that key alone. Names stay; a sealed file is
+known by its first bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from llmsafe.errors import EvidenceError, InputError, LlmsafeError
 from llmsafe.seal import envelope, lines
 from llmsafe.seal.envelope import CONTEXT, Envelope, make_envelope, new_file_key, read_envelope
 from llmsafe.seal.keys import FILE, Key, given_key, needed_key
-from llmsafe.seal.log import PLACE, REASON, Access, Action, record, record_once
+from llmsafe.seal.log import PLACE, REASON, Access, record_once
 from llmsafe.seal.policy import LOG, POLICY, AccessPolicy, check_policy, simple_policy
 from llmsafe.seal.segments import SegmentReader, SegmentWriter
 
@@ -57,22 +58,22 @@ def opened(path: Path, file: BinaryIO) -> BinaryIO:
             file.seek(0)
             sealed = lines.head_envelope(file.readline())
             sealed.open(key)
-            log_access(path, key, "open", sealed.recipients)
+            _log_opening(path, key, sealed.recipients)
             file.seek(0)
             with file:
                 return io.BytesIO(lines.open_lines(file.read(), key))
-        return open_stream(path, file, key)
+        return _open_stream(path, file, key)
     except LlmsafeError as error:
         raise _named(path, error) from error
 
 
-def open_stream(path: Path, file: BinaryIO, key: Key, action: Action = "open") -> BinaryIO:
+def _open_stream(path: Path, file: BinaryIO, key: Key) -> BinaryIO:
     """The body of a file that is sealed as a whole; see :func:`opened`."""
     file.seek(0)
     sealed = read_envelope(file)
     file_key = sealed.open(key)
     reader = SegmentReader(file, file.tell(), file_key, CONTEXT, name=str(path))
-    log_access(path, key, action, sealed.recipients)
+    _log_opening(path, key, sealed.recipients)
     return io.BufferedReader(reader, _BUFFER)
 
 
@@ -112,7 +113,7 @@ def sealing(path: Path, key: Key | None = None) -> Sealing | None:
         if folder is None:
             return None
         raise InputError(
-            f"{folder} is sealed and nothing is written there in clear; name your key file in {FILE}"
+            f"{folder} is sealed, nothing is written there in clear; name your key file in {FILE}"
         )
     if folder is None:
         return Sealing(key, (key.id,))
@@ -203,8 +204,8 @@ def save_policy(folder: Path, policy: AccessPolicy, key: Key) -> None:
         writer.finish()
 
 
-def log_access(path: Path, key: Key, action: Action, recipients: tuple[str, ...]) -> None:
-    """Log an access to ``path`` where its folder's log is; by one process once.
+def _log_opening(path: Path, key: Key, recipients: tuple[str, ...]) -> None:
+    """Log that ``path`` is opened; by one process once.
 
     Raises:
         InputError: the policy asks for a reason and none is given.
@@ -213,18 +214,30 @@ def log_access(path: Path, key: Key, action: Action, recipients: tuple[str, ...]
     place = path.absolute()
     folder = policy_folder(place)
     policy = load_policy(folder, key) if folder else None
+    why = stated_reason(policy, path)
+    what = place.relative_to(folder).as_posix() if folder else place.name
+    access = Access("open", what, policy.role_of(key.id) if policy else None, why)
+    allowed = tuple(policy.key_ids()) if policy else recipients
+    record_once(log_place(path, folder), key, allowed, access, os.getpid())
+
+
+def log_place(path: Path, folder: Path | None) -> Path:
+    """Where accesses to ``path`` are logged: where ``LLMSAFE_ACCESS_LOG`` says, else in the folder
+    of its policy, else beside it."""
+    named = os.environ.get(PLACE)
+    return Path(named) if named else (folder or path.absolute().parent) / LOG
+
+
+def stated_reason(policy: AccessPolicy | None, path: Path) -> str | None:
+    """The reason in ``LLMSAFE_ACCESS_REASON``.
+
+    Raises:
+        InputError: none is stated and the policy asks for one.
+    """
     why = os.environ.get(REASON) or None
     if policy is not None and policy.reason_required and why is None:
-        raise InputError(f"the policy of {folder} asks for a reason; state it in {REASON}")
-    named = os.environ.get(PLACE)
-    log = Path(named) if named else (folder or place.parent) / LOG
-    what = place.relative_to(folder).as_posix() if folder else place.name
-    access = Access(action, what, policy.role_of(key.id) if policy else None, why)
-    allowed = tuple(policy.key_ids()) if policy else recipients
-    if action == "open":
-        record_once(log, key, allowed, access, os.getpid())
-    else:
-        record(log, key, allowed, access)
+        raise InputError(f"the policy of {path} asks for a reason; state it in {REASON}")
+    return why
 
 
 def keep_access(source: str | Path, folder: Path) -> None:

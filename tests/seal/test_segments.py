@@ -135,9 +135,7 @@ def test_what_was_altered_is_refused_and_only_authentic_bytes_come_before(name: 
         assert got == b""  # the end is looked at first
 
 
-@pytest.mark.parametrize(
-    ("key", "context"), [(bytes(32), CONTEXT), (KEY, b"contexts"), (KEY, b"")]
-)
+@pytest.mark.parametrize(("key", "context"), [(bytes(32), CONTEXT), (KEY, b"contexts"), (KEY, b"")])
 def test_another_key_or_context_opens_nothing(key: bytes, context: bytes):
     with pytest.raises(Altered):
         reader(seal(b"secret"), key, context)
@@ -182,9 +180,7 @@ def test_tink_reads_and_writes_the_same(size: int):
     )
     value = aes_gcm_hkdf_streaming_pb2.AesGcmHkdfStreamingKey(params=parameters, key_value=KEY)
     keyset = tink_pb2.Keyset(primary_key_id=1)
-    added = keyset.key.add(
-        key_id=1, status=tink_pb2.ENABLED, output_prefix_type=tink_pb2.RAW
-    )
+    added = keyset.key.add(key_id=1, status=tink_pb2.ENABLED, output_prefix_type=tink_pb2.RAW)
     added.key_data.type_url = "type.googleapis.com/google.crypto.tink.AesGcmHkdfStreamingKey"
     added.key_data.value = value.SerializeToString()
     added.key_data.key_material_type = tink_pb2.KeyData.SYMMETRIC
