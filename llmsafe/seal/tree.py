@@ -147,7 +147,12 @@ def _apply(
             _seal(file, Sealing(sealer, recipients), advance)
         else:
             _rewrap(file, sealed, key, sealer, recipients)
-    access = Access(action, "." if folder else path.name, policy.role_of(key.id) or policy.role_of(sealer.id), why)
+    access = Access(
+        action,
+        "." if folder else path.name,
+        policy.role_of(key.id) or policy.role_of(sealer.id),
+        why,
+    )
     _log(path, key, sealer, policy, access)
     if folder:
         save_policy(path, policy, sealer)
