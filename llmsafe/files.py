@@ -152,15 +152,18 @@ def open_file(path: Path) -> BinaryIO:
     Raises:
         OSError: as ``path.open``.
         InputError: it is sealed and no key, or another key, is configured.
-        EvidenceError: it is sealed and was altered or cut.
+        EvidenceError: it is sealed and was altered or cut; or it is clear in a sealed folder.
     """
-    from llmsafe.seal.store import HEAD, is_sealed, opened
+    from llmsafe.seal.store import HEAD, is_sealed, opened, refuse_clear
 
     file = path.open("rb")
     try:
         head = file.read(HEAD)
         file.seek(0)
-        return opened(path, file) if is_sealed(head) else file
+        if is_sealed(head):
+            return opened(path, file)
+        refuse_clear(path)
+        return file
     except BaseException:
         file.close()
         raise

@@ -34,7 +34,7 @@ def access(
     from llmsafe.errors import InputError
     from llmsafe.seal.keys import needed_key
     from llmsafe.seal.log import read_log
-    from llmsafe.seal.store import log_place, policy_folder
+    from llmsafe.seal.store import key_for, log_place, policy_folder
     from llmsafe.seal.tree import current_policy
 
     key = needed_key(key_file)
@@ -43,7 +43,7 @@ def access(
         raise InputError(f"{path} is not sealed (a folder needs access.json); llmsafe seal it")
     place = path.absolute()
     log = log_place(path, place if path.is_dir() else policy_folder(path))
-    lines = read_log(log, key, holds=holds)
+    lines = read_log(log, key_for(log, key), holds=holds)
     if path.is_file() and policy_folder(path) is None:
         lines = [line for line in lines if line.what == path.name]
     head = lines[-1].hash if lines else None

@@ -11,7 +11,7 @@ from llmsafe.privacy.evidence import Absent, files_in, present, read_object, sho
 from llmsafe.seal.keys import needed_key
 from llmsafe.seal.log import read_log
 from llmsafe.seal.policy import POLICY
-from llmsafe.seal.store import load_policy, log_place, sealed_file
+from llmsafe.seal.store import key_for, load_policy, log_place, sealed_file
 
 _RELEASE_SUFFIXES = {".safetensors", ".json", ".md", ".html", ".svg", ".png", ".jinja", ".model"}
 _VAULT_NAMES = {"ledger.jsonl", "canaries.json", "lineage.json", "metrics.jsonl", "split.json"}
@@ -74,7 +74,7 @@ def access(run: Path) -> str:
         raise Absent("the run is not sealed by a policy")
     key = needed_key()
     policy, log = load_policy(run, key), log_place(run, run.absolute())
-    lines = read_log(log, key) if log.is_file() else []
+    lines = read_log(log, key_for(log, key)) if log.is_file() else []
     if not lines:
         raise EvidenceError(f"{log.name} is gone: who opened what is not known; restore it")
     clear = [path for path in files_in(run / VAULT) if not _sealed_or_empty(path)]

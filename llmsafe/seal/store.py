@@ -12,7 +12,7 @@ import io
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +26,8 @@ from llmsafe.seal.policy import LOG, POLICY, AccessPolicy, check_policy, simple_
 from llmsafe.seal.segments import SegmentReader, SegmentWriter
 
 HEAD = max(len(envelope.MAGIC), len(lines.MAGIC))
+RELEASE = "release"  # beside a vault: it is made to leave the building
+_PUBLISHED = ("audit.json", "audit.html")
 _BUFFER = 1 << 17
 
 
@@ -53,7 +55,7 @@ def opened(path: Path, file: BinaryIO) -> BinaryIO:
         SetupError: the access cannot be logged.
     """
     try:
-        key = needed_key()
+        key = key_for(path, needed_key())
         if file.read(len(lines.MAGIC)) == lines.MAGIC:
             file.seek(0)
             sealed = lines.head_envelope(file.readline())
@@ -81,6 +83,27 @@ def _named(path: Path, error: LlmsafeError) -> LlmsafeError:
     """The error with the file that it is about."""
     text = str(error)
     return error if text.startswith(str(path)) else type(error)(f"{path}: {text}")
+
+
+def refuse_clear(path: Path) -> None:
+    """Refuse a clear file where all are sealed: somebody may have put it in the place of a sealed
+    one, or have spoilt the first bytes of that.
+
+    Clear are meant to be ``release/``, and the audit of a folder with a ``vault/``.
+
+    Raises:
+        EvidenceError: a folder above ``path`` has a policy, and this file should be sealed.
+    """
+    folder = policy_folder(path)
+    if folder is None:
+        return
+    place = path.absolute().relative_to(folder)
+    if RELEASE in place.parts[:-1] or place.as_posix() in _PUBLISHED:
+        return
+    raise EvidenceError(
+        f"{path} is not sealed, and {folder} is; if you put it there, take it in by: llmsafe seal "
+        f"{folder}, else restore it from a copy"
+    )
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -142,10 +165,11 @@ def line_encoder(path: Path) -> Callable[[bytes], bytes]:
     if head.startswith(envelope.MAGIC):
         raise InputError(f"{path} is sealed as a whole and cannot grow; llmsafe open it first")
     if head.endswith(b"\n") and not head.startswith(lines.MAGIC):
+        refuse_clear(path)
         return lambda line: line + b"\n"
     if head.endswith(b"\n"):
         try:
-            known = lines.Lines.read(head, needed_key())
+            known = lines.Lines.read(head, key_for(path, needed_key()))
         except LlmsafeError as error:
             raise _named(path, error) from error
         return lambda line: known.seal(line) + b"\n"
@@ -167,6 +191,22 @@ def policy_folder(path: Path) -> Path | None:
         if place.is_file() and sealed_file(place):
             return folder
     return None
+
+
+def key_for(path: Path, key: Key) -> Key:
+    """The key, which takes for genuine what those sealed whose role may open ``path``: a policy
+    that is trusted vouches for the keys in it.
+
+    Raises:
+        LlmsafeError: as :func:`load_policy`.
+    """
+    folder = policy_folder(path)
+    if folder is None:
+        return key
+    place = path.absolute().relative_to(folder).as_posix()
+    policy = load_policy(folder, key)
+    named = {one: policy.role_of(one) or "" for one in policy.recipients(place)}
+    return replace(key, trusted={**named, **key.trusted})
 
 
 def load_policy(folder: Path, key: Key) -> AccessPolicy:
@@ -218,7 +258,8 @@ def _log_opening(path: Path, key: Key, recipients: tuple[str, ...]) -> None:
     what = place.relative_to(folder).as_posix() if folder else place.name
     access = Access("open", what, policy.role_of(key.id) if policy else None, why)
     allowed = tuple(policy.key_ids()) if policy else recipients
-    record_once(log_place(path, folder), key, allowed, access, os.getpid())
+    log = log_place(path, folder)
+    record_once(log, key_for(log, key), allowed, access, os.getpid())
 
 
 def log_place(path: Path, folder: Path | None) -> Path:
@@ -274,7 +315,9 @@ def inherited_policy(source: Path) -> AccessPolicy | None:
     for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
         found = envelope_of(path) if path.is_file() else None
         if found is not None:
-            found.open(key)  # nobody but a trusted sealer says who the recipients are
+            found.open(
+                key_for(path, key)
+            )  # nobody but a trusted sealer says who the recipients are
             # What is made of several files is for those who may open all of them.
             ids = [name for name in found.recipients if ids is None or name in ids]
     return None if ids is None else simple_policy(key, ids)

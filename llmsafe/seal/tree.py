@@ -23,20 +23,22 @@ from llmsafe.seal.keys import KEY_FILE, Key
 from llmsafe.seal.log import Access, Action, record
 from llmsafe.seal.policy import LOG, POLICY, AccessPolicy, simple_policy
 from llmsafe.seal.store import (
+    RELEASE,
     Sealing,
     envelope_of,
     is_sealed,
+    key_for,
     load_policy,
     log_place,
     opened,
     policy_folder,
+    refuse_clear,
     save_policy,
     sealing,
     stated_reason,
 )
 
 _BLOCK = 1 << 20
-_KEPT_CLEAR = "release"  # beside a vault: it is made to leave the building
 _OURS = (POLICY, LOG, ".lock")
 Advance = Callable[[int], None]
 
@@ -167,7 +169,8 @@ def _log(path: Path, key: Key, sealer: Key, policy: AccessPolicy, access: Access
     wanted = tuple(policy.key_ids())
     before = envelope_of(log) if log.exists() else None
     # After a rotation that was interrupted the old key may be out of the log already.
-    writer = key if before is None or key.id in before.recipients else sealer
+    ours = before is None or key.id in before.recipients
+    writer = key_for(log, key) if ours else sealer
     record(log, writer, wanted, access)
     sealed = envelope_of(log)
     assert sealed is not None  # it was just written to
@@ -183,8 +186,8 @@ def _files(path: Path) -> Iterator[Path]:
         return
     for folder, folders, names in os.walk(path):
         folders.sort()
-        if "vault" in folders and _KEPT_CLEAR in folders:
-            folders.remove(_KEPT_CLEAR)
+        if "vault" in folders and RELEASE in folders:
+            folders.remove(RELEASE)
         yield from (Path(folder) / name for name in sorted(names) if name not in _OURS)
 
 
@@ -227,7 +230,7 @@ def _overwrite(file: BinaryIO) -> None:
 
 
 def _rewrap(file: Path, old: Envelope, key: Key, sealer: Key, recipients: tuple[str, ...]) -> None:
-    new = make_envelope(old.open(key), sealer, recipients)
+    new = make_envelope(old.open(key_for(file, key)), sealer, recipients)
     try:
         with file.open("rb") as source, atomic_file(file, private=True) as out:
             if source.read(len(lines.MAGIC)) == lines.MAGIC:
@@ -249,11 +252,11 @@ def open_path(path: Path, output: Path, advance: Advance = _silent) -> Work:
     """Write what is sealed at ``path`` in clear to ``output`` (0600, in a 0700 folder).
 
     Every file is written whole or not at all; of a folder in which one cannot be opened nothing is
-    left. Clear files of a folder are copied with the others.
+    left. What is meant to be clear in a folder is copied with the rest, but for links and keys.
 
     Raises:
         InputError: nothing there is sealed, ``output`` exists, or it is sealed for another key.
-        EvidenceError: it was altered or cut.
+        EvidenceError: it was altered or cut, or a file that should be sealed is not.
         SetupError: the disk refuses.
     """
     if not path.exists():
@@ -263,7 +266,8 @@ def open_path(path: Path, output: Path, advance: Advance = _silent) -> Work:
     pairs = [(path, output)]
     if path.is_dir():
         names = (f for f in sorted(path.rglob("*")) if f.is_file() and f.name not in _OURS)
-        pairs = [(file, output / file.relative_to(path)) for file in names]
+        kept = (file for file in names if not _left_alone(path, file))
+        pairs = [(file, output / file.relative_to(path)) for file in kept]
     done = 0
     try:
         for file, target in pairs:
@@ -289,6 +293,7 @@ def _source(file: Path) -> Generator[tuple[BinaryIO, bool], None, None]:
         sealed = is_sealed(raw.read(16))
         raw.seek(0)
         if not sealed:
+            refuse_clear(file)
             yield raw, False
             return
         with opened(file, raw) as clear:
