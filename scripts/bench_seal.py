@@ -210,14 +210,14 @@ def render(
         f"{platform.python_version()}, cryptography {version('cryptography')}, "
         f"{subprocess.check_output(['openssl', 'version'], text=True).strip()}.", "",
         f"A file of {arguments.mib} MiB; medians of {arguments.rounds} interleaved rounds, lowest "
-        "to highest in brackets. × is llmsafe's speed over that of the variant, within a round.", "",
+        "to highest in brackets. × is llmsafe's speed over the variant's, within a round.", "",
         "| variant | MB/s, wall | MB/s, CPU | llmsafe ×, wall | llmsafe ×, CPU |",
         "|---|---:|---:|---:|---:|",
     ]  # fmt: skip
-    size = arguments.mib * MIB / 1e6
+    megabytes = arguments.mib * MIB / 1e6
     for name, seconds in sorted(times.items(), key=lambda item: (item[0][:4] == "open", item[0])):
         own = times[f"{name[:4]}: llmsafe"]
-        cells = [spread([size / s[which] for s in seconds], ",.0f") for which in (0, 1)]
+        cells = [spread([megabytes / s[which] for s in seconds], ",.0f") for which in (0, 1)]
         cells += [
             spread([s[which] / o[which] for s, o in zip(seconds, own, strict=True)])
             for which in (0, 1)
@@ -228,10 +228,10 @@ def render(
         "| file | what | seconds | peak, MiB | above the interpreter |",
         "|---|---|---:|---:|---:|",
     ]
-    for size_gib, rows in large.items():
-        start = rows[0][2]
+    for size, rows in large.items():
+        file, start = f"{size / (1 << 30):g} GiB", rows[0][2]
         lines += [
-            f"| {size_gib / (1 << 30):g} GiB | {what} | {seconds:.1f} | {peak:.0f} | {peak - start:.0f} |"
+            f"| {file} | {what} | {seconds:.1f} | {peak:.0f} | {peak - start:.0f} |"
             for what, seconds, peak in rows
         ]
     lines += ["", "`seal` includes reading, fsync and overwriting the old blocks.", ""]
