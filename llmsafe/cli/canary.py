@@ -219,7 +219,8 @@ def _write(
     from llmsafe.artifacts import Lineage, LineageStep
     from llmsafe.canary import make_manifest, plant, planting_stream
     from llmsafe.corpus import open_corpus, write_corpus
-    from llmsafe.files import CORPUS, VAULT, sha256_file, staged_folder, write_atomic
+    from llmsafe.files import CORPUS, VAULT, read_bytes, sha256_file, staged_folder, write_atomic
+    from llmsafe.seal.store import keep_access
 
     lineage = Lineage()
     if (old_vault / LINEAGE).exists():
@@ -231,6 +232,7 @@ def _write(
         "probability": draw.probability,
     } | ({"base": draw.base} if draw.base else {})
     with staged_folder(output, force=force) as stage, progress("notes", surveyed.notes) as advance:
+        keep_access(source.path, stage)
         stream = plant(
             source.notes(columns), draw.canaries, planting_stream(draw.seed), surveyed=surveyed
         )
@@ -255,7 +257,7 @@ def _write(
         )
         lineage.then(step).save(vault / LINEAGE, private=True)
         if (old_vault / SCRUB).exists():
-            write_atomic(vault / SCRUB, (old_vault / SCRUB).read_bytes(), private=True)
+            write_atomic(vault / SCRUB, read_bytes(old_vault / SCRUB), private=True)
 
 
 def _counted(notes: Iterator[Note], advance: Advance) -> Iterator[Note]:
