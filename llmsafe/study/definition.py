@@ -114,7 +114,7 @@ class Study(Section):
     corpora: dict[str, CorpusSpec] = Field(min_length=1)
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     config: str = "configs/default.yaml"
-    set: dict[str, Any] = {}
+    set: dict[str, Any] = Field(default_factory=dict[str, Any])
     canaries: int = Field(default=400, ge=20)
     delta: float = Field(default=1e-5, gt=0, lt=1)
     held_back: int = Field(default=600, ge=10)

@@ -211,9 +211,7 @@ class _Maker:
         words = ["--limit", self._study.held_back, "--seed", cell.seed, "--force"]
         command = verb_command("audit", "--model", trained.output, *words)
         out = trained.output / "release" / "audit.json"
-        return self._stage(
-            "audit", facts, [trained], lambda _: command, accept=AUDITED, output=out
-        )
+        return self._stage("audit", facts, [trained], lambda _: command, accept=AUDITED, output=out)
 
     def _evaluate(
         self, cell: Cell, prepared: Stage, scrubbed: Stage, audited: Stage, trained: Stage
@@ -225,9 +223,7 @@ class _Maker:
         words += [f"--seed={cell.seed}", f"--spans={spans_of(scrubbed.output)}"]
         out = trained.output / "vault" / "study.json"
         command = [*program, str(trained.output), str(prepared.output), str(out), *words]
-        return self._stage(
-            "evaluate", facts, [audited, scrubbed], lambda _: command, output=out
-        )
+        return self._stage("evaluate", facts, [audited, scrubbed], lambda _: command, output=out)
 
     def _stage(
         self,
@@ -250,9 +246,7 @@ class _Maker:
         key = sha256_json(determined_by).removeprefix("sha256:")
         prefix = more.get("name", name)
         out = output or self._work / name / f"{prefix}-{key[:12]}"
-        return Stage(
-            name, key, tuple(command(out)), out, tuple(needs), determined_by, accept, size
-        )
+        return Stage(name, key, tuple(command(out)), out, tuple(needs), determined_by, accept, size)
 
 
 def spans_of(scrubbed: Path) -> Path:
