@@ -89,9 +89,7 @@ def planting_stream(seed: int) -> random.Random:
     return random.Random(f"llmsafe canary {seed} places")
 
 
-def _as_note(
-    canary: Canary, place: tuple[str, str], neighbour: Note, *, patients: bool
-) -> Note:
+def _as_note(canary: Canary, place: tuple[str, str], neighbour: Note, *, patients: bool) -> Note:
     patient_id, note_id = place
     return Note(
         note_id=note_id,

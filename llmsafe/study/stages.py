@@ -204,7 +204,7 @@ class _Maker:
 
         epsilon = f"{cell.epsilon:g}"
         name = f"epsilon-{epsilon}-seed-{cell.seed}"
-        return self._stage("train", facts, [planted], command, name=name)
+        return self._stage("train", facts, [planted], command, prefix=name)
 
     def _audit(self, cell: Cell, trained: Stage) -> Stage:
         facts = {"limit": self._study.held_back, "seed": cell.seed}
@@ -235,7 +235,7 @@ class _Maker:
         accept: tuple[int, ...] = (0,),
         output: Path | None = None,
         size: float = 1.0,
-        **more: str,
+        prefix: str | None = None,
     ) -> Stage:
         determined_by = {
             "stage": name,
@@ -244,8 +244,7 @@ class _Maker:
             **facts,
         }
         key = sha256_json(determined_by).removeprefix("sha256:")
-        prefix = more.get("name", name)
-        out = output or self._work / name / f"{prefix}-{key[:12]}"
+        out = output or self._work / name / f"{prefix or name}-{key[:12]}"
         return Stage(name, key, tuple(command(out)), out, tuple(needs), determined_by, accept, size)
 
 
