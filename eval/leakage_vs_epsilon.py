@@ -46,7 +46,10 @@ def main() -> int:
     parser.add_argument("--dry-run", action="store_true", help="show cells and time, run nothing")
     parser.add_argument("--work", type=Path, help="private; default: runs/studies/NAME")
     parser.add_argument("--out", type=Path, help="default: the study's work folder, report/")
-    parser.add_argument("--jobs", type=int, default=1, help="stages at once on CPUs")
+    cores = min(4, os.cpu_count() or 1)
+    parser.add_argument(
+        "--jobs", type=int, default=cores, help="stages at once on CPUs; %(default)s"
+    )
     parser.add_argument("--limit", type=int, help="first cells only, to try a study")
     args = parser.parse_args()
     study, _ = load_study(args.study)
@@ -54,7 +57,8 @@ def main() -> int:
     gpus = devices()
     every = jobs(study, work, gpu=bool(gpus))[: args.limit]
     places = slots(args.jobs, gpus)
-    estimate = Estimate(study, every, work, trial=True)
+    threads = int(places[0].environment.get("OMP_NUM_THREADS", 0)) or None
+    estimate = Estimate(study, every, work, threads=threads)
     waiting = [s for s in unique(job.stages for job in every) if finished(work, s) is None]
     announce(study, every, work, waiting, estimate, len(places), shown=args.dry_run)
     if args.dry_run:

@@ -243,7 +243,7 @@ def _frontier(rows: Sequence[Row]) -> Figure | None:
         shared = [one for one in several if one.epsilon in costs]
         points = [
             Point(costs[one.epsilon].mean, one.mean, one.low, one.high, (),
-                  f"ε {epsilon_name(one.epsilon)}")
+                  "" if series else f"ε {epsilon_name(one.epsilon)}")
             for one in shared
         ]  # fmt: skip
         if points:

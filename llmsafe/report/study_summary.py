@@ -12,6 +12,7 @@ from llmsafe.report.study_rows import Row, Setting
 from llmsafe.stats import Interval, holm, paired_difference, seed_interval
 
 CONFIDENCE = 0.95
+ALL = "all cells"
 # Measures compared in pairs, and whether by their ratio (on a log scale).
 COMPARED = {
     "perplexity": True,
@@ -106,7 +107,8 @@ def _scales(measure: str) -> tuple[Callable[[float], float], Callable[[float], f
 
 
 def setting_names(settings: Iterable[Setting]) -> dict[Setting, str]:
-    """Settings by what tells them apart from one another; ``all cells`` if there is only one."""
+    """Settings by what tells them apart from one another;
+    :data:`ALL` if there is only one."""
     every = list(dict.fromkeys(settings))
     differs = [len(set(values)) > 1 for values in zip(*every, strict=True)]
     return {
@@ -115,7 +117,7 @@ def setting_names(settings: Iterable[Setting]) -> dict[Setting, str]:
             for part, value, told in zip(Setting._fields, setting, differs, strict=True)
             if told
         )
-        or "all cells"
+        or ALL
         for setting in every
     }
 

@@ -24,9 +24,15 @@ _PROBE = 2.0  # seconds
 
 
 class Estimate:
-    """Seconds of each stage. ``source`` says in words where they come from."""
+    """Seconds of each stage. ``source`` says in words where they come from.
 
-    def __init__(self, study: Study, jobs: Sequence[Job], work: Path, *, trial: bool) -> None:
+    Where no training, audit or evaluation is done yet, a trial of a few seconds is made, on so many
+    threads as a stage will have.
+    """
+
+    def __init__(
+        self, study: Study, jobs: Sequence[Job], work: Path, *, threads: int | None = None
+    ) -> None:
         stages = unique(job.stages for job in jobs)
         self._known: defaultdict[StageName, list[float]] = defaultdict(list)
         self._study = study
@@ -38,9 +44,10 @@ class Estimate:
         missing = {stage.name for stage in stages if stage.name not in self._known}
         self._rate = self._start = None
         needed = missing & {"train", "audit", "evaluate"}
-        if trial and needed:
+        if needed:
             self._start = start_up()
-            self._rate = tokens_a_second(jobs[0].cell.base, self._config, jobs[0].cell.rank)
+            cell = jobs[0].cell
+            self._rate = tokens_a_second(cell.base, self._config, cell.rank, threads)
         measured = f"{self._rate:,.0f} training tokens a second here" if self._rate else None
         done = sum(map(len, self._known.values()))
         earlier = f"{done} stages that are done" if done else None
@@ -98,13 +105,18 @@ def start_up() -> float:
     return 1.5 * (time.monotonic() - begun)
 
 
-def tokens_a_second(base: str, config: RunConfig, rank: int) -> float:
+def tokens_a_second(base: str, config: RunConfig, rank: int, threads: int | None = None) -> float:
     """Tokens that training takes in a second here, from passes over random tokens."""
+    import warnings
+
     import torch
 
     from llmsafe.models import pick_device
     from llmsafe.train.held_out import make_adapter, row_losses
 
+    warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries, to their authors
+    if threads:
+        torch.set_num_threads(threads)
     device = pick_device()
     model: Any = make_adapter(base, rank).to(device).eval()
     rows = max(1, min(32, config.train.tokens_per_batch // config.data.max_tokens))

@@ -19,7 +19,7 @@ from llmsafe.report.figures.canvas import INK, MUTED, SERIES
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 _SIZE = (5.4, 3.9)
-_SPREAD = 0.085  # of one step of the axis between neighbouring series
+_SPREAD = 0.17  # of one step of the axis between neighbouring series
 _REFERENCES = {
     "theory": (INK, (0, (5, 2))),
     "ceiling": (MUTED, (0, (1, 1.6))),
@@ -115,9 +115,12 @@ def plot(
         offset = 0.0 if axes.log_x or not axes.ticks else _SPREAD * (index - (len(shown) - 1) / 2)
         _draw(ax, one, index, offset, axes)
     _scales(ax, axes)
+    handles, labels = ax.get_legend_handles_labels()
+    first = len(references)  # series first, what they are compared with after them
     figure.legend(
-        loc="outside lower center", ncols=2, frameon=False, fontsize=8.5, handlelength=2.8
-    )
+        handles[first:] + handles[:first], labels[first:] + labels[:first],
+        loc="outside lower center", ncols=2, frameon=False, fontsize=8.5, handlelength=2.8,
+    )  # fmt: skip
     return Plot(canvas.draw(figure, name=name, title=title, about=about), canvas.png(figure))
 
 
@@ -152,11 +155,13 @@ def _draw(ax: Any, series: Series, index: int, offset: float, axes: Axes) -> Non
 
 
 def _around(x: float, count: int, axes: Axes) -> list[float]:
-    """Places beside the mean for so many seeds."""
+    """Places for so many seeds, beside the mean so that it hides none; one seed stands on it."""
+    if count == 1:
+        return [x]
     if axes.log_x:
-        return [x * 1.02 ** (i - (count - 1) / 2) for i in range(count)]
-    step = 0.035 if axes.ticks else 0.0
-    return [x + step * (i - (count - 1) / 2) for i in range(count)]
+        return [x * 1.025 ** (i + 1) for i in range(count)]
+    step = 0.03 if axes.ticks else 0.12
+    return [x + step * (i + 1.6) for i in range(count)]
 
 
 def _scales(ax: Any, axes: Axes) -> None:
