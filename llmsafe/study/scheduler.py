@@ -81,12 +81,12 @@ def run(
     *,
     watch: Callable[[State], None] = lambda state: None,
 ) -> State:
-    """Run every stage that is not done, those first that others wait for.
+    """Run every stage that is not done, with all that it needs; those first that others wait for.
 
     ``watch`` is called several times a second. What a stage says goes to ``work/logs/``; stages may
     name notes there by number, never by text. Ends when nothing is left that can be run.
     """
-    order = list(dict.fromkeys(stages))
+    order = with_needs(stages)
     state = State()
     for stage in order:
         record = finished(work, stage)
@@ -112,6 +112,14 @@ def run(
             _end(one.process.pid)
             one.process.wait()
     return state
+
+
+def with_needs(stages: Iterable[Stage]) -> list[Stage]:
+    """Every stage once, after all that it needs."""
+    found: dict[Stage, None] = {}
+    for stage in stages:
+        found |= dict.fromkeys([*with_needs(stage.needs), stage])
+    return list(found)
 
 
 def _ready(state: State) -> list[Stage]:

@@ -9,6 +9,7 @@ from llmsafe.report.study_rows import Row
 from llmsafe.stats import dp_tpr_ceiling
 
 INF = math.inf
+LEDGER = f"sha256:{'a1' * 32}"
 LEAK = {INF: 1.0, 8.0: 0.12, 4.0: 0.06, 1.0: 0.01}
 
 
@@ -29,7 +30,7 @@ def row(measure: str, epsilon: float, seed: int, value: float, **more) -> Row:
     return Row(
         row=f"{cell}-{measure.replace('_', '-')}{at}", cell=cell, seed=seed, epsilon=epsilon,
         claimed=None if math.isinf(epsilon) else epsilon - 0.01, delta=1e-5, measure=measure,
-        value=value, run=f"train/epsilon-{epsilon:g}-seed-{seed}-{cell}", ledger=f"sha256:{'a1' * 32}",
+        value=value, run=f"train/epsilon-{epsilon:g}-seed-{seed}-{cell}", ledger=LEDGER,
         audit="sha256:" + "b2" * 32, **facts, **defaults,
     )  # fmt: skip
 
