@@ -240,11 +240,15 @@ def findings(rows: Sequence[Row]) -> list[str]:
 def _leak_sentence(leak: ControlLeak) -> str:
     chance = 0.025**leak.seeds
     return (
-        f"Without privacy ({leak.setting}) the canaries are told apart in {leak.significant} of "
-        f"{leak.seeds} seeds (95 % interval of the AUC above 0.5; lowest end "
+        f"Without privacy{_where(leak.setting)} the canaries are told apart in "
+        f"{leak.significant} of {leak.seeds} seeds (95 % interval of the AUC above 0.5; lowest end "
         f"{words.number(leak.lowest)}; by chance alone in all of them: {words.significant(chance)}"
         f"); the bound on ε is above 0 in {leak.bounds}."
     )
+
+
+def _where(setting: str) -> str:
+    return "" if setting == study_summary.ALL else f" ({setting})"
 
 
 def _trend(rows: Sequence[Row], measure: str, what: str) -> list[str]:
@@ -267,7 +271,7 @@ def _trend(rows: Sequence[Row], measure: str, what: str) -> list[str]:
             shape = "not in one direction: neighbouring levels differ by less than the noise"
         if measure.endswith("auc") and abs(values[0] - values[-1]) < FLAT:
             shape = "flat"
-        said.append(f"How much the model {what}, {names[setting]}: {path} ({shape}).")
+        said.append(f"How much the model {what}{_where(names[setting])}: {path} ({shape}).")
     return said
 
 
