@@ -150,7 +150,9 @@ def test_every_figure_of_the_issue_is_there(drawn):
         assert "n = " in figure.caption
 
 
-def test_a_number_leads_from_figure_to_ledger(found, drawn, tmp_path):
+def test_a_number_leads_from_figure_to_ledger(found, tmp_path):
+    found = [r for r in found if r.measure in ("canary_auc", "perplexity", "epsilon_lower")]
+    drawn = figures(found)
     page = Page(html(found, FACTS, drawn))
     assert len(page.ids) == len(set(page.ids))
     assert {link[1:] for link in page.links} <= set(page.ids)
@@ -185,8 +187,9 @@ def test_the_page_holds_no_script_and_shows_hostile_words_as_words(found, drawn)
     assert "\u202e" not in text
     assert "default-src 'none'" in text
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", text)
-    named = [Row(**{**vars(r), "corpus": evil}) for r in found[:40]] + found[:40]
-    assert "<script" not in html(named, FACTS, figures(named)[:2])
+    some = [r for r in found if r.measure == "task_accuracy"]
+    named = [Row(**{**vars(r), "corpus": evil}) for r in some] + some
+    assert "<script" not in html(named, FACTS, figures(named))
 
 
 def test_the_summary_in_markdown(found, drawn):
@@ -198,7 +201,7 @@ def test_the_summary_in_markdown(found, drawn):
 
 
 def test_one_seed_and_one_cell_make_a_page():
-    few = cell(INF, 0, random.Random(0))
+    few = cell(INF, 0, random.Random(0))[:2]
     text = markdown(few, FACTS, figures(few))
     assert "## Paired comparisons" not in text
     assert levels(few, "canary_auc")

@@ -44,7 +44,7 @@ def cell(tmp_path_factory, tiny_model) -> tuple[Study, Job, Path]:
     work = tmp_path_factory.mktemp("study")
     study = Study.model_validate(
         {
-            "name": "one", "corpora": {"invented": {"patients": 40, "notes_per_patient": 2}},
+            "name": "one", "corpora": {"invented": {"patients": 30}},
             "config": "configs/demo.yaml", "canaries": 20, "delta": 1e-3, "held_back": 20,
             "identifiers": 10, "task_notes": 6,
             "set": {"data.max_tokens": 200, "data.held_out": 0.4, "train.steps": 2,
@@ -106,7 +106,7 @@ def test_every_note_keeps_its_number_and_canaries_have_none(cell):
     labels = Labels.load(stages["prepare"] / "vault" / "labels.json").labels
     for note in open_corpus(stages["scrub"]).notes(COLUMNS):
         assert note.text.startswith("Note type: ")
-    assert len(labels) > 1
+    assert labels
 
 
 def test_gold_spans_move_with_the_first_line(tmp_path):
