@@ -46,6 +46,7 @@ from llmsafe.artifacts.job import (
     Residual,
     ScrubManifest,
     Split,
+    canary_places,
 )
 
 __all__ = [
@@ -87,4 +88,5 @@ __all__ = [
     "Unmeasured",
     "Utility",
     "Verdict",
+    "canary_places",
 ]

@@ -65,7 +65,8 @@ class CanaryManifest(Artifact):
     """``vault/canaries.json``: planted and withheld canaries; ``manifest_id`` names the draw.
 
     ``kind`` is what was asked for (several joined by ``+``), ``sorts`` how many canaries of each
-    sort came of it, and ``base`` the model that kinds fitted on one were made with.
+    sort came of it, and ``base`` the model that kinds fitted on one were made with. Each planted
+    canary stands in the corpus ``copies`` times, each time as another patient (:meth:`places`).
     """
 
     manifest_id: str
@@ -76,7 +77,20 @@ class CanaryManifest(Artifact):
     corpus_digest: str
     sorts: dict[str, int] = {}
     base: str | None = None
+    copies: int = 1
     canaries: list[Canary]
+
+    def places(self, canary: Canary) -> list[tuple[str, str]]:
+        """(patient id, note id) of every place where a planted canary stands."""
+        return canary_places(canary, self.copies)
+
+
+def canary_places(canary: Canary, copies: int) -> list[tuple[str, str]]:
+    """The ids of a canary itself, then those of its further copies."""
+    return [
+        (canary.patient_id + mark, canary.note_id + mark)
+        for mark in ("", *(f"-{number}" for number in range(2, copies + 1)))
+    ]
 
 
 class Residual(Record):
