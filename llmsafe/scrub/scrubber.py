@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmsafe.notes import Note, PhiSpan
 from llmsafe.scrub.detect.detector import (
@@ -30,6 +30,9 @@ from llmsafe.scrub.replace.shift import ASSUMED, Shift, read_date, shift_date
 from llmsafe.scrub.replace.tokens import LIKE_A_TOKEN, opens
 from llmsafe.scrub.replace.zh.dates import read_chinese
 from llmsafe.scrub.settings import Outcome, Settings
+
+if TYPE_CHECKING:
+    from llmsafe.scrub.detect.models import ModelRecogniser
 
 
 @dataclass(frozen=True, repr=False)
@@ -125,13 +128,21 @@ def build_scrubber(settings: Settings) -> Scrubber:
     """Load recognisers and word lists.
 
     Raises:
-        InputError: a recogniser named in the settings cannot be made.
+        InputError: a recogniser or model named in the settings cannot be made.
+        SetupError: what a model needs is not installed.
     """
     extra = load_recognisers(settings.recognisers)
+    models: list[ModelRecogniser] = []
+    if settings.models:  # of which each may need torch
+        from llmsafe.scrub.detect.models import load_model
+
+        models = [load_model(model) for model in settings.models]
     spoken = ("en",) if settings.lang == "en" else ("zh", "en")
-    detectors = {
-        lang: Detector(build_engine(extra, lang), settings.note_seconds, lang) for lang in spoken
-    }
+    detectors: dict[str, Detector] = {}
+    for lang in spoken:
+        readers = [model for model in models if model.lang in (None, lang)]
+        engine = build_engine([*extra, *readers], lang)
+        detectors[lang] = Detector(engine, settings.note_seconds, lang)
     shared = build_matcher(settings.shared, shared=True) if settings.shared else None
     return Scrubber(settings, detectors, shared)
 

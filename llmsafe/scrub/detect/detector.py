@@ -27,6 +27,7 @@ from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
 from llmsafe.scrub.detect.captures import captures
 from llmsafe.scrub.detect.en import names as en_names
+from llmsafe.scrub.detect.en.sense import apart
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import INDEPENDENT
@@ -145,6 +146,8 @@ class Detector:
             found.extend(_ECHOES[self.language](view.text, found))
         mapped = [_map(view.span(s.start, s.end), s) for s in found]
         spans = resolve(filter(None, (trim(text, span) for span in _as_read(text, mapped))))
+        if self.language == "en":
+            spans = [one for span in spans for one in _each(text, span)]
         if not isinstance(artifacts, Reading):  # one search alone says nothing about the other
             return Detection(spans)
         return Detection(
@@ -185,6 +188,11 @@ def _as_read(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
         for piece in subtract(text, [span], holes):
             if not _WEEKDAY.fullmatch(text, piece.start, piece.end):
                 yield piece
+
+
+def _each(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
+    """People whom a comma joins, one by one; what is known of the patient is of one person."""
+    return iter([span]) if span.source.startswith(KNOWN) else apart(text, span)
 
 
 def _map(place: tuple[int, int], span: PhiSpan) -> PhiSpan:
