@@ -28,7 +28,7 @@ from llmsafe.scrub.scrubber import build_scrubber
 from llmsafe.scrub.settings import Settings
 
 KEY = Key(b"k" * 32)
-LABELS = ["O", "B-PATIENT", "I-PATIENT", "B-AGE", "B-DATE", "B-VENDOR"]
+LABELS = ["O", "B-PATIENT", "I-PATIENT", "B-AGE", "B-DATE", "B-GIZMO"]
 # No rule and no tagger takes these for PHI, so that what is hidden is hidden by the model.
 WORDS = {"mild": 1, "oedema": 2, "71": 3, "95": 3, "2019": 4, "insulin": 5}
 
@@ -96,23 +96,23 @@ def _found(model: NerModel, text: str) -> list[tuple[str, str]]:
 
 
 def test_a_token_classifier_finds_with_offsets_in_the_note(classifier: Path) -> None:
-    model = NerModel(kind="hf", model=str(classifier), labels={"VENDOR": None})
+    model = NerModel(kind="hf", model=str(classifier), labels={"GIZMO": None})
     assert _found(model, "Seen: mild oedema, on insulin.") == [("NAME", "mild oedema")]
 
 
 def test_only_what_safe_harbor_calls_phi_is_hidden(classifier: Path) -> None:
-    model = NerModel(kind="hf", model=str(classifier), labels={"VENDOR": "ORGANIZATION"})
+    model = NerModel(kind="hf", model=str(classifier), labels={"GIZMO": "ORGANIZATION"})
     text = "at 71 and 95, since 2019, insulin"
     assert _found(model, text) == [("AGE", "95"), ("ORGANIZATION", "insulin")]
 
 
 def test_half_a_word_becomes_the_word(classifier: Path) -> None:
-    model = NerModel(kind="hf", model=str(classifier), labels={"VENDOR": None})
+    model = NerModel(kind="hf", model=str(classifier), labels={"GIZMO": None})
     assert _found(model, "so mildxy, it is") == [("NAME", "mildxy")]  # mild and ##x and ##y
 
 
 def test_long_notes_are_read_to_the_end(classifier: Path) -> None:
-    model = NerModel(kind="hf", model=str(classifier), labels={"VENDOR": None})
+    model = NerModel(kind="hf", model=str(classifier), labels={"GIZMO": None})
     text = "a stable week . " * 60 + "mild " + "b c d e f " * 60 + "oedema"
     assert _found(model, text) == [("NAME", "mild"), ("NAME", "oedema")]
     glued = "x" * 3000 + " mild"  # no place to cut
@@ -123,7 +123,7 @@ def test_its_findings_join_the_others_and_name_their_source(
     classifier: Path, pipeline: Path
 ) -> None:
     models = read_models([f"spacy:{pipeline}"])
-    hf = NerModel(kind="hf", model=str(classifier), labels={"VENDOR": None}, lang="en")
+    hf = NerModel(kind="hf", model=str(classifier), labels={"GIZMO": None}, lang="en")
     scrubber = build_scrubber(Settings("tag", KEY, models=(*models, hf)))
     outcome = scrubber.scrub(Note("n", "Dr. Okafor: mild oedema of seven days, ate rhubarb."))
     assert outcome.note is not None
@@ -138,7 +138,7 @@ def test_its_findings_join_the_others_and_name_their_source(
 def test_a_model_that_raises_quarantines_the_note(
     classifier: Path, pipeline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hf = NerModel(kind="hf", model=str(classifier), labels={"VENDOR": None})
+    hf = NerModel(kind="hf", model=str(classifier), labels={"GIZMO": None})
     scrubber = build_scrubber(Settings("tag", KEY, models=(hf,)))
 
     def broken(*args: Any, **kwargs: Any) -> Any:
@@ -158,7 +158,7 @@ def test_the_whole_job_names_its_models_and_says_what_they_found(
     classifier: Path, tmp_path: Path
 ) -> None:
     config = tmp_path / "ner.yaml"
-    entry = {"kind": "hf", "model": str(classifier), "labels": {"VENDOR": None}}
+    entry = {"kind": "hf", "model": str(classifier), "labels": {"GIZMO": None}}
     config.write_text(json.dumps({"models": [entry]}))
     notes = tmp_path / "notes.jsonl"
     notes.write_text(json.dumps({"note_id": "1", "text": "Found mild oedema."}) + "\n")
@@ -180,15 +180,15 @@ def test_the_whole_job_names_its_models_and_says_what_they_found(
     [
         ({"model": "/nowhere"}, "does not exist"),
         ({"model": "nobody/nothing"}, "not in the local model cache"),
-        ({"labels": {}}, "VENDOR"),
-        ({"labels": dict.fromkeys(("PATIENT", "AGE", "DATE", "VENDOR"))}, "nothing that is PHI"),
+        ({"labels": {}}, "GIZMO"),
+        ({"labels": dict.fromkeys(("PATIENT", "AGE", "DATE", "GIZMO"))}, "nothing that is PHI"),
         ({"kind": "spacy", "model": "en_core_no_such"}, "installed spaCy pipeline"),
     ],
 )
 def test_what_cannot_be_used_is_refused(
     classifier: Path, change: dict[str, Any], words: str
 ) -> None:
-    fields = {"kind": "hf", "model": str(classifier), "labels": {"VENDOR": None}} | change
+    fields = {"kind": "hf", "model": str(classifier), "labels": {"GIZMO": None}} | change
     with pytest.raises(InputError, match=words):
         load_model(NerModel(**fields))
 
@@ -236,10 +236,10 @@ def test_a_scrubber_without_models_imports_no_torch() -> None:
     code = (
         "import llmsafe.scrub.light, sys; assert not {'torch', 'transformers'} & set(sys.modules);"
         "from llmsafe.scrub.light import without\n"
-        "with without('colorsys'):\n"
-        "    try: import colorsys\n"
+        "with without('tabnanny'):\n"
+        "    try: import tabnanny\n"
         "    except ImportError: pass\n"
         "    else: raise SystemExit('imported')\n"
-        "import colorsys\n"
+        "import tabnanny\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

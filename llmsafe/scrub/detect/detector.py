@@ -25,7 +25,6 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from llmsafe.errors import InputError
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
-from llmsafe.scrub.detect.captures import captures
 from llmsafe.scrub.detect.en import names as en_names
 from llmsafe.scrub.detect.en.sense import apart
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
@@ -105,10 +104,12 @@ def load_recognisers(places: Sequence[str]) -> list[EntityRecognizer]:
 
 @dataclass(frozen=True, repr=False)
 class Detection:
-    """Disjoint spans of a text, in order, and which layer saw how many of them."""
+    """Disjoint spans of a text, in order; and, where two searches that are independent of each
+    other have read it, what each of them found: rules and tagger."""
 
     spans: list[PhiSpan]
-    captures: dict[str, int] = field(default_factory=dict[str, int])
+    rules: list[PhiSpan] = field(default_factory=list[PhiSpan])
+    tagged: list[PhiSpan] = field(default_factory=list[PhiSpan])
 
 
 @dataclass(frozen=True)
@@ -152,11 +153,8 @@ class Detector:
             return Detection(spans)
         return Detection(
             spans,
-            captures(
-                [span for span in spans if not span.source.startswith(KNOWN)],
-                [span for span in mapped if span.source in INDEPENDENT],
-                [span for span in mapped if span.source == TAGGER],
-            ),
+            [span for span in mapped if span.source in INDEPENDENT],
+            [span for span in mapped if span.source == TAGGER],
         )
 
     def _artifacts(self, text: str) -> NlpArtifacts:

@@ -49,6 +49,15 @@ _INSTRUMENT = re.compile(
     r"|incision|approach|position|fracture|lesion|syndrome|disease|array|assay)\b"
 )
 
+_PERSON = re.compile(
+    r"(?i)\b(?:drs?|mrs?|ms|miss|prof|doctor|nurse|resident|fellow|intern|attending|surgeon|physician"
+    r"|pcp|np|rn|pa|tech|therapist|pharmacist|consultant|patient|pt|name|wife|husband|son|daughter"
+    r"|mother|father|mom|dad|brother|sister|friend|partner|neighbou?r|aunt|uncle|told"
+    r"|called|saw|seen|named|spoke (?:to|with)|cc|[A-Z]\."
+    r"|(?:seen|read|signed|dictated|examined|evaluated|performed|entered|reviewed|called|assisted|placed"
+    r"|done|taken|given|written|referred) by)[.:,]?\s{1,2}\Z"
+)
+
 # --- everyday words in notes without capitals ---------------------------------------------------
 
 # What is told or done at the head of a clause: "mark the site", "will bill for time".
@@ -105,10 +114,10 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 or _is_disease(text, span)
                 or bool(_QUESTION.match(text, span.start))
                 or _is_instrument(text, span)
-                or _is_eponym(found)
+                or _is_eponym(text, span)
             )
         case "LOCATION" | "ORGANIZATION":
-            return _is_instrument(text, span) or _is_eponym(found)
+            return _is_instrument(text, span) or _is_eponym(text, span)
         case category if category in _NUMBERED:
             return bool(_ICD.fullmatch(found)) or _is_hour(text, span) or _in_series(text, span)
         case _:
@@ -146,15 +155,17 @@ def _is_hour(text: str, span: PhiSpan) -> bool:
     return bool(clock and clock.end() >= span.end and _HUNDRED.match(text, clock.end()))
 
 
-def _is_eponym(found: str) -> bool:
-    """Whether every word is known of signs, scores, stains and procedures, and as nobody's name."""
+def _is_eponym(text: str, span: PhiSpan) -> bool:
+    """Whether every word is known of signs, scores, stains and procedures, and as nobody's name,
+    and no word for a person stands before it."""
     lexicon = english()
-    words = [word.lower() for word in _WORD.findall(found)]
+    words = [word.lower() for word in _WORD.findall(text, span.start, span.end)]
     parts = [part for word in words for part in re.sub(r"['’]s?$", "", word).split("-")]
-    return bool(parts) and all(
+    known = bool(parts) and all(
         part in lexicon.eponyms and not (part in lexicon.first or part in lexicon.last)
         for part in parts
     )
+    return known and not _PERSON.search(text[max(0, span.start - 25) : span.start])
 
 
 def _is_disease(text: str, span: PhiSpan) -> bool:
