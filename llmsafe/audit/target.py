@@ -20,13 +20,12 @@ from llmsafe.audit.loading import (
     Place,
     attach,
     context_of,
-    folder_of,
     load_causal,
     load_tokenizer,
     locate,
 )
 from llmsafe.errors import EvidenceError, InputError
-from llmsafe.models import check_weights, pick_device, public_name
+from llmsafe.models import check_weights, folder_of, pick_device, public_name
 
 if TYPE_CHECKING:
     import torch

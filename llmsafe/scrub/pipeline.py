@@ -35,6 +35,7 @@ from llmsafe.notes import Note
 from llmsafe.scrub.detect.captures import residual
 from llmsafe.scrub.detect.language import check_lang
 from llmsafe.scrub.keys import Key, given_key, load_key, make_key
+from llmsafe.scrub.ner import describe
 from llmsafe.scrub.replace.methods import check_mask_style
 from llmsafe.scrub.request import MANIFEST, PROGRESS, Request, check_request, check_spans
 from llmsafe.scrub.settings import Settings
@@ -112,6 +113,7 @@ def _settings(request: Request, key: Key, method: Any) -> Settings:
         key,
         keep=request.keep,
         recognisers=request.recognisers,
+        models=request.models,
         note_seconds=request.note_seconds,
         shared=request.shared,
         day_first=request.day_first,
@@ -186,6 +188,7 @@ def _describe(request: Request, key: Key) -> dict[str, Any]:
         "key": key.fingerprint(),
         "keep_columns": list(request.keep),
         "recognisers": list(request.recognisers),
+        "models": [describe(model) for model in request.models],
         "limit": request.limit,
         "shard_notes": request.shard_notes,
         "spans": request.spans is not None,

@@ -8,6 +8,7 @@ write nothing to the terminal: a traceback could hold note text.
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,7 @@ from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.settings import Outcome, Settings
 
 CHUNK = 16
+LIGHT = "llmsafe.scrub.light"
 _GRACE = 10.0  # seconds beyond a note's own limit before its process is killed
 _START = 300.0  # seconds for a process to load Presidio
 
@@ -59,13 +61,15 @@ def scrub_notes(jobs: Iterable[Job], settings: Settings, workers: int) -> Iterat
 
 class _Pool:
     def __init__(self, settings: Settings, workers: int) -> None:
+        module = _scrubber_module(settings)
         methods = multiprocessing.get_all_start_methods()
-        # A fork server loads Presidio once and forks from a process without threads.
-        kind = "forkserver" if "forkserver" in methods else "spawn"
+        # A fork server loads Presidio once and forks from a process without threads. There is one
+        # for a program, so what needs torch starts afresh.
+        kind = "forkserver" if module == LIGHT and "forkserver" in methods else "spawn"
         # The stubs know the class that all contexts share, not the Process they all have.
         self._context: Any = multiprocessing.get_context(kind)
         if kind == "forkserver":
-            self._context.set_forkserver_preload(["llmsafe.scrub.scrubber"])
+            self._context.set_forkserver_preload([module])
         self._settings = settings
         self._size = workers
         self._workers: list[_Worker] = []
@@ -174,12 +178,19 @@ def _chunks(jobs: Iterable[Job]) -> Iterator[list[Job]]:
         yield chunk
 
 
+def _scrubber_module(settings: Settings) -> str:
+    """What to import: the scrubber without torch where nothing of the user's may need that."""
+    own = settings.models or settings.recognisers
+    return "llmsafe.scrub.scrubber" if own else LIGHT
+
+
 def _serve(pipe: Connection, settings: Settings) -> None:
     """Body of a worker: silence the terminal, load the scrubber, answer one note at a time."""
     silence = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(silence, descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    importlib.import_module(_scrubber_module(settings))
     from llmsafe.scrub.scrubber import build_scrubber
 
     try:
