@@ -20,6 +20,7 @@ from llmsafe.cli.plan import plan
 from llmsafe.cli.report import report
 from llmsafe.cli.reveal import reveal
 from llmsafe.cli.scrub import scrub
+from llmsafe.cli.serve import serve
 from llmsafe.cli.synth import synth
 from llmsafe.errors import LlmsafeError
 
@@ -47,13 +48,14 @@ def options(
 ) -> None:
     """Use medical text for language models without giving patients away.
 
-    The job:  synth | your notes -> scrub -> canary -> plan -> train -> audit -> report, check.
+    The job:  synth | your notes -> scrub -> canary -> plan -> train -> audit -> report, check,
+    serve.
     Training: accelerate launch recipes/dp_lora.py (copy it with: llmsafe cp dp_lora.py .).
     See it all at once: llmsafe demo
     """
 
 
-for verb in (scrub, reveal, canary, plan, audit, report, check, ls, cp, synth, demo):
+for verb in (scrub, reveal, canary, plan, audit, report, check, serve, ls, cp, synth, demo):
     app.command(name=verb.__name__)(verb)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 from llmsafe.errors import EvidenceError, InputError, SetupError
 from llmsafe.notes import Note, PhiSpan
@@ -20,6 +20,7 @@ from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.settings import Outcome, Settings
 from llmsafe.scrub.workers import end_process, start_process
 
+T = TypeVar("T")
 _GRACE = 2.0  # seconds beyond the limit of a text before its process is killed
 _START = 300.0  # seconds for a process to load Presidio
 _PLANTED = "Patient: John Smith, seen on 03/04/2021 by Dr. Mary Jones, SSN 219-09-9999."
@@ -27,6 +28,22 @@ _PLANTED = "Patient: John Smith, seen on 03/04/2021 by Dr. Mary Jones, SSN 219-0
 
 class DetectionFailed(Exception):
     """A text could not be searched. The message says why and quotes nothing."""
+
+
+def everybody(identities: Iterable[Identity]) -> Identity:
+    """One identity with all that is known of everybody: a response belongs to no patient."""
+    people = list(identities)
+    return Identity(
+        None,
+        names=_unique(name for one in people for name in one.names),
+        own=_unique(name for one in people for name in one.own),
+        dates=_unique(date for one in people for date in one.dates),
+        values=_unique(value for one in people for value in one.values),
+    )
+
+
+def _unique(values: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(values))
 
 
 class Finders:

@@ -141,9 +141,7 @@ class Guard:
             found += _moved(self._find(window[self._prompt :]), self._prompt)
         return resolve([*found, *self._names.find(window)])
 
-    def _replace(
-        self, window: str, base: int, cut: int, spans: Sequence[PhiSpan]
-    ) -> Iterator[str]:
+    def _replace(self, window: str, base: int, cut: int, spans: Sequence[PhiSpan]) -> Iterator[str]:
         """``window[base:cut]`` with masks; ``spans`` are disjoint, in order, and end after base."""
         at, masked = base, False
         for span in spans:
