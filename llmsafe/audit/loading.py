@@ -11,7 +11,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from llmsafe.errors import InputError, SetupError
 from llmsafe.files import RELEASE, VAULT, sha256_file, sha256_files
@@ -146,6 +146,18 @@ def folder_of(name: str) -> Path:
         raise InputError(
             f"{name} is no folder and not in the local model cache; {way}give a folder"
         ) from error
+
+
+def check_dtype(name: str) -> Dtype:
+    """The type of number of that name.
+
+    Raises:
+        InputError: there is none; the message names those there are.
+    """
+    for dtype in get_args(Dtype):
+        if name == dtype:
+            return dtype
+    raise InputError(f"--dtype {name!r} is unknown; choose auto, float32, bfloat16 or float16")
 
 
 def load_causal(folder: Path, device: torch.device, dtype: Dtype) -> PreTrainedModel:

@@ -221,8 +221,8 @@ def _source(own: _Model, upstream: str | None, model: str | None) -> Source:
 
         key = os.environ.get(UPSTREAM_KEY)
         return Upstream(upstream, model or first_model(upstream, key), key=key)
+    from llmsafe.audit.loading import check_dtype
     from llmsafe.audit.target import open_target
-    from llmsafe.cli.audit import check_dtype
     from llmsafe.serve.local import LocalModel
     from llmsafe.serve.signature import check_signature
 

@@ -19,15 +19,12 @@ from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.settings import Outcome, Settings
 from llmsafe.scrub.workers import end_process, start_process
+from llmsafe.serve.guard import DetectionFailed
 
 T = TypeVar("T")
 _GRACE = 2.0  # seconds beyond the limit of a text before its process is killed
 _START = 300.0  # seconds for a process to load Presidio
 _PLANTED = "Patient: John Smith, seen on 03/04/2021 by Dr. Mary Jones, SSN 219-09-9999."
-
-
-class DetectionFailed(Exception):
-    """A text could not be searched. The message says why and quotes nothing."""
 
 
 def everybody(identities: Iterable[Identity]) -> Identity:

@@ -29,6 +29,10 @@ End = Literal["phi", "canary", "failed"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
+class DetectionFailed(Exception):
+    """A text could not be searched. The message says why and quotes nothing."""
+
+
 @dataclass(frozen=True)
 class Reach:
     """How far the guard looks, in characters.
@@ -59,7 +63,7 @@ class Guard:
 
     ``feed`` and ``finish`` give what may be sent. Once ``ended`` is set the response is over:
     ``phi`` (found, and the mode is ``block``; what came before it was sent), ``canary`` (a secret
-    of a canary came out) or ``failed`` (the detector did; ``failure`` names the kind of error).
+    of a canary came out) or ``failed`` (the detector did; ``failure`` says how).
 
     ``context`` is the text that the model continues. The detector sees its end, for "MRN:" in a
     prompt says what a number is; for as long as it does, it also looks at the response alone, so
@@ -121,7 +125,8 @@ class Guard:
         try:
             spans = [span for span in self._spans(window) if span.end > base]
         except Exception as error:  # whatever it is, its text may quote the response
-            self.ended, self.failure = "failed", type(error).__name__
+            named = isinstance(error, DetectionFailed)
+            self.ended, self.failure = "failed", str(error) if named else type(error).__name__
             return ""
         cut = base + much
         if not complete:

@@ -89,14 +89,7 @@ def first_model(url: str, key: str | None) -> str:
         with httpx.Client(trust_env=False, timeout=10.0, headers=headers) as client:
             answer = client.get(f"{_with_version(url)}/models").raise_for_status().json()
         return str(answer["data"][0]["id"])
-    except (
-        httpx.HTTPError,
-        httpx.InvalidURL,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-    ) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError) as error:
         raise SetupError(
             f"{url} lists no model ({type(error).__name__}); start it first, or name its model "
             "with --model"
