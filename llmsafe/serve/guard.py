@@ -134,6 +134,8 @@ class Guard:
             crossed = next((span for span in spans if span.start < cut < span.end), None)
             if crossed is not None and len(self._held) <= self._reach.longest:
                 cut = max(base, crossed.start)
+            if cut == base:  # all that is held belongs to a span whose end has not come
+                return ""
         sent = "".join(self._replace(window, base, cut, spans))
         kept = _tail(window[:cut], self._reach.behind)
         self._prompt = max(0, self._prompt - (cut - len(kept)))

@@ -159,11 +159,12 @@ class _Cancelled(StoppingCriteria):
     def __init__(self, event: threading.Event) -> None:
         self._event = event
 
-    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> torch.Tensor:
+    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> torch.BoolTensor:
         import torch
 
         rows = input_ids.shape[0]
-        return torch.full((rows,), self._event.is_set(), device=input_ids.device)
+        stop: Any = torch.full((rows,), self._event.is_set(), device=input_ids.device)
+        return stop
 
 
 class _StopStrings:
