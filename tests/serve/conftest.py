@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 import uvicorn
@@ -21,6 +21,7 @@ from llmsafe.serve.finders import Finders
 from llmsafe.serve.server import bind
 
 NAME = "parrot"
+"""What the parrot calls its model."""
 
 
 @contextmanager
@@ -93,6 +94,16 @@ class Parrot:
         except asyncio.CancelledError:
             self.abandoned += 1
             raise
+
+
+@pytest.fixture
+def parrot() -> Parrot:
+    return Parrot()
+
+
+@pytest.fixture(scope="session")
+def serve_app() -> Callable[[ASGIApp], AbstractContextManager[str]]:
+    return serving
 
 
 @pytest.fixture(scope="module")

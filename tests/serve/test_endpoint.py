@@ -21,7 +21,6 @@ from llmsafe.serve.endpoint import Endpoint, Limits, Policy
 from llmsafe.serve.finders import Finders
 from llmsafe.serve.tripwires import Tripwires, make_tripwires
 from llmsafe.serve.upstream import Upstream
-
 from tests.serve.conftest import NAME, Parrot, serving
 
 SECRETS = ("Okafor", "Strandvik", "617-555-0199", "48291034", "219-09-9999", "03/04/2021")
