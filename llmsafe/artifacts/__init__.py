@@ -1,6 +1,7 @@
 """The files that pass between the parts: one pydantic model per file, written atomically.
 
-Of the job in :mod:`llmsafe.artifacts.job`, of the audit in :mod:`llmsafe.artifacts.audit`.
+Of the job in :mod:`llmsafe.artifacts.job`, of the audit in :mod:`llmsafe.artifacts.audit`, of the
+endpoint in :mod:`llmsafe.artifacts.serving`.
 """
 
 from llmsafe.artifacts.audit import (
@@ -48,8 +49,11 @@ from llmsafe.artifacts.job import (
     Split,
     canary_places,
 )
+from llmsafe.artifacts.serving import ApiKey, ApiKeys, TripwireFile
 
 __all__ = [
+    "ApiKey",
+    "ApiKeys",
     "Artifact",
     "Audit",
     "AuditedModel",
@@ -85,6 +89,7 @@ __all__ = [
     "ShadowRuns",
     "Split",
     "TprAtFpr",
+    "TripwireFile",
     "Unmeasured",
     "Utility",
     "Verdict",

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from llmsafe.errors import InputError, SetupError
 from llmsafe.files import RELEASE, VAULT, sha256_file, sha256_files
@@ -117,6 +116,18 @@ def _place(kind: Kind, name: str, weights: Path, vault: Path | None) -> Place:
     if adapter and not (weights / ADAPTER_WEIGHTS).is_file():
         raise InputError(f"{weights} has no {ADAPTER_WEIGHTS}; save the adapter as one file")
     return Place(kind, name, weights, vault if vault and vault.is_dir() else None, adapter)
+
+
+def check_dtype(name: str) -> Dtype:
+    """The type of number of that name.
+
+    Raises:
+        InputError: there is none; the message names those there are.
+    """
+    for dtype in get_args(Dtype):
+        if name == dtype:
+            return dtype
+    raise InputError(f"--dtype {name!r} is unknown; choose auto, float32, bfloat16 or float16")
 
 
 def load_causal(folder: Path, device: torch.device, dtype: Dtype) -> PreTrainedModel:
