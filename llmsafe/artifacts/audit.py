@@ -405,8 +405,7 @@ class Measured(Artifact):
     digests, the main one first, ``shadows`` that of ``shadows.json``, ``manifest`` that of the
     canary manifest, ``repeats`` those of the weights of repeated runs. ``trained_tokens`` is how
     much of a note training took, ``measured_on`` the day (UTC). ``probed`` are the extraction
-    figures that asked the model more
-    than the tables know.
+    figures that asked the model more than the tables know.
     """
 
     schema_version: Literal[2] = 2  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -17,10 +17,12 @@ from llmsafe.cli.common import unexpected
 from llmsafe.cli.demo import demo
 from llmsafe.cli.library import cp, ls
 from llmsafe.cli.plan import plan
+from llmsafe.cli.release import release
 from llmsafe.cli.report import report
 from llmsafe.cli.reveal import reveal
 from llmsafe.cli.scrub import scrub
 from llmsafe.cli.synth import synth
+from llmsafe.cli.verify import verify
 from llmsafe.errors import LlmsafeError
 
 app = typer.Typer(
@@ -47,13 +49,15 @@ def options(
 ) -> None:
     """Use medical text for language models without giving patients away.
 
-    The job:  synth | your notes -> scrub -> canary -> plan -> train -> audit -> report, check.
+    The job:  synth | your notes -> scrub -> canary -> plan -> train -> audit -> report, check
+              -> release, verify.
     Training: accelerate launch recipes/dp_lora.py (copy it with: llmsafe cp dp_lora.py .).
     See it all at once: llmsafe demo
     """
 
 
-for verb in (scrub, reveal, canary, plan, audit, report, check, ls, cp, synth, demo):
+verbs = (scrub, reveal, canary, plan, audit, report, check, release, verify, ls, cp, synth, demo)
+for verb in verbs:
     app.command(name=verb.__name__)(verb)
 
 
