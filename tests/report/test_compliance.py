@@ -126,9 +126,7 @@ def test_review_is_evidence_only_if_the_policy_asks_for_it(example):
 
 def test_names_cannot_add_cells_or_markup(example):
     audit = example.audit()
-    page = compliance(
-        note(name="a | b <script>", base="c|d\n| e"), audit.privacy, audit, audit
-    )
+    page = compliance(note(name="a | b <script>", base="c|d\n| e"), audit.privacy, audit, audit)
     assert "<script>" not in page
     assert "| e" not in page.replace("\\| e", "")
     rows = [line for line in page.splitlines() if line.startswith("|")]
