@@ -135,7 +135,7 @@ def _bound(audit: Audit) -> str | None:
     if bound is None:
         return None
     said = (
-        f"attacks prove ε ≥ {words.number(bound.epsilon_lower)} at "
+        f"proved by attacks: ε ≥ {words.number(bound.epsilon_lower)} at "
         f"{words.percent(bound.confidence)} confidence and could have proved "
         f"{words.number(bound.ceiling)}"
     )
@@ -337,7 +337,8 @@ def _china(facts: _Facts) -> Table:
 
 def _nist(facts: _Facts, statement: PrivacyStatement) -> Table:
     unit = None if facts.claim is None else (
-        f"one {statement.unit} with all notes, add or remove one; population "
+        f"one {'patient with all notes' if statement.unit == 'patient' else 'note'}, add or remove "
+        "one; population "
         f"{statement.population:,} declared"
     )  # fmt: skip
     sampling = None if facts.claim is None else (
@@ -380,8 +381,8 @@ def _summary(release: Release, statement: PrivacyStatement, audit: Audit, parent
     steps = " → ".join(release.steps)
     rows = [
         ("Promise", _claim(statement) or "none: NOT PRIVATE", _CLAIM),
-        ("Proved by attacks on this artefact", _bound(audit) or "not measured", _AUDIT),
-        ("Proved by attacks on the adapter as trained", _bound(parent) or "not measured",
+        ("Attacks on this artefact", _bound(audit) or "not measured", _AUDIT),
+        ("Attacks on the adapter as trained", _bound(parent) or "not measured",
          "parent-audit.json"),
         ("Way from the notes", f"{steps} → release", _NOTE),
         ("Made of", f"adapter {_short(release.adapter_digest)}, base {release.base} "

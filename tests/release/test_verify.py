@@ -36,7 +36,7 @@ def test_a_received_release_is_what_was_signed(llmsafe, copy, keys):
 def test_the_library_that_defines_the_format_agrees(copy, keys):
     """Its own program, and not ours, checks the very same file."""
     command = [sys.executable, "-m", "model_signing", "verify", "key", str(copy),
-               "--signature", str(copy / "model.sig"), "--public-key", str(keys[1])]  # fmt: skip
+               "--signature", str(copy / "model.sig"), "--public_key", str(keys[1])]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (copy / "README.md").write_text("mine")

