@@ -23,16 +23,22 @@ def write_sbom(folder: Path, release: Release) -> Path:
     Raises:
         SetupError: the package that writes CycloneDX is not installed.
     """
-    from cyclonedx.model import HashAlgorithm, HashType, Property
-    from cyclonedx.model.bom import Bom
-    from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx import model
+    from cyclonedx.model import bom as boms
+    from cyclonedx.model import component as components
     from cyclonedx.output.json import JsonV1Dot6
     from packageurl import PackageURL
+
+    # Its decorators hide the constructors of its classes from a type checker.
+    Component: Any = components.Component
+    Property: Any = model.Property
+    HashType: Any = model.HashType
+    ComponentType, HashAlgorithm = components.ComponentType, model.HashAlgorithm
 
     def sha256(digest: str) -> list[Any]:
         return [HashType(alg=HashAlgorithm.SHA_256, content=digest.removeprefix("sha256:"))]
 
-    model = Component(
+    whole = Component(
         type=ComponentType.MACHINE_LEARNING_MODEL,
         name=release.name,
         version=release.made_on.isoformat(),
@@ -43,16 +49,16 @@ def write_sbom(folder: Path, release: Release) -> Path:
             Property(name="llmsafe:weights", value=release.weights_digest),
         ],
     )
-    bom = Bom()
+    bom: Any = boms.Bom()
     bom.metadata.timestamp = bom.metadata.timestamp.replace(microsecond=0)
-    bom.metadata.component = model
+    bom.metadata.component = whole
     base = Component(
         type=ComponentType.MACHINE_LEARNING_MODEL,
         name=release.base,
         bom_ref="base",
         properties=[Property(name="llmsafe:weights", value=release.base_digest)],
     )
-    parts = [base]
+    parts: list[Any] = [base]
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         digest = sha256_file(path)
@@ -75,7 +81,7 @@ def write_sbom(folder: Path, release: Release) -> Path:
         )
     for part in (*parts, *packages):
         bom.components.add(part)
-    bom.register_dependency(model, [*parts, *packages])
+    bom.register_dependency(whole, [*parts, *packages])
     return write_text(folder / SBOM, JsonV1Dot6(bom).output_as_string(indent=2) + "\n")
 
 

@@ -111,7 +111,9 @@ def _quantise(whole: Path, form: Form, folder: Path) -> None:
 
     dtype = getattr(torch, _stored_precision(whole))
     if form == "int8":
-        from torchao.quantization import Int8WeightOnlyConfig
+        from torchao.quantization import (  # pyright: ignore[reportMissingImports]
+            Int8WeightOnlyConfig,
+        )
         from transformers import TorchAoConfig
 
         config: Any = TorchAoConfig(Int8WeightOnlyConfig())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import shutil
 import subprocess
@@ -20,6 +21,16 @@ from llmsafe.privacy.statement import make_statement
 
 _TINY = Path(__file__).parent.parent / "audit" / "tiny.py"
 SENTINEL = "Quuxworth-Sentinel"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def accounted_once():
+    """The accountants take seconds, and every check of one run asks them the same."""
+    from llmsafe.privacy import accountant
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accountant, "epsilon", functools.cache(accountant.epsilon))
+        yield
 
 
 @pytest.fixture(scope="session")
