@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from llmsafe.artifacts import LineageStep
 from llmsafe.errors import InputError, SetupError
 from llmsafe.files import RELEASE, VAULT, sha256_file, sha256_files
 from llmsafe.models import check_complete, check_weights, folder_of
@@ -31,13 +32,17 @@ _FLOAT32_PARAMETERS = 1_500_000_000
 
 @dataclass(frozen=True)
 class Place:
-    """Where the parts of a target lie; ``weights`` holds an adapter or a full model."""
+    """Where the parts of a target lie; ``weights`` holds an adapter or a full model.
+
+    ``made`` tells how a full model was made of the adapter that the vault is about.
+    """
 
     kind: Kind
     name: str
     weights: Path
     vault: Path | None
     adapter: bool
+    made: LineageStep | None = None
 
     def digest(self) -> str:
         """Digest of the weights under audit."""

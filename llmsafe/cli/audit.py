@@ -156,7 +156,7 @@ def audit(
     from llmsafe.cli.audit_files import SCORES
     from llmsafe.corpus import Columns
 
-    _quiet()
+    quiet()
     # Whatever can be wrong is found before the first minute of work.
     rules = load_policy(policy) if policy else None
     number_type = check_dtype(dtype)
@@ -244,7 +244,7 @@ def _audit(
             stage / SCORES,
             request,
             reveal=reveal,
-            detect=_detector() if looking else None,
+            detect=detector() if looking else None,
             ranks=ranks,
             progress=progress,
         )
@@ -315,7 +315,7 @@ def _reveal(written: Sequence[Path]) -> None:
         say(f"  … and {len(out) - _SHOWN} more")
 
 
-def _detector() -> Detect:
+def detector() -> Detect:
     """What the scrubber sees as personal data, in any text.
 
     The function raises:
@@ -335,7 +335,7 @@ def _detector() -> Detect:
     return detect
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Keep the libraries' own bars and notices off stderr."""
     import warnings
 
