@@ -72,7 +72,7 @@ def test_what_cannot_be_served_is_refused_at_once(arguments, message):
 def test_a_signature_that_cannot_be_verified_is_no_release(tmp_path):
     assert check_signature(tmp_path) is False
     (tmp_path / "model.sig").write_text("{}")
-    with pytest.raises(EvidenceError, match="signature|verif"):
+    with pytest.raises(EvidenceError, match=r"signature|verif"):
         check_signature(tmp_path)
 
 
