@@ -217,7 +217,7 @@ def test_a_text_in_which_nothing_can_be_replaced_is_its_own_neighbour(target, tm
     table = score_texts(target, blank, tmp_path / "s.parquet", max_tokens=MAX)
     variant = neighbourhood(random.Random(0))
     _, score = scored(target, variant, blank, tmp_path / "v.parquet", table)
-    assert score(table.rows) == pytest.approx([0.0], abs=1e-6)
+    assert score(table.rows) == pytest.approx([0.0], abs=1e-5)  # float32
 
 
 @pytest.mark.parametrize("bad", [{"copies": 0}, {"share": 0.0}, {"share": 1.5}, {"top": 1}])

@@ -120,7 +120,7 @@ def test_bad_input_is_named_with_a_way_out(example, run, tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"\xff\xfe\x00secret", b"[]", b'{"schema_version": 2}', b'{"secret": "secret"}'],
+    [b"", b"{", b"\xff\xfe\x00secret", b"[]", b'{"schema_version": 3}', b'{"secret": "secret"}'],
 )
 def test_a_broken_audit_is_refused_without_showing_it(run, content):
     file = run / "release" / "audit.json"

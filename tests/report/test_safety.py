@@ -93,14 +93,14 @@ def test_every_text_of_an_audit_is_shown(poisoned, shown, page):
 
 
 def test_without_escaping_the_check_of_the_page_fails(poisoned, page, monkeypatch):
-    made = html._environment
+    made = html.environment
 
     def careless() -> Any:
         environment = made()
         environment.autoescape = False
         return environment
 
-    monkeypatch.setattr(html, "_environment", careless)
+    monkeypatch.setattr(html, "environment", careless)
     text = html.render(poisoned)
     with pytest.raises(AssertionError):
         page.check(text)
