@@ -154,9 +154,10 @@ def audit(
     from llmsafe.audit.target import open_target
     from llmsafe.audit.verdict import load_policy
     from llmsafe.cli.audit_files import SCORES
+    from llmsafe.cli.common import quiet_libraries
     from llmsafe.corpus import Columns
 
-    _quiet()
+    quiet_libraries()
     # Whatever can be wrong is found before the first minute of work.
     rules = load_policy(policy) if policy else None
     number_type = check_dtype(dtype)
@@ -333,14 +334,3 @@ def _detector() -> Detect:
             raise EvidenceError(f"a generated text cannot be searched: {error.reason}") from None
 
     return detect
-
-
-def _quiet() -> None:
-    """Keep the libraries' own bars and notices off stderr."""
-    import warnings
-
-    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
-
-    warnings.simplefilter("ignore")
-    disable_progress_bar()
-    set_verbosity_error()

@@ -91,7 +91,7 @@ def test_a_chat_template_is_used(tiny_model):
     with pytest.raises(Exception, match="template refuses") as refused:
         source.context_of(Ask((Message("tool", "Hi"),), 4))
     assert "Strandvik" not in str(refused.value)
-    pieces, done = run(source, Ask((Message("user", "Hi"),), 4))
+    _, done = run(source, Ask((Message("user", "Hi"),), 4))
     assert done.prompt_tokens == len("<user>Hi<assistant>")  # a byte a token, and no BOS of ours
 
 
