@@ -125,14 +125,17 @@ class Hanging(Raising):
 
 
 @pytest.mark.parametrize(
-    ("recogniser", "kind"), [("Raising", "broken: ValueError"), ("Hanging", "no answer in")]
+    ("recogniser", "seconds", "kind"),
+    [("Raising", 20.0, "broken: ValueError"), ("Hanging", 0.5, "no answer in")],
 )
-def test_a_guard_that_fails_blocks(endpoint, parrot, tmp_path, monkeypatch, recogniser, kind):
+def test_a_guard_that_fails_blocks(
+    endpoint, parrot, tmp_path, monkeypatch, recogniser, seconds, kind
+):
     """The operator's own recogniser raises, or never answers and is killed."""
     (tmp_path / "broken_recognisers.py").write_text(BROKEN)
     monkeypatch.syspath_prepend(tmp_path)
     parrot.says = list(SAID)
-    failing = Finders(recognisers=[f"broken_recognisers:{recogniser}"], seconds=0.5)
+    failing = Finders(recognisers=[f"broken_recognisers:{recogniser}"], seconds=seconds)
     try:
         with endpoint(failing.find) as client:
             with pytest.raises(openai.InternalServerError) as refused:
