@@ -223,10 +223,12 @@ def _source(own: _Model, upstream: str | None, model: str | None) -> Source:
         return Upstream(upstream, model or first_model(upstream, key), key=key)
     from llmsafe.audit.loading import check_dtype
     from llmsafe.audit.target import open_target
+    from llmsafe.cli.common import quiet_libraries
     from llmsafe.serve.local import LocalModel
     from llmsafe.serve.signature import check_signature
 
     assert own.path is not None
+    quiet_libraries()
     target = open_target(own.path, base=own.base, device=own.device, dtype=check_dtype(own.dtype))
     if target.release is not None:
         check_signature(target.release)

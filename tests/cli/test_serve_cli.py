@@ -72,7 +72,7 @@ def test_what_cannot_be_served_is_refused_at_once(arguments, message):
 def test_a_signature_that_cannot_be_verified_is_no_release(tmp_path):
     assert check_signature(tmp_path) is False
     (tmp_path / "model.sig").write_text("{}")
-    with pytest.raises(EvidenceError, match=r"signature|verif"):
+    with pytest.raises(EvidenceError, match="cannot verify"):
         check_signature(tmp_path)
 
 
@@ -90,7 +90,7 @@ def test_the_verb_serves_until_it_is_told_to_stop():
                 break
         assert url is not None
         body = {
-            "model": "base-en",
+            "model": "llmsafe:base-en",
             "prompt": "Patient: Alice Okafor. Seen by Dr. Peter Strandvik. Patient:",
             "max_tokens": 20,
         }

@@ -21,8 +21,8 @@ from llmsafe.serve.endpoint import Endpoint, Limits, Policy
 from llmsafe.serve.finders import Finders
 from llmsafe.serve.tripwires import Tripwires, make_tripwires
 from llmsafe.serve.upstream import Upstream
-from tests.serve.conftest import NAME, Parrot, serving
 
+NAME = "parrot"
 SECRETS = ("Okafor", "Strandvik", "617-555-0199", "48291034", "219-09-9999", "03/04/2021")
 SAID = (
     "The patient did well after the procedure. Mrs. Alice Okafor was seen on 03/04/2021 by "
@@ -31,19 +31,19 @@ SAID = (
 )
 
 
-@contextmanager
-def endpoint(parrot: Parrot, find, access: Access | None = None, **more) -> Iterator[OpenAI]:
-    """A client of a guard before the parrot."""
-    with serving(parrot.app()) as behind:
-        made = Endpoint(Upstream(behind, NAME, key=None), find, **more)
-        app = build_app(made, access or Access(None, 1000), hosts=("127.0.0.1",))
-        with serving(app) as url:
-            yield OpenAI(base_url=url + "/v1", api_key="none", max_retries=0, timeout=60)
-
-
 @pytest.fixture
-def parrot() -> Parrot:
-    return Parrot()
+def endpoint(parrot, serve_app):
+    """``with endpoint(find, ...) as client``: the openai client of a guard before the parrot."""
+
+    @contextmanager
+    def client(find, access: Access | None = None, **more) -> Iterator[OpenAI]:
+        with serve_app(parrot.app()) as behind:
+            made = Endpoint(Upstream(behind, NAME, key=None), find, **more)
+            app = build_app(made, access or Access(None, 1000), hosts=("127.0.0.1",))
+            with serve_app(app) as url:
+                yield OpenAI(base_url=url + "/v1", api_key="none", max_retries=0, timeout=60)
+
+    return client
 
 
 def no_find(text: str) -> list[PhiSpan]:
@@ -59,8 +59,8 @@ def chat(client: OpenAI, **more):
     return client.chat.completions.create(model=NAME, messages=messages, max_tokens=500, **more)
 
 
-def test_planted_phi_is_masked_in_single_characters_too(parrot: Parrot, finders: Finders):
-    with endpoint(parrot, finders.find) as client:
+def test_planted_phi_is_masked_in_single_characters_too(endpoint, parrot, finders: Finders):
+    with endpoint(finders.find) as client:
         assert [model.id for model in client.models.list()] == [NAME]
         seen = []
         for pieces in (list(SAID), [SAID], [SAID[i : i + 5] for i in range(0, len(SAID), 5)]):
@@ -86,9 +86,9 @@ def test_planted_phi_is_masked_in_single_characters_too(parrot: Parrot, finders:
         assert not any(secret in counted for secret in SECRETS)
 
 
-def test_block_mode_ends_with_content_filter(parrot: Parrot, finders: Finders):
+def test_block_mode_ends_with_content_filter(endpoint, parrot, finders: Finders):
     parrot.says = list(SAID)
-    with endpoint(parrot, finders.find, policy=Policy(mode="block")) as client:
+    with endpoint(finders.find, policy=Policy(mode="block")) as client:
         for streamed in (False, True):
             made = chat(client, stream=streamed)
             if streamed:
@@ -102,31 +102,60 @@ def test_block_mode_ends_with_content_filter(parrot: Parrot, finders: Finders):
             assert not any(secret in text for secret in SECRETS)
 
 
-def test_a_guard_that_fails_blocks(parrot: Parrot):
-    """The operator's own recogniser raises; and one that never answers is killed."""
+BROKEN = """
+import re
+from presidio_analyzer import EntityRecognizer
+
+
+class Raising(EntityRecognizer):
+    def __init__(self):
+        super().__init__(supported_entities=["NAME"], name="broken")
+
+    def load(self):
+        pass
+
+    def analyze(self, text, entities, nlp_artifacts=None):
+        raise ValueError(text)
+
+
+class Hanging(Raising):
+    def analyze(self, text, entities, nlp_artifacts=None):
+        re.match(r"(a+)+$", "a" * 40 + "b")  # holds the interpreter: only a kill ends it
+"""
+
+
+@pytest.mark.parametrize(
+    ("recogniser", "seconds", "kind"),
+    [("Raising", 20.0, "broken: ValueError"), ("Hanging", 0.5, "no answer in")],
+)
+def test_a_guard_that_fails_blocks(
+    endpoint, parrot, tmp_path, monkeypatch, recogniser, seconds, kind
+):
+    """The operator's own recogniser raises, or never answers and is killed."""
+    (tmp_path / "broken_recognisers.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(tmp_path)
     parrot.says = list(SAID)
-    for recogniser, kind in ((f"{__name__}:Raising", "ValueError"), (f"{__name__}:Hanging", "")):
-        failing = Finders(recognisers=[recogniser], seconds=0.5)
-        try:
-            with endpoint(parrot, failing.find) as client:
-                with pytest.raises(openai.InternalServerError) as refused:
-                    chat(client)
-                assert refused.value.status_code == 503
-                assert refused.value.code == "guard_failed"
-                text = ""
-                with pytest.raises(openai.APIError, match="guard failed"):
-                    for event in chat(client, stream=True):
-                        text += event.choices[0].delta.content or ""
-                assert text == ""
-                counted = httpx2.get(root(client) + "/metrics").text
-                assert "llmsafe_guard_failures_total" in counted
-                assert kind in counted
-                assert "Strandvik" not in counted + str(refused.value)
-        finally:
-            failing.close()
+    failing = Finders(recognisers=[f"broken_recognisers:{recogniser}"], seconds=seconds)
+    try:
+        with endpoint(failing.find) as client:
+            with pytest.raises(openai.InternalServerError) as refused:
+                chat(client)
+            assert refused.value.status_code == 503
+            assert refused.value.code == "guard_failed"
+            text = ""
+            with pytest.raises(openai.APIError, match="guard failed"):
+                for event in chat(client, stream=True):
+                    text += event.choices[0].delta.content or ""
+            assert text == ""
+            counted = httpx2.get(root(client) + "/metrics").text
+            assert "llmsafe_guard_failures_total" in counted
+            assert kind in counted
+            assert not any(secret in counted + str(refused.value) for secret in SECRETS)
+    finally:
+        failing.close()
 
 
-def test_a_canary_stops_the_response_and_the_service(parrot: Parrot):
+def test_a_canary_stops_the_response_and_the_service(endpoint, parrot):
     canaries = make_canaries(count=10, kind="phi", seed=5)
     manifest = make_manifest(
         canaries, kind="phi", seed=5, probability=0.5, lang="en", corpus_digest="none"
@@ -137,7 +166,7 @@ def test_a_canary_stops_the_response_and_the_service(parrot: Parrot):
     wires = Tripwires(make_tripwires(manifest))
     for policy, after in (("unhealthy", 503), ("stop", 200)):
         made = Policy(tripwires=wires, on_canary=policy)
-        with endpoint(parrot, no_find, policy=made) as client:
+        with endpoint(no_find, policy=made) as client:
             assert httpx2.get(root(client) + "/health").status_code == 200
             choices = [event.choices[0] for event in chat(client, stream=True)]
             text = "".join(choice.delta.content or "" for choice in choices)
@@ -153,11 +182,11 @@ def test_a_canary_stops_the_response_and_the_service(parrot: Parrot):
                 assert chat(client).choices[0].finish_reason == "content_filter"
 
 
-def test_keys_rates_and_sizes(parrot: Parrot, tmp_path):
+def test_keys_rates_and_sizes(endpoint, parrot, tmp_path):
     parrot.says = ["fine"]
     key = make_key(tmp_path / "keys.json")
     access = Access(load_keys(tmp_path / "keys.json"), 6)
-    with endpoint(parrot, no_find, access, limits=Limits(tokens=500, bytes=2000)) as nobody:
+    with endpoint(no_find, access, limits=Limits(tokens=500, bytes=2000)) as nobody:
         for call in (nobody.models.list, lambda: chat(nobody)):
             with pytest.raises(openai.AuthenticationError):
                 call()
@@ -181,9 +210,9 @@ def test_keys_rates_and_sizes(parrot: Parrot, tmp_path):
         assert all(body["model"] == NAME and body["stream"] for body in parrot.asked)
 
 
-def test_only_so_many_generations_run_and_a_client_that_leaves_stops_its_own(parrot: Parrot):
+def test_only_so_many_generations_run_and_a_client_that_leaves_stops_its_own(endpoint, parrot):
     parrot.says, parrot.pause = ["word "] * 2000, 0.01
-    with endpoint(parrot, no_find, limits=Limits(concurrent=1)) as client:
+    with endpoint(no_find, limits=Limits(concurrent=1)) as client:
         stream = chat(client, stream=True)
         next(iter(stream))
         with pytest.raises(openai.RateLimitError, match="running"):
@@ -200,8 +229,8 @@ def test_only_so_many_generations_run_and_a_client_that_leaves_stops_its_own(par
         assert parrot.abandoned == 1
 
 
-def test_failures_of_the_model_quote_nothing(parrot: Parrot):
-    with endpoint(parrot, no_find) as client:
+def test_failures_of_the_model_quote_nothing(endpoint, parrot):
+    with endpoint(no_find) as client:
         parrot.status = 500
         with pytest.raises(openai.InternalServerError, match="status 500") as refused:
             chat(client)
@@ -220,10 +249,10 @@ def test_failures_of_the_model_quote_nothing(parrot: Parrot):
         assert "Strandvik" not in str(refused.value)
 
 
-def test_a_web_page_and_a_bad_body_are_refused(parrot: Parrot):
+def test_a_web_page_and_a_bad_body_are_refused(endpoint, parrot):
     parrot.says = ["fine"]
     body = {"model": NAME, "prompt": "x"}
-    with endpoint(parrot, no_find) as client:
+    with endpoint(no_find) as client:
         url = root(client) + "/v1/completions"
         assert httpx2.post(url, json=body).status_code == 200
         assert httpx2.post(url, json=body, headers={"host": "evil.example"}).status_code == 400
@@ -245,12 +274,12 @@ def test_a_web_page_and_a_bad_body_are_refused(parrot: Parrot):
         assert httpx2.get(url).status_code == 405
 
 
-def test_nothing_is_logged(parrot: Parrot, capfd: pytest.CaptureFixture[str]):
+def test_nothing_is_logged(endpoint, parrot, capfd: pytest.CaptureFixture[str]):
     def broken(text: str) -> list[PhiSpan]:
         raise RuntimeError(text)
 
     parrot.says = list(SAID)
-    with endpoint(parrot, broken) as client:
+    with endpoint(broken) as client:
         for streamed in (False, True):
             with pytest.raises(openai.APIError):
                 list(chat(client, stream=streamed))
@@ -260,34 +289,3 @@ def test_nothing_is_logged(parrot: Parrot, capfd: pytest.CaptureFixture[str]):
     out, err = capfd.readouterr()
     assert not any(secret in out + err for secret in SECRETS)
     assert "Traceback" not in out + err
-
-
-# --- recognisers of an operator that do not work ------------------------------------------------
-
-
-def _recogniser(analyze):
-    from presidio_analyzer import EntityRecognizer
-
-    class Broken(EntityRecognizer):
-        def load(self) -> None:
-            pass
-
-    made = Broken(supported_entities=["NAME"], name="broken", supported_language="en")
-    made.analyze = analyze
-    return made
-
-
-def Raising():
-    def analyze(text, entities, nlp_artifacts=None):
-        raise ValueError(text)
-
-    return _recogniser(analyze)
-
-
-def Hanging():
-    import re
-
-    def analyze(text, entities, nlp_artifacts=None):
-        re.match(r"(a+)+$", "a" * 40 + "b")  # holds the interpreter, so only a kill ends it
-
-    return _recogniser(analyze)
