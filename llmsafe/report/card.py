@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,7 +35,6 @@ def model_card(
     *,
     base: str,
     settings: Mapping[str, Any] | None = None,
-    languages: Sequence[str] = ("en",),
 ) -> str:
     """The card of an adapter in Markdown.
 
@@ -46,7 +45,7 @@ def model_card(
     shown = settings or {}
     page = _environment().get_template("card.md.j2")
     return page.render(
-        front_matter=Markup(_front_matter(base, languages)),
+        front_matter=Markup(_front_matter(base)),
         statement=statement,
         base=_base_name(base),
         base_code=Markup(_base_code(base)),
@@ -113,9 +112,11 @@ def _further(audit: Audit) -> list[str]:
     return said
 
 
-def _front_matter(base: str, languages: Sequence[str]) -> str:
-    fields: dict[str, Any] = {
-        "language": list(languages),
+def _front_matter(base: str) -> str:
+    embedded = base.removeprefix("llmsafe:base-")
+    # What language the notes were in is known of the embedded bases alone.
+    fields: dict[str, Any] = {} if embedded == base else {"language": [embedded]}
+    fields |= {
         "license": "other",
         "license_name": "to-be-chosen",
         "library_name": "peft",
