@@ -91,7 +91,7 @@ def facts(data: Data, tokenizer: PreTrainedTokenizerFast, trained: str) -> str:
     seen = sum(value in trained for value in theirs)
     return (
         f"{single:,} of the {len(han):,} different Chinese characters in the training text are one "
-        "token, the others two or three; so is any character that is not there.\n\n"
+        "token; the others, and characters that are not in it, are two or three.\n\n"
         f"Of {len(theirs):,} different names, addresses and numbers in the notes of the demo's "
         f"{DEMO_PATIENTS} patients (`llmsafe demo --lang zh`, seed {DEMO_SEED}) {seen} "
         f"{'stands' if seen == 1 else 'stand'} anywhere in the training text."
