@@ -86,7 +86,9 @@ def gather(
     """
     missing: list[Unmeasured] = []
     manifest = find_canaries(target.name, target.evidence, request.canaries, missing)
-    avoid = {i for c in manifest.canaries for i in (c.note_id, c.patient_id)} if manifest else set()
+    avoid = set[str]()
+    if manifest is not None:
+        avoid = {i for c in manifest.canaries for place in manifest.places(c) for i in place}
     if request.members is not None and request.non_members is not None:
         notes = _from_files(target.evidence, request, avoid=avoid, rng=rng, missing=missing)
     else:
