@@ -41,6 +41,7 @@ _CHARACTER = re.compile(rf"[{_HAN}]")
 # Words that were glued together: DrQuayle, subramanian64m, 14march.
 _SEAM = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Za-z]{4})(?=\d{2})|(?<=\d)(?=[A-Za-z]{4})")
 _MISREAD = str.maketrans("015836", "olsbeb")
+_REACH = 4  # characters of a key on either side of a Chinese one
 _CHUNK = 4096  # tokens at a time, so that memory does not grow with the note
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
@@ -57,8 +58,8 @@ _GAP = re.compile(r"[\s'’.,&/^-]{0,3}")
 class Token:
     """Half-open ``start`` and ``end`` in the text; ``place`` is a row of the context table.
 
-    ``key`` is what its features are made of: the token, or a Chinese character between its
-    neighbours, for words have no borders there.
+    ``key`` is what its features are made of: the token, or a Chinese character with the four before
+    and the four behind it, for words have no borders there.
     """
 
     start: int
@@ -76,6 +77,7 @@ def tokenise(text: str) -> list[Token]:
     """Words, signs, line ends and column gaps of ``text``, in order."""
     lower = text == text.lower()
     tokens: list[Token] = []
+    padded = f"{' ' * _REACH}{text}{' ' * _REACH}"
     line_end = -1
     capitals = False
     end = -1
@@ -90,11 +92,8 @@ def tokenise(text: str) -> list[Token]:
         for left, right in _parts(match[0]):
             piece = match[0][left:right]
             place = (before if left == 0 else 0) * 4 + capitals * 2 + lower
-            key = text[start - 1 : start] + piece + text[match.end() : match.end() + 1]
-            if not _CHARACTER.match(piece):
-                key = piece
-            elif len(key) < 3:
-                key = key.rjust(3) if start == 0 else key.ljust(3)
+            chinese = _CHARACTER.match(piece)
+            key = padded[start : start + 2 * _REACH + 1] if chinese else piece
             tokens.append(Token(start + left, start + right, piece, place, key))
         end = match.end()
     return tokens
@@ -113,19 +112,21 @@ def _parts(word: str) -> Iterator[tuple[int, int]]:
 class Features:
     """Rows of a token: hashed ones in ``[0, hashed)``, behind them one row for each list of words.
 
-    ``lists`` gives the lists that a (lower-case) word is in, by number.
+    ``lists`` gives the lists that a (lower-case) word is in, by number; there are ``count``. Three
+    times as many rows follow for Chinese characters that begin, are inside or end such a word.
     """
 
     hashed: int
     lists: Mapping[str, Sequence[int]]
+    count: int = 0
 
     def rows(self, token: str) -> Rows:
         """Word, affixes, shape, n-grams (weights sum to 1) and lists of a token; of a Chinese
-        character between two others, these with their pairs.
+        character, its pairs with both neighbours and the words of the lists that it lies in.
 
         ``token`` is a key of :func:`tokenise`.
         """
-        if len(token) == 3 and _CHARACTER.match(token, 1):
+        if _chinese(token):
             return self._character(token)
         word = self.word(token)
         found = [(self._row("w", word), 1.0), *self.listed(word)]
@@ -149,18 +150,22 @@ class Features:
         return "0" * len(token) if token.isdigit() and len(token) > 4 else token.lower()
 
     def _character(self, key: str) -> Rows:
-        parts = {"w": key[1], "l": key[:2], "r": key[1:], "t": key}
-        found = [(self._row(kind, part), 1.0) for kind, part in parts.items()]
-        for part in (key[1], key[:2], key[1:]):
-            found += self.listed(part)
+        found = [(self._row(kind, part), 1.0) for kind, part in _parts_of(key).items()]
+        found += self.listed(key[_REACH])
+        within = set[int]()
+        for start in range(_REACH + 1):  # after the soft words of Ma et al. 2020
+            for end in range(max(start + 2, _REACH + 1), start + _REACH + 2):
+                numbers = self.lists.get(key[start:end])
+                if numbers:
+                    place = 1 if start == _REACH else 3 if end == _REACH + 1 else 2
+                    within.update(place * self.count + number for number in numbers)
+        found += [(self.hashed + number, 1.0) for number in sorted(within)]
         return tuple(found)
 
     def own(self, key: str) -> frozenset[int]:
         """The rows that stand for this very token, so that it is a stranger without them."""
-        if len(key) == 3 and _CHARACTER.match(key, 1):
-            return frozenset(
-                self._row(k, p) for k, p in (("l", key[:2]), ("r", key[1:]), ("t", key))
-            )
+        if _chinese(key):
+            return frozenset(self._row(k, p) for k, p in _parts_of(key).items() if k != "w")
         return frozenset([self._row("w", self.word(key))])
 
     def listed(self, word: str) -> list[tuple[int, float]]:
@@ -169,6 +174,16 @@ class Features:
 
     def _row(self, kind: str, part: str) -> int:
         return zlib.crc32(f"{kind}:{part}".encode()) % self.hashed
+
+
+def _chinese(key: str) -> bool:
+    return len(key) == 2 * _REACH + 1 and _CHARACTER.match(key, _REACH) is not None
+
+
+def _parts_of(key: str) -> dict[str, str]:
+    """A Chinese character alone, with its left, its right and both neighbours."""
+    left, middle, right = key[_REACH - 1 : _REACH + 2]
+    return {"w": middle, "l": left + middle, "r": middle + right, "t": left + middle + right}
 
 
 def shape(token: str) -> str:
@@ -405,7 +420,7 @@ def _read(read: Callable[[str], bytes], name: str) -> Tagger:
             out_bias=f32["out_bias"],
             dilations=tuple(config["dilations"]),
         )
-        features = Features(config["hashed_rows"], lists)
+        features = Features(config["hashed_rows"], lists, len(config["lists"]))
         return Tagger(weights, features, config["categories"], config["threshold"], config["edge"])
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise InputError(
