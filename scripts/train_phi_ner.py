@@ -285,9 +285,9 @@ def held_notes(args: argparse.Namespace, language: Language) -> Iterator[Note]:
 def mixed(args: argparse.Namespace, language: Language) -> Iterator[Note]:
     """Templates above all."""
     rng = random.Random(args.seed)
-    templates = read_templates(args.templates, language)
+    templates = [t for t in read_templates(args.templates, language) if not held_out(t)]
     streams = [
-        notes([template for template in templates if not held_out(template)], language, language.read_lexicon(args.lexicon), rng),
+        notes(templates, language, language.read_lexicon(args.lexicon), rng),
         synthetic_notes(args.seed + 77_000, args.lang),
     ]
     weights = [0.75, 0.12]

@@ -47,6 +47,7 @@ _BUILDING = re.compile(
 _GROUP = re.compile(
     rf"{_LETTER}{{2,5}}(?:村|屯|寨|庄|堡|坝|组|社|嘎查)[ \t]?(?:第?[\d一二三四五六七八九十]{{1,2}}[组社队])|(?<!{HAN}){_LETTER}{{2,4}}(?:村|屯)(?=[\s,。;)人]|$)"
 )
+_POSTCODE = re.compile(r"邮(?:政编码|编)[ \t]{0,3}[:|(]?[ \t]{0,3}(?P<v>\d{6})(?!\d)")
 _LATIN = re.compile(
     r"(?:No\.? ?\d{1,5},? ?)?(?:Lane \d{1,5},? ?)?(?:No\.? ?\d{1,5},? ?)?[A-Z][a-z]{2,15}(?: [A-Z][a-z]{2,15}){0,2} (?:Rd|Road|St|Street|Ave|Avenue|Lane)\b\.?"
 )
@@ -60,7 +61,7 @@ _ROAD = re.compile(
     rf"(?:{_LETTER}{{2,5}}?(?:[东南西北中]?路|大道|大街|街|胡同|巷|弄))(?:{_NUMBERS}{{1,6}}|口|(?=桥)|与|(?=[。,;，]))"
 )
 _NO_ROAD = re.compile(
-    r"(?:静脉|通|径|途|尿|血|气|泌尿|道|胆|呼吸|输液|心|电|管|套|思|陌|一|半|线|术|老|马|出|绕|跑|走|上|下|离|留|同|本|护|另|消化|传导|侧|旁|网|铁|公|开)(?:路|道|街|巷)$"
+    r"(?:静脉|通|径|途|尿|血|气|泌尿|道|胆|呼吸|输液|心|电|管|套|思|陌|一|半|线|术|老|马|出|绕|跑|走|上|下|离|留|同|本|护|另|入|消化|传导|侧|旁|网|铁|公|开)(?:路|道|街|巷)$"
 )
 
 
@@ -228,7 +229,7 @@ def _landmark() -> re.Pattern[str]:
 
 
 def find_streets(text: str) -> Iterator[PhiSpan]:
-    """Roads with a number, crossings, motorways, villages: without a city before them."""
+    """Roads with a number, crossings, motorways, villages: without a city before them; postcodes."""
     for match in (
         *_CROSSING.finditer(text),
         *_HIGHWAY.finditer(text),
@@ -242,6 +243,8 @@ def find_streets(text: str) -> Iterator[PhiSpan]:
         if name and not _NO_ROAD.search(name[0]):
             end = match.end() - (match[0][-1] in "与")
             yield PhiSpan(match.start(), end, "LOCATION", 0.6)
+    for match in _POSTCODE.finditer(text):
+        yield PhiSpan(*match.span("v"), "LOCATION", 0.9)
     for match in _VILLAGE.finditer(text):
         yield PhiSpan(*match.span(), "LOCATION", 0.65)
 
