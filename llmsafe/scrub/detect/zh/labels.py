@@ -91,8 +91,8 @@ _LABEL_BEFORE = re.compile(
 _DIALLED = re.compile(
     rf"(?<![\dA-Za-z.+(])\(?\+?\d[\d ()-]{{1,20}}\d(?![\dA-Za-z]|[.]\d){EXTENSION}"
 )
-_PUBLIC = frozenset(
-    ("110", "112", "119", "120", "122", "114", "12345", "12320", "12369", "12315", "12333")
+PUBLIC = frozenset(
+    ("110", "112", "119", "120", "122", "114", "12345", "12320", "12369", "12315", "12333", "12393", "12356", "12378", "10086", "10010", "95588")
 )
 
 
@@ -118,7 +118,7 @@ def find_called(text: str) -> Iterator[PhiSpan]:
     for match in _DIALLED.finditer(text):
         before = _LABEL_BEFORE.search(text, max(0, match.start() - 24), match.start())
         digits = re.sub(r"\D", "", match[0])
-        if before is None or digits in _PUBLIC or len(digits) < 3 or len(digits) > 20:
+        if before is None or digits in PUBLIC or len(digits) < 3 or len(digits) > 20:
             continue
         if _AFTER.match(text, match.end()) or text.startswith(":", match.end()):
             continue

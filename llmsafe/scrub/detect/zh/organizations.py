@@ -73,6 +73,16 @@ def _name_start(text: str, start: int, head: int) -> int:
     return cut.end() if cut else start
 
 
+HEAD = re.compile(rf"(?:{'|'.join(heads for _, heads in _HEADS)})")
+
+
+def generic(found: str) -> bool:
+    """Whether ``found`` says only what kind of institution: 上级医院, 康复医院."""
+    head = list(HEAD.finditer(found))
+    name = found[: head[-1].start()] if head else found
+    return bool(head) and _GENERIC_FULL.fullmatch(name) is not None
+
+
 def _named(name: str, kind: str, head: str) -> bool:
     if (name and "附" in head) or re.search(r"[大医]学?(?:附属?)?[一二三四五六]", head):
         return bool(name)
