@@ -391,7 +391,7 @@ def load_tagger(folder: Path) -> Tagger:
 
 @cache
 def embedded_tagger(language: str) -> Tagger:
-    """The embedded tagger of a language; so far English."""
+    """The embedded tagger of a language, ``en`` or ``zh``."""
     name = f"phi-ner-{language}"
     folder = resources.files("llmsafe") / "assets" / name
     return _read(lambda file: (folder / file).read_bytes(), name)

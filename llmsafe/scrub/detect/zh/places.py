@@ -132,7 +132,7 @@ _TO_PLACE = re.compile(
 _OF_PLACE = re.compile(
     r"[ \t]?(?:籍|人(?![民体工员数际乳])|市|出差|务工|打工|老家|上班|上学|工作|旅游|旅行|居住|定居|那边|这边|当地|乡下|[东南西北]站|机场|火车|高铁|站|返回|来此|来[,，]|[,，。;、)）\s]|$|坐车|回来|转[来入]|救护车|乘)"
 )
-_NOT_PLACE = re.compile(
+NOT_PLACE = re.compile(
     r"(?:管圆|型|株|脚|流感|热|病|肉|烤|话|方言|牌|产|制|生产|药|酒|菜|豆|血吸|评分|标准|共识|宣言|指南|分类|分型)"
 )
 
@@ -180,14 +180,14 @@ def _generic(value: str) -> bool:
 def find_places(text: str) -> Iterator[PhiSpan]:
     """A city, district or county of the lists, with all the levels that follow it."""
     for match in _known_place().finditer(text):
-        yield PhiSpan(match.start(), _grow(text, match.end()), "LOCATION", 0.8)
+        yield PhiSpan(match.start(), grow(text, match.end()), "LOCATION", 0.8)
 
 
 def find_cities(text: str) -> Iterator[PhiSpan]:
     """A short name of a city or county where the words beside it say that a place is meant."""
     for match in _short_place().finditer(text):
-        end = _grow(text, match.end())
-        if _NOT_PLACE.match(text, end):
+        end = grow(text, match.end())
+        if NOT_PLACE.match(text, end):
             continue
         grown = end > match.end()
         before = text[max(0, match.start() - 3) : match.start()]
@@ -201,7 +201,7 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
 _GROW = re.compile(rf"{_CHAIN}")
 
 
-def _grow(text: str, end: int) -> int:
+def grow(text: str, end: int) -> int:
     """The end of the levels that follow a place at ``end``; a hospital is none of them."""
     match = _GROW.match(text, end)
     if match is None or re.match(r"(?:人民|中心|中医|第[一二三四五六七八九十])", text[end:]):
