@@ -542,7 +542,8 @@ of width {width}, one of {tags} categories or none. numpy runs it; see
 - **Made by** `scripts/train_phi_ner.py --lang {lang}` (seed 0) from `scripts/phi_ner/`:
   {templates:,} templates ({clean:,} of them without PHI) that the project wrote by hand, filled
   anew each time from word lists that it wrote too{more}.
-- **Checkpoint** chosen on foreign text, not on notes of the generator: the files below.
+- **Checkpoint** chosen on the files below and on the templates that are held out, not on notes of
+  the generator.
 - **Not seen**: the unseen halves of the stress sets. The development halves were read while the
   last templates were written and the thresholds set: figures on them flatter.
 - **Licence** Apache-2.0, weights and lists.

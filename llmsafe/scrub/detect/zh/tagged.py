@@ -61,9 +61,7 @@ _SPAN_OF_TIME = re.compile(r"\d+[-~至]\d+(?:[天周年个]|月(?!\d))")
 _ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了]|术后|停药|间隔)$")
 _PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
 _GLUED = re.compile(r"(?:\d{1,4}[-/.年月])*\d{0,4}$"), re.compile(r"(?:[-/.]\d{1,4})*")
-_MEASURED = re.compile(
-    r"\d+\.\d+|.{0,6}\d+(?:\.\d+)?(?:[A-Za-zμ]+/[A-Za-z\d]+|元|次|岁|天|个|%)"
-)
+_MEASURED = re.compile(r"\d+\.\d+|.{0,6}\d+(?:\.\d+)?(?:[A-Za-zμ]+/[A-Za-z\d]+|元|次|岁|天|个|%)")
 _UNIT = re.compile(r"[ \t]?(?:[a-zμ]?[LlgMm]\b|[A-Za-zμ]{1,4}/|[%℃°]|元|次|天|分钟?)")
 
 
@@ -86,18 +84,25 @@ def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan
         if not under or (longer and all(r.category == "NAME" for r in under)):
             yield span
             continue
-        for piece in subtract(text, [span], [(r.start, r.end) for r in under]):
+        for piece in subtract(text, [span], _merged(under)):
             places = piece.category in ("LOCATION", "ORGANIZATION")
             if places or read(text, replace(piece, score=min(1.0, 2 * piece.score))):
                 yield piece
 
 
+def _merged(spans: Sequence[PhiSpan]) -> list[tuple[int, int]]:
+    """The places of spans in order, those that overlap as one."""
+    holes: list[tuple[int, int]] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        if holes and span.start <= holes[-1][1]:
+            holes[-1] = (holes[-1][0], max(holes[-1][1], span.end))
+        else:
+            holes.append((span.start, span.end))
+    return holes
+
+
 def _name(text: str, span: PhiSpan) -> PhiSpan | None:
-    kept = [
-        (start, end)
-        for start, end, doubt in _pieces(text, span)
-        if span.score >= doubt
-    ]
+    kept = [(start, end) for start, end, doubt in _pieces(text, span) if span.score >= doubt]
     if not kept:
         return None
     start = min(start for start, _ in kept)
@@ -181,7 +186,8 @@ def _place(text: str, span: PhiSpan) -> PhiSpan | None:
         or len(found) < 2
         or not (re.search(HAN, found) or re.fullmatch(r"\d{6}", found) or _LATIN_ROAD.search(found))
         or found in lexicon.words
-        or found.rstrip("省") in lexicon.provinces - {"香港", "澳门", "北京", "上海", "天津", "重庆"}
+        or found.rstrip("省")
+        in lexicon.provinces - {"香港", "澳门", "北京", "上海", "天津", "重庆"}
         or _REGION.fullmatch(found)
         or NOT_PLACE.match(text, span.end)
     ):
