@@ -15,7 +15,7 @@ from functools import lru_cache
 
 _RUN = re.compile(r"\w+")
 # Letters that re.IGNORECASE takes for ASCII ones and str.lower does not.
-_FOLDED = {0x17F: "s", 0x131: "i"}
+_FOLDED = {0x17F: "s", 0x131: "i", 0x130: "i"}
 
 
 class _Digits(dict[int, str]):
@@ -26,18 +26,17 @@ class _Digits(dict[int, str]):
         return "0" if character.isdecimal() else character
 
 
-_DIGITS = _Digits({ord(digit): "0" for digit in "0123456789"} | {i: chr(i) for i in range(48)})
+_DIGITS = _Digits({code: "0" if chr(code).isdecimal() else chr(code) for code in range(128)})
 
 
 @dataclass(frozen=True, repr=False)
 class Outline:
-    """``lower`` is the text in lower case, ``shape`` the text with every digit a 0; ``written``
-    gives where each word (``\\\\w+``, whole) begins, and ``folded`` how a word in lower case is
+    """``signs`` is the text in lower case with every digit a 0; ``written`` gives where each whole
+    word (letters, digits, underscores) begins, and ``folded`` how a word in lower case is
     written."""
 
     text: str
-    lower: str
-    shape: str
+    signs: str
     written: dict[str, list[int]]
     folded: dict[str, list[str]]
 
@@ -72,15 +71,15 @@ def outline(text: str) -> Outline:
     folded: dict[str, list[str]] = {}
     for word in written:
         folded.setdefault(fold(word), []).append(word)
-    return Outline(text, fold(text), text.translate(_DIGITS), written, folded)
+    return Outline(text, fold(text).translate(_DIGITS), written, folded)
 
 
 def fold(text: str) -> str:
     """Lower case as ``re.IGNORECASE`` sees it."""
-    return text.lower() if text.isascii() else text.lower().translate(_FOLDED)
+    return text.lower() if text.isascii() else text.translate(_FOLDED).lower()
 
 
-def words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
     """A set of words from a string of them."""
     return frozenset(text.split())
 
