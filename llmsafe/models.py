@@ -64,6 +64,35 @@ def check_weights(folder: Path, *, stem: str = "model") -> None:
     raise InputError(f"{folder} has no weights; it needs {stem}.safetensors beside its config")
 
 
+def folder_of(name: str) -> Path:
+    """A local folder for a path, an embedded name or a hub id (its snapshot, never a pickle).
+
+    Raises:
+        InputError: there is none, or the hub id is not at hand.
+    """
+    path = Path(resolve_model(name))
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise InputError(f"{name} is a file; give the folder that holds the model")
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise InputError(f"{name} does not exist; give a folder or a hub id (owner/name)")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    offline = os.environ.get("HF_HUB_OFFLINE", "1") != "0"
+    wanted = ["*.json", "*.safetensors", "*.model", "*.txt"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted, local_files_only=offline))
+    except HFValidationError as error:
+        raise InputError(f"{name} is neither a folder nor a hub id (owner/name)") from error
+    except (HfHubHTTPError, OSError) as error:
+        way = "set HF_HUB_OFFLINE=0 to allow a download, or " if offline else "check the name, or "
+        raise InputError(
+            f"{name} is no folder and not in the local model cache; {way}give a folder"
+        ) from error
+
+
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """Tokenizer of a model folder, an embedded model or a hub id."""
     from transformers import AutoTokenizer

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from llmsafe.artifacts import LineageStep
 from llmsafe.errors import InputError, SetupError
 from llmsafe.files import RELEASE, VAULT, sha256_file, sha256_files
-from llmsafe.models import check_complete, check_weights, resolve_model
+from llmsafe.models import check_complete, check_weights, folder_of
 
 if TYPE_CHECKING:
     import torch
@@ -32,13 +32,17 @@ _FLOAT32_PARAMETERS = 1_500_000_000
 
 @dataclass(frozen=True)
 class Place:
-    """Where the parts of a target lie; ``weights`` holds an adapter or a full model."""
+    """Where the parts of a target lie; ``weights`` holds an adapter or a full model.
+
+    ``made`` tells how a full model was made of the adapter that the vault is about.
+    """
 
     kind: Kind
     name: str
     weights: Path
     vault: Path | None
     adapter: bool
+    made: LineageStep | None = None
 
     def digest(self) -> str:
         """Digest of the weights under audit."""
@@ -119,33 +123,16 @@ def _place(kind: Kind, name: str, weights: Path, vault: Path | None) -> Place:
     return Place(kind, name, weights, vault if vault and vault.is_dir() else None, adapter)
 
 
-def folder_of(name: str) -> Path:
-    """A local folder for a path, an embedded name or a hub id (its snapshot, never a pickle).
+def check_dtype(name: str) -> Dtype:
+    """The type of number of that name.
 
     Raises:
-        InputError: there is none, or the hub id is not at hand.
+        InputError: there is none; the message names those there are.
     """
-    path = Path(resolve_model(name))
-    if path.is_dir():
-        return path
-    if path.exists():
-        raise InputError(f"{name} is a file; give the folder that holds the model")
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise InputError(f"{name} does not exist; give a folder or a hub id (owner/name)")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    offline = os.environ.get("HF_HUB_OFFLINE", "1") != "0"
-    wanted = ["*.json", "*.safetensors", "*.model", "*.txt"]
-    try:
-        return Path(snapshot_download(name, allow_patterns=wanted, local_files_only=offline))
-    except HFValidationError as error:
-        raise InputError(f"{name} is neither a folder nor a hub id (owner/name)") from error
-    except (HfHubHTTPError, OSError) as error:
-        way = "set HF_HUB_OFFLINE=0 to allow a download, or " if offline else "check the name, or "
-        raise InputError(
-            f"{name} is no folder and not in the local model cache; {way}give a folder"
-        ) from error
+    for dtype in get_args(Dtype):
+        if name == dtype:
+            return dtype
+    raise InputError(f"--dtype {name!r} is unknown; choose auto, float32, bfloat16 or float16")
 
 
 def load_causal(folder: Path, device: torch.device, dtype: Dtype) -> PreTrainedModel:

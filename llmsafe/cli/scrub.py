@@ -54,6 +54,12 @@ def scrub(
         list[str] | None,
         typer.Option("--recognizer", help="Your own Presidio recogniser, module:name. Repeatable."),
     ] = None,
+    ner: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ner", help="Your own model: hf:PATH, gliner:PATH, spacy:NAME, or YAML. Repeatable."
+        ),
+    ] = None,
     keep_column: Annotated[
         list[str] | None,
         typer.Option("--keep-column", help="Further column to keep; others go. Repeatable."),
@@ -101,6 +107,10 @@ def scrub(
       encrypt    Dr. [NAME:v1.6937d7a1.FdV73i38ISlX-fqPEY-cDvyBH6ryFz3HUpnN...
                  llmsafe reveal turns it back with the key
 
+    --ner adds a model of your own to rules and tagger: what any of them finds is replaced. It is
+    loaded from a folder or the local cache, only with safetensors weights. A YAML file says more:
+    models: [{kind: hf, model: PATH, lang: en, threshold: 0.5, labels: {HCW: NAME, VENDOR: null}}]
+
     All but tag, mask and redact are keyed (HMAC-SHA256; encrypt: AES-256-SIV): without the key
     nothing can be recomputed, with it everything can. Keep it apart from the corpus. It is read
     from --key-file or LLMSAFE_SCRUB_KEY, never from the command line.
@@ -113,6 +123,7 @@ def scrub(
       llmsafe scrub messages.hl7 clean/ --known-identifiers patients.csv
       llmsafe scrub notes.jsonl sealed/ --method encrypt --key-file key
       llmsafe scrub notes.csv clean/ --text-column report --patient-column mrn --day-first
+      llmsafe scrub notes.jsonl clean/ --ner hf:/models/deid-roberta --ner spacy:en_core_web_lg
       llmsafe scrub notes.parquet clean/ --dry-run --limit 500
     """
     from llmsafe.cli.common import emit_json, finish, progress, say
@@ -121,6 +132,7 @@ def scrub(
     from llmsafe.files import CORPUS, VAULT, sha256_files
     from llmsafe.scrub.detect.captures import residual
     from llmsafe.scrub.known.identities import identity_files, read_identities
+    from llmsafe.scrub.ner import read_models
     from llmsafe.scrub.pipeline import QUARANTINE, preview, scrub_corpus
     from llmsafe.scrub.replace.methods import check_method
     from llmsafe.scrub.request import MANIFEST, Request
@@ -144,6 +156,7 @@ def scrub(
         key_file=key_file,
         keep=tuple(keep_column or ()),
         recognisers=tuple(recognizer or ()),
+        models=read_models(ner or ()),
         workers=workers or os.cpu_count() or 1,
         limit=limit,
         spans=spans,

@@ -27,6 +27,7 @@ from llmsafe.files import (
     VAULT,
     lock_exclusively,
     make_folder,
+    read_bytes,
     sha256_json,
     write_atomic,
 )
@@ -34,11 +35,13 @@ from llmsafe.notes import Note
 from llmsafe.scrub.detect.captures import residual
 from llmsafe.scrub.detect.language import check_lang
 from llmsafe.scrub.keys import Key, given_key, load_key, make_key
+from llmsafe.scrub.ner import describe
 from llmsafe.scrub.replace.methods import check_mask_style
 from llmsafe.scrub.request import MANIFEST, PROGRESS, Request, check_request, check_spans
 from llmsafe.scrub.settings import Settings
 from llmsafe.scrub.shards import Report, Shard, record_row, shards
 from llmsafe.scrub.tally import Progress, Tally
+from llmsafe.seal.store import keep_access
 
 QUARANTINE, KEY = "quarantine.jsonl", "scrub.key"
 
@@ -71,6 +74,7 @@ def scrub_corpus(request: Request, report: Report = _silent) -> ScrubManifest:
     work = request.work
     with _locked(request, work):
         try:
+            keep_access(request.source.path, work)
             key = key or _own_key(work)
             manifest = _scrub_into(work, request, _settings(request, key, method), report)
             _publish(work, request)
@@ -109,6 +113,7 @@ def _settings(request: Request, key: Key, method: Any) -> Settings:
         key,
         keep=request.keep,
         recognisers=request.recognisers,
+        models=request.models,
         note_seconds=request.note_seconds,
         shared=request.shared,
         day_first=request.day_first,
@@ -183,6 +188,7 @@ def _describe(request: Request, key: Key) -> dict[str, Any]:
         "key": key.fingerprint(),
         "keep_columns": list(request.keep),
         "recognisers": list(request.recognisers),
+        "models": [describe(model) for model in request.models],
         "limit": request.limit,
         "shard_notes": request.shard_notes,
         "spans": request.spans is not None,
@@ -292,7 +298,7 @@ def _lineage(request: Request, manifest: ScrubManifest, description: dict[str, A
 
 def _join(work: Path, kind: str, target: Path) -> None:
     pieces = sorted((work / "pieces").glob(f"{kind}-*"))
-    write_atomic(target, b"".join(piece.read_bytes() for piece in pieces), private=True)
+    write_atomic(target, b"".join(map(read_bytes, pieces)), private=True)
 
 
 def _publish(work: Path, request: Request) -> None:

@@ -13,6 +13,7 @@ from llmsafe.files import VAULT, check_output
 from llmsafe.notes import Note
 from llmsafe.scrub.detect.language import check_lang
 from llmsafe.scrub.known.matcher import Identity
+from llmsafe.scrub.ner import NerModel
 from llmsafe.scrub.replace.methods import check_mask_style
 
 MANIFEST, PROGRESS = "scrub_manifest.json", "scrub_progress.json"
@@ -36,6 +37,7 @@ class Request:
     key_file: Path | None = None
     keep: tuple[str, ...] = ()
     recognisers: tuple[str, ...] = ()
+    models: tuple[NerModel, ...] = ()
     note_seconds: float = 20.0
     workers: int = 1
     limit: int | None = None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmsafe.notes import Note, PhiSpan
+from llmsafe.scrub.detect.captures import captures
 from llmsafe.scrub.detect.detector import (
     Detection,
     DetectionError,
@@ -24,12 +24,15 @@ from llmsafe.scrub.detect.recognisers import Finder
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known.matcher import Identity, KnownMatcher, build_matcher, part_forms
-from llmsafe.scrub.replace.methods import TAG, Edited, move_spans, replace
+from llmsafe.scrub.replace.methods import STAND_INS, TAG, Edited, move_spans, replace
 from llmsafe.scrub.replace.person import Person, date_offset, mention_words, roles
 from llmsafe.scrub.replace.shift import ASSUMED, Shift, read_date, shift_date
 from llmsafe.scrub.replace.tokens import LIKE_A_TOKEN, opens
 from llmsafe.scrub.replace.zh.dates import read_chinese
 from llmsafe.scrub.settings import Outcome, Settings
+
+if TYPE_CHECKING:
+    from llmsafe.scrub.detect.models import ModelRecogniser
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,15 +58,50 @@ class Scrubber:
             return Outcome(None, reason=f"scrubber: {type(error).__name__}")
 
     def _scrub(self, note: Note, identity: Identity | None) -> Outcome:
-        plain = _WRITTEN.sub(lambda match: " " * len(match[0]), note.text)
-        spoken = languages(plain, self.settings.lang)
+        found = self._find(note, identity)
+        written, edited = self._write(note, identity, found)
+        if self.settings.method not in STAND_INS:
+            # A tag where a name was shows other recognisers what they had not seen before. Looked
+            # at until there is no more, so that a second scrub changes nothing.
+            for _ in range(_LOOKS):
+                more = self._more(found, written, edited)
+                if not more:
+                    break
+                found = changed(found, spans=more)
+                written, edited = self._write(note, identity, found)
+            else:
+                raise DetectionError("second look", f"still finding after {_LOOKS}")
+        # Counted over the spans of all languages, so that what two of them see counts once.
+        others = [span for span in found.spans if not span.source.startswith(KNOWN)]
+        seen = captures(others, found.rules, found.tagged)
+        return Outcome(written, tuple(found.spans), captures=seen)
+
+    def _more(self, found: Detection, written: Note, edited: Edited) -> list[PhiSpan]:
+        """The spans of ``found`` and what is seen in the note as ``written``; nothing if that is
+        no more. The tables of known identifiers have said all they know."""
+        if not found.spans or not self._spoken(written.text):
+            return []
+        new: list[PhiSpan] = []
+        for span in self._find(written, None).spans:
+            if span.source.startswith(KNOWN):
+                continue
+            start, end = edited.back(span.start, span.end)
+            if not any(old.start <= start and end <= old.end for old in found.spans):
+                new.append(changed(span, start=start, end=end))
+        return resolve([*found.spans, *new]) if new else []
+
+    def _spoken(self, text: str) -> tuple[str, ...]:
+        return languages(_plain(text), self.settings.lang)
+
+    def _find(self, note: Note, identity: Identity | None) -> Detection:
+        """What is to be replaced: disjoint spans, in order."""
+        spoken = self._spoken(note.text)
         if not spoken:
-            return Outcome(None, reason="language: no recogniser for what it is written in")
-        key, settings = self.settings.key, self.settings
-        sealed, forged = find_tokens(note, key)
+            raise DetectionError("language", "no recogniser for what it is written in")
+        sealed, forged = find_tokens(note, self.settings.key)
         texts = dict.fromkeys(spoken, note.text)
         if len(spoken) > 1 and "en" in texts:
-            texts["en"] = english_part(plain)
+            texts["en"] = english_part(_plain(note.text))
         detections = {lang: self._detect(lang, text, identity) for lang, text in texts.items()}
         detected = {lang: detection.spans for lang, detection in detections.items()}
         if len(detected) > 1:
@@ -74,15 +112,25 @@ class Scrubber:
         known_spans = [span for span in found if span.source.startswith(KNOWN)]
         others = [span for span in found if not span.source.startswith(KNOWN)]
         everything = resolve([*known_spans, *forged, *subtract(note.text, others, tags)])
-        spans = list(subtract(note.text, everything, sealed))
-        person = make_person(note, identity, spans, settings, "zh" if "zh" in spoken else "en")
+        return Detection(
+            list(subtract(note.text, everything, sealed)),
+            [span for one in detections.values() for span in one.rules],
+            [span for one in detections.values() for span in one.tagged],
+        )
+
+    def _write(
+        self, note: Note, identity: Identity | None, found: Detection
+    ) -> tuple[Note, Edited]:
+        """The note to publish, and where it was edited."""
+        key, settings, spans = self.settings.key, self.settings, found.spans
+        lang = "zh" if "zh" in self._spoken(note.text) else "en"
+        person = make_person(note, identity, spans, settings, lang)
+        sealed, _ = find_tokens(note, key)
         note_id = note.note_id if sealed else "n-" + key.token(16, "note", note.note_id)
         edited = replace(
             note.text, spans, settings.method, key, person, note_id, settings.mask_style
         )
-        written = rewrite(note, edited, settings, person, note_id)
-        seen = sum((Counter(one.captures) for one in detections.values()), Counter[str]())
-        return Outcome(written, tuple(spans), captures=dict(seen))
+        return rewrite(note, edited, settings, person, note_id), edited
 
     def _detect(self, language: str, text: str, identity: Identity | None) -> Detection:
         matchers = [_matcher(identity)] if identity else []
@@ -91,6 +139,14 @@ class Scrubber:
             for matcher in [*matchers, *([self.shared] if self.shared else [])]
         ]
         return self.detectors[language].examine(text, known)
+
+
+_LOOKS = 10
+
+
+def _plain(text: str) -> str:
+    """The text without what an earlier scrub wrote, which says nothing about the language."""
+    return _WRITTEN.sub(lambda match: " " * len(match[0]), text)
 
 
 def find_tokens(note: Note, key: Key) -> tuple[list[tuple[int, int]], list[PhiSpan]]:
@@ -125,13 +181,21 @@ def build_scrubber(settings: Settings) -> Scrubber:
     """Load recognisers and word lists.
 
     Raises:
-        InputError: a recogniser named in the settings cannot be made.
+        InputError: a recogniser or model named in the settings cannot be made.
+        SetupError: what a model needs is not installed.
     """
     extra = load_recognisers(settings.recognisers)
+    models: list[ModelRecogniser] = []
+    if settings.models:  # of which each may need torch
+        from llmsafe.scrub.detect.models import load_model
+
+        models = [load_model(model) for model in settings.models]
     spoken = ("en",) if settings.lang == "en" else ("zh", "en")
-    detectors = {
-        lang: Detector(build_engine(extra, lang), settings.note_seconds, lang) for lang in spoken
-    }
+    detectors: dict[str, Detector] = {}
+    for lang in spoken:
+        readers = [model for model in models if model.lang in (None, lang)]
+        engine = build_engine([*extra, *readers], lang)
+        detectors[lang] = Detector(engine, settings.note_seconds, lang)
     shared = build_matcher(settings.shared, shared=True) if settings.shared else None
     return Scrubber(settings, detectors, shared)
 
@@ -196,7 +260,6 @@ def beside_chinese(
     return kept
 
 
-# What an earlier scrub wrote says nothing about the language.
 _WRITTEN = re.compile(f"{TAG.pattern}|{LIKE_A_TOKEN.pattern}")
 _CHINESE = re.compile(r"[\u3001\u3002\u3400-\u9fff\uff08-\uff0c\uff1a\uff1b]")
 _WITH_YEAR = re.compile(r"(?:19|20)\d\d|民[國国]|[〇○零一二三四五六七八九]{4}年")

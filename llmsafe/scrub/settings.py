@@ -9,6 +9,7 @@ from llmsafe.notes import Note, PhiSpan
 from llmsafe.scrub.detect.language import Lang
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known.matcher import Identity
+from llmsafe.scrub.ner import NerModel
 from llmsafe.scrub.replace.methods import MaskStyle, Method
 
 
@@ -17,6 +18,7 @@ class Settings:
     """How to scrub; small enough to be sent to every process.
 
     ``keep``: further columns to keep. ``recognisers``: ``module:name`` of the user's own.
+    ``models``: the user's own.
     ``note_seconds``: limit for one note. ``shared``: identifiers that belong to every note.
     ``day_first``: 3/4/2021 is 3 April. ``lang``: whose rules read the notes. ``mask_style``: of
     the method mask.
@@ -26,6 +28,7 @@ class Settings:
     key: Key
     keep: tuple[str, ...] = ()
     recognisers: tuple[str, ...] = ()
+    models: tuple[NerModel, ...] = ()
     note_seconds: float = 20.0
     shared: Identity | None = None
     day_first: bool = False

@@ -25,8 +25,8 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from llmsafe.errors import InputError
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
-from llmsafe.scrub.detect.captures import captures
 from llmsafe.scrub.detect.en import names as en_names
+from llmsafe.scrub.detect.en.sense import apart
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import INDEPENDENT
@@ -104,10 +104,12 @@ def load_recognisers(places: Sequence[str]) -> list[EntityRecognizer]:
 
 @dataclass(frozen=True, repr=False)
 class Detection:
-    """Disjoint spans of a text, in order, and which layer saw how many of them."""
+    """Disjoint spans of a text, in order; and, where two searches that are independent of each
+    other have read it, what each of them found: rules and tagger."""
 
     spans: list[PhiSpan]
-    captures: dict[str, int] = field(default_factory=dict[str, int])
+    rules: list[PhiSpan] = field(default_factory=list[PhiSpan])
+    tagged: list[PhiSpan] = field(default_factory=list[PhiSpan])
 
 
 @dataclass(frozen=True)
@@ -145,15 +147,14 @@ class Detector:
             found.extend(_ECHOES[self.language](view.text, found))
         mapped = [_map(view.span(s.start, s.end), s) for s in found]
         spans = resolve(filter(None, (trim(text, span) for span in _as_read(text, mapped))))
+        if self.language == "en":
+            spans = [one for span in spans for one in _each(text, span)]
         if not isinstance(artifacts, Reading):  # one search alone says nothing about the other
             return Detection(spans)
         return Detection(
             spans,
-            captures(
-                [span for span in spans if not span.source.startswith(KNOWN)],
-                [span for span in mapped if span.source in INDEPENDENT],
-                [span for span in mapped if span.source == TAGGER],
-            ),
+            [span for span in mapped if span.source in INDEPENDENT],
+            [span for span in mapped if span.source == TAGGER],
         )
 
     def _artifacts(self, text: str) -> NlpArtifacts:
@@ -185,6 +186,11 @@ def _as_read(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
         for piece in subtract(text, [span], holes):
             if not _WEEKDAY.fullmatch(text, piece.start, piece.end):
                 yield piece
+
+
+def _each(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
+    """People whom a comma joins, one by one; what is known of the patient is of one person."""
+    return iter([span]) if span.source.startswith(KNOWN) else apart(text, span)
 
 
 def _map(place: tuple[int, int], span: PhiSpan) -> PhiSpan:

@@ -16,6 +16,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.sense import senseless
 from llmsafe.scrub.detect.lexicon import read_words
 from llmsafe.scrub.detect.tagger import Tagger, tokenise
 
@@ -126,6 +127,7 @@ class TaggerRecogniser(EntityRecognizer):
             for span in nlp_artifacts.found()
             if (not entities or span.category in entities)
             and not (span.category == "ORGANIZATION" and _generic(text[span.start : span.end]))
+            and not senseless(text, span)
         ]
 
 

@@ -370,9 +370,9 @@ def _whole(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
     """A number with all that is glued to it; nothing for what can be no date or no age over 89."""
     start, end = span.start, span.end
     found = text[start:end]
-    if span.category == "DATE" and not _may_be_date(found):
+    if span.category == "DATE" and not may_be_date(found):
         return
-    if span.category == "AGE" and not _may_be_age(found):
+    if span.category == "AGE" and not may_be_age(found):
         return
     if span.category in _WORDED and (rest := _GLUED_NUMBER.match(text, end)):
         end = rest.end()  # PATID5421 is no name, and its number must not stay
@@ -382,7 +382,7 @@ def _whole(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
     yield PhiSpan(start, end, span.category, span.score, span.source)
 
 
-def _may_be_date(found: str) -> bool:
+def may_be_date(found: str) -> bool:
     """A bare year may stay (Safe Harbor); 48/60 and 20/25 are scores and acuities."""
     pair = _PAIR.fullmatch(found)
     if pair is None:
@@ -392,7 +392,7 @@ def _may_be_date(found: str) -> bool:
     return month_first or (1 <= two <= 12 and 1 <= one <= 31)
 
 
-def _may_be_age(found: str) -> bool:
+def may_be_age(found: str) -> bool:
     """Only ages over 89 are PHI."""
     numbers = [int(number) for number in re.findall(r"\d+", found)]
     return max(numbers) >= 90 if numbers else _OLD.search(found) is not None

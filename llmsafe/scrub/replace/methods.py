@@ -12,8 +12,9 @@
 ``encrypt``    [NAME:v1.3f9a01bc.…], which a key holder can turn back (:mod:`.tokens`)
 
 Dates move by the patient's offset under ``random`` too, since intervals are what notes are about.
-Scrubbing again a text that was tagged, numbered, hashed, masked or encrypted changes nothing. That
-cannot hold for stand-ins: what tells a scrubber that a name is one tells everybody.
+Scrubbing again a text that was tagged, numbered, hashed, masked, redacted or encrypted changes
+nothing (:mod:`llmsafe.scrub.scrubber` looks twice to make sure). That cannot hold for stand-ins:
+what tells a scrubber that a name is one tells everybody, so it takes stand-ins for names, too.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from llmsafe.scrub.replace.zh.names import HAN, whole_name
 
 Method = Literal["surrogate", "random", "instance", "tag", "mask", "redact", "hash", "encrypt"]
 METHODS: tuple[Method, ...] = get_args(Method)
+STAND_INS: frozenset[Method] = frozenset(("surrogate", "random"))
+"""Methods whose output nobody can tell from notes."""
 MaskStyle = Literal["plain", "classic"]
 MASK_STYLES: tuple[MaskStyle, ...] = get_args(MaskStyle)
 # What an earlier scrub wrote; it is no PHI, so scrubbing twice changes nothing.
@@ -52,6 +55,22 @@ class Edited:
     def move(self, start: int, end: int) -> tuple[int, int]:
         """Where the old stretch [start, end) is now; an offset inside an edit moves to its edge."""
         return self._offset(start, at_end=False), self._offset(end, at_end=True)
+
+    def back(self, start: int, end: int) -> tuple[int, int]:
+        """Where a stretch of the new text was in the old; of a replacement that it touches, it
+        takes in the whole."""
+        low, high, shift = None, None, 0
+        for old, old_end, length in self.edits:
+            new = old + shift
+            if low is None and start < new + length:
+                low = min(start - shift, old)
+            if high is None and end <= new:
+                high = end - shift
+            if high is None and end <= new + length:
+                high = old_end
+            shift += length - (old_end - old)
+        low = start - shift if low is None else low
+        return low, end - shift if high is None else high
 
     def _offset(self, offset: int, *, at_end: bool) -> int:
         shift = 0

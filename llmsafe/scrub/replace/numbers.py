@@ -17,6 +17,7 @@ from llmsafe.scrub.detect.en.ids import find_checked, luhn_valid
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.replace.person import Person
+from llmsafe.scrub.replace.spelled import NUMERALS, other_numerals, speak_digits, spoken_digits
 
 _MASKED = re.compile(r"(?<![A-Za-z])[xX]{2,}(?![A-Za-z])")  # XXX-XX-1234, but not AXX9
 _EXTENSION = re.compile(r"(?i),?\s?(?:x|ext\.?|extension)\s?\d{1,6}$")
@@ -30,10 +31,14 @@ _ATTEMPTS = 100
 def number(key: Key, person: Person, category: str, text: str) -> str:
     """The stand-in of a number: of its form, and no known identifier of the patient.
 
-    Keyed on letters and digits alone, so that one number written in two ways keeps one stand-in.
+    Keyed on letters and digits alone, so that one number written in two ways keeps one stand-in,
+    and so does one that is dictated digit by digit ("four four one two"); other words for numbers
+    become others of their kind.
     What the writer masked (XXX-XX-1234) stays. ``[CATEGORY]`` if there is none.
     """
     plain = normalise(text).text
+    if (digits := spoken_digits(plain)) is not None:
+        return speak_digits(number(key, person, category, digits), plain)
     compact = _compact(plain)
     telephone = category in ("PHONE", "FAX")
     value = _telephone_number(plain) if telephone else f"{category} {compact}"
@@ -93,6 +98,8 @@ def _confirmed(category: str, made: str) -> bool:
 def _draw(category: str, plain: str, stream: Iterator[int]) -> str:
     if _MASKED.search(plain):
         return _other(plain, stream)
+    if NUMERALS.fullmatch(plain):
+        return other_numerals(plain, stream)
     if category in ("PHONE", "FAX"):
         return _telephone(plain, stream)
     if category == "SSN" and re.fullmatch(r"\d{9}", _compact(plain)):

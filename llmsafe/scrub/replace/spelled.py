@@ -1,9 +1,9 @@
-"""How words are written: in the case of a model; ordinals and years in words, both ways."""
+"""How words are written: in the case of a model; ordinals, years, numbers in words, both ways."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 _UNITS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
@@ -72,6 +72,64 @@ def _number(value: int) -> str:
         return _ONES[value]
     tens, ones = divmod(value, 10)
     return _TENS[tens - 2] + (f"-{_ONES[ones]}" if ones else "")
+
+
+# --- numbers that are dictated ------------------------------------------------------------------
+
+_DIGIT = rf"(?:{'|'.join(_ONES[:10])}|oh)"
+_ONE = rf"(?<![^\W_])(?:{_DIGIT}|[a-z0-9])(?![^\W_])"
+_SAID = re.compile(_ONE, re.IGNORECASE)
+_BY_DIGIT = re.compile(rf"(?i){_ONE}(?:[\s,.-]+(?:(?:dash|hyphen)[\s,]+)?{_ONE})*")
+_NUMERAL = rf"(?:{'|'.join((*_ONES, *_TENS))}|oh)"
+NUMERALS = re.compile(
+    rf"(?i){_NUMERAL}(?:[\s,.-]+(?:(?:dash|hyphen|and|hundred|thousand)[\s,]+)*{_NUMERAL})*"
+)
+"""Words for numbers in a row: "forty four twelve"."""
+
+
+def spoken_digits(text: str) -> str | None:
+    """The digits and letters of a number that is said one by one ("four four one two"), or
+    ``None``; three words for digits make it one."""
+    if not _BY_DIGIT.fullmatch(text):
+        return None
+    words = [word.lower() for word in _SAID.findall(text)]
+    if sum(len(word) > 1 for word in words) < 3:
+        return None
+    return "".join("0" if word == "oh" else _digit(word) for word in words)
+
+
+def _digit(word: str) -> str:
+    return str(_ONES.index(word)) if word in _ONES[:10] else word.upper()
+
+
+def speak_digits(digits: str, model: str) -> str:
+    """``digits`` said as ``model`` is, which names as many; as they are where it does not."""
+    places = list(_SAID.finditer(model))
+    if len(digits) != len(places) or not digits.isalnum():
+        return digits
+    zero = "oh" if re.search(r"(?i)\boh\b", model) else "zero"
+    out, position = "", 0
+    for place, digit in zip(places, digits, strict=True):
+        said = place[0]
+        if digit.isdigit() and len(said) > 1:
+            new = zero if digit == "0" else _ONES[int(digit)]
+            new = like(said, new.capitalize() if said[0].isupper() else new)
+        else:
+            new = like(said + said, digit)
+        out += model[position : place.start()] + new
+        position = place.end()
+    return out + model[position:]
+
+
+def other_numerals(text: str, stream: Iterator[int]) -> str:
+    """Words for numbers, each another one of its kind (digit, below twenty, tens)."""
+
+    def another(match: re.Match[str]) -> str:
+        word = match[0].lower()
+        kind = _TENS if word in _TENS else _ONES[10:] if word in _ONES[10:] else _ONES[:10]
+        return like(match[0], kind[next(stream) % len(kind)])
+
+    return re.sub(rf"(?i)\b{_NUMERAL}\b", another, text)
 
 
 def _plain(words: str) -> str:

@@ -106,10 +106,27 @@ _CLINICAL_NEXT = re.compile(
     r"|study|trial|trials|guidelines?|dementia|chorea|ataxia|psychosis|encephalopathy|aphasia|area|respirations?|breathing|murmur|pulse|gait|coma|stage|staging"
     r"|grade|grading|system|questionnaire|inventory|technique|approach|incision|anastomosis|flap|operation|exercises?|contractions?|smear|bag|mask|blade"
     r"|laryngoscope|scissor|elevator|curette|rongeurs?|speculum|tenaculum|trocar|port|pump|monitor|lamp|light|lens|chart|thickness|level|melanoma|carcinoma|nevus|lesion|defect|sequence|virus|bacillus"
-    r"|maneuvers|angle|view|series|pose|fever|equation|rule|triad|tetralogy|pentad|hepatitis|encephalitis|granulomatosis|vasculitis|nephropathy|tremor)s?\b",
+    r"|maneuvers|angle|view|series|ring|rings|marker|hook|hooks|array|assay|agar|pose|fever|equation|rule|triad|tetralogy|pentad|hepatitis|encephalitis|granulomatosis|vasculitis|nephropathy|tremor)s?\b",
     re.IGNORECASE,
 )
 _TITLES = frozenset(["dr", "drs", "mr", "mrs", "ms", "miss", "prof", "md", "rn"])
+# "Doctor, may I go?" shouted, "at 21 C. Kernig negative", the murmur of Austin Flint.
+_ASKED = re.compile(r"(?:May|Will|Can|Should|Could|Do|Did|Am|Shall) I\b(?!\.)")
+_UNIT = re.compile(r"\d ?\Z")
+_PAIRED_EPONYMS = frozenset(
+    (
+        "argyll robertson",
+        "austin flint",
+        "beck depression",
+        "graham steell",
+        "grey turner",
+        "lawson tait",
+        "lou gehrig",
+        "marcus gunn",
+        "ramsay hunt",
+        "spencer wells",
+    )
+)
 _SUFFIX = frozenset(("jr", "sr", "ii", "iii", "iv"))
 
 
@@ -117,6 +134,8 @@ def find_titled(text: str) -> Iterator[PhiSpan]:
     """After a title (Dr., Mrs.) or before a credential (MD, RN)."""
     note = outline(text)
     for match in find_at(_TITLED, text, note.exact(TITLE_WORDS)):
+        if _ASKED.match(text, match.start("n")):
+            continue
         yield from _checked(text, match.start("n"), match.end("n"), 0.95, trust=True)
     for match in find_at(_OFFICED, text, note.exact(OFFICE_WORDS)):
         yield from _checked(text, match.start("n"), match.end("n"), 0.8, trust=False)
@@ -287,12 +306,17 @@ def _name_at(
 ) -> tuple[int, float]:
     """How many pieces from ``at`` on, of these kinds, are a name, and how sure that is; (0, 0) if
     none."""
-    shape = kinds[at : at + 4]
+    start = pieces[at].start()
     word = pieces[at][0].lower().rstrip(".")
+    if word in ("c", "f", "l") and _UNIT.search(text[max(0, start - 2) : start]):
+        return 0, 0.0  # degrees and litres
+    shape = kinds[at : at + 4]
     first_upper = pieces[at][0].isupper() and len(word) > 1
     for pattern, score in _SHAPES_UPPER if first_upper else _SHAPES:
         if match := pattern.match(shape):
-            return len(match[0]), score
+            both = " ".join(piece[0].lower().rstrip(".") for piece in pieces[at : at + 2])
+            eponym = len(match[0]) == 2 and both in _PAIRED_EPONYMS
+            return len(match[0]), 0.6 if eponym else score
     if (
         shape[:1] in "FL"
         and shape[:1]

@@ -1,0 +1,213 @@
+"""What a reader of notes knows and a small tagger does not.
+
+:func:`senseless` tells findings that cannot be PHI by their form and neighbours: a strength of 5/4
+in a row of strengths, the hour "oh nine hundred", a diagnosis code, an eponym in the possessive.
+:func:`apart` parts neighbours whom a sign joins: "Maria Lopez, John Smith" are two people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.lexicon import english
+
+_NUMBERED = frozenset(
+    ("PHONE", "FAX", "SSN", "MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE",
+     "OTHER_ID")
+)  # fmt: skip
+_SERIES = re.compile(r"\d{1,3}(?:-\d{1,3}){3,}")  # 19-14-11-8: scores, hour by hour
+_TELEPHONE = (7, 10, 11)
+_GRADE = re.compile(r"(?<![\w/.-])[0-5][+-]?/[0-5][+-]?(?![\w/])")
+_EQUAL = re.compile(r"(?<![\w/.-])([0-5])[+-]?/\1[+-]?(?![\w/])")
+_ICD = re.compile(r"[A-TV-Z]\d[\dA-B]\.[\dA-TV-Z]{1,4}")
+_CLOCK = re.compile(
+    r"(?i)(?:(?:oh|o|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen"
+    r"|twenty|thirty|fifteen|forty)[\s,-]*|and\s)+"
+)
+_HUNDRED = re.compile(r"(?i)\s*hundred\b")
+_SPELLED = re.compile(r"(?:[A-Z]-){2,}[A-Z]")
+# Diseases that go by the name of who described them. Names that are more often a patient's (Bell,
+# Wilson) are left out.
+_DISEASES = frozenset(
+    ("addison", "alzheimer", "asperger", "barrett", "behcet", "chagas", "crohn", "cushing",
+     "dupuytren", "graves", "hashimoto", "hirschsprung", "hodgkin", "huntington", "kawasaki",
+     "meniere", "paget", "parkinson", "peyronie", "raynaud", "sjogren", "tourette")
+)  # fmt: skip
+_POSSESSIVE = re.compile(
+    r"['’]s?(?=\s*(?:$|[.,;:)?!\n/]|(?:and|or|but|is|was|runs|with|for|since)\b))"
+)
+
+
+_QUESTION = re.compile(r"(?:May|Will|Can) (?:I|we|you|he|she|they) [a-z]")  # "Doctor May I go"
+_ARTICLE = re.compile(r"(?i)\b(?:the|an?|with|using|via|w/)\s\Z")
+_INSTRUMENT = re.compile(
+    r"(?:['’]s?)?[- ](?:[a-z]+ )?(?:rings?|markers?|hooks?|forceps|clamps?|retractors?|scissors|needles?"  # noqa: E501
+    r"|cannulas?|catheters?|tubes?|drains?|screws?|plates?|rods?|nails?|pins?|wires?|stents?|grafts?"
+    r"|valves?|trocars?|speculum|blades?|laryngoscope|elevators?|curettes?|splints?|braces?|casts?"
+    r"|criteria|classification|scores?|scale|index|signs?|test|stain|maneuver|technique|procedure"
+    r"|incision|approach|position|fracture|lesion|syndrome|disease|array|assay)\b"
+)
+
+_PERSON = re.compile(
+    r"(?i)\b(?:drs?|mrs?|ms|miss|prof|doctor|nurse|resident|fellow|intern|attending|surgeon|physician"
+    r"|pcp|np|rn|pa|tech|therapist|pharmacist|consultant|patient|pt|name|wife|husband|son|daughter"
+    r"|mother|father|mom|dad|brother|sister|friend|partner|neighbou?r|aunt|uncle|told"
+    r"|called|saw|seen|named|spoke (?:to|with)|cc|[A-Z]\."
+    r"|(?:seen|read|signed|dictated|examined|evaluated|performed|entered|reviewed|called|assisted|placed"
+    r"|done|taken|given|written|referred) by)[.:,]?\s{1,2}\Z"
+)
+
+# --- everyday words in notes without capitals ---------------------------------------------------
+
+# What is told or done at the head of a clause: "mark the site", "will bill for time".
+_TOLD = re.compile(
+    r"(?:\A|[\n.;:,•>-]\s*|\b(?:will|may|can|to|please|pls|must|should|and|then|we|i|ok)\s)\Z"
+)
+_VERB = re.compile(
+    r"(?:grant|mark|bill|chase|skip|price|lance|pat|drew|draw|page|rush|jack|rob|hope|wade|cook|bond)\b"
+    r"\s(?:the|an?|all|any|this|that|out|up|off|dry|site|skin|labs?|blood|cultures?|request|pass)\b"
+    r"|hope\s(?:to|for|that|he|she|pt)\b"
+)
+# Pairs of words of which the first or the last is somebody's name elsewhere.
+_COMPOUND = re.compile(
+    r"\b(?:rose (?:hips?|water|bengal|up|from (?:bed|chair|sitting|supine|toilet|lying|floor|seat))"
+    r"|dawn phenomenon|grace period|grant (?:request|access|permission|leave|pass(?:es)?)|faith healing"  # noqa: E501
+    r"|ginger (?:tea|ale|root|biscuits?)|(?:poison|english) ivy|crystals? (?:meth\w*|in|arthro\w+|seen)"  # noqa: E501
+    r"|(?:christian|muslim|jewish|catholic) faith|prince albert|earl grey(?: tea)?|long call|short call"  # noqa: E501
+    r"|noble (?:cause|gas)|daisy chain|pearl (?:necklace|earrings?|index)|ruby red|april showers"
+    r"|june bugs?|(?:autumn|summer|winter|spring) (?:allerg\w+|months|cold)|lily pollen|olive oil"
+    r"|frank (?:blood|pus|discussion|breech|h[a]?ematuria)|hunter(?:'s)? (?:accident|syndrome)"
+    r"|(?:heather|grass|birch|ragweed) (?:allergy|pollen)|cane (?:ordered|at|for|in|use\w*)"
+    r"|(?:basil|sage|rosemary|olive|ginger)(?: and (?:basil|sage|rosemary|olive|ginger))*"
+    r"(?= (?:oil|tea|ok|allerg\w+|in diet|extract|supplements?)))\b"
+)
+
+
+def _is_usage(text: str, span: PhiSpan) -> bool:
+    """Whether it is an everyday word in its everyday sense: an order, or a pair of words."""
+    before = text[max(0, span.start - 40) : span.start]
+    verb = _VERB.match(text, span.start)
+    if verb and span.end <= verb.end() and _TOLD.search(before):
+        return True
+    compounds = _COMPOUND.finditer(text, max(0, span.start - 20), span.end + 30)
+    return any(pair.start() <= span.start and span.end <= pair.end() for pair in compounds)
+
+
+def _is_instrument(text: str, span: PhiSpan) -> bool:
+    """Whether an instrument is called so: "with the Mendez ring"; people have no article."""
+    before = text[max(0, span.start - 8) : span.start]
+    lone = " " not in text[span.start : span.end]
+    return bool(lone and _ARTICLE.search(before) and _INSTRUMENT.match(text, span.end))
+
+
+def senseless(text: str, span: PhiSpan) -> bool:
+    """Whether a finding of the tagger cannot be what it is taken for."""
+    found = text[span.start : span.end]
+    if span.category not in _NUMBERED and found.islower() and _is_usage(text, span):
+        return True
+    match span.category:
+        case "DATE":
+            return _in_series(text, span) or _is_grade(text, span)
+        case "NAME":
+            spelled = _SPELLED.fullmatch(found)
+            return (
+                bool(spelled and not set("AEIOUY") & set(found))
+                or _is_disease(text, span)
+                or bool(_QUESTION.match(text, span.start))
+                or _is_instrument(text, span)
+                or _is_eponym(text, span)
+            )
+        case "LOCATION" | "ORGANIZATION":
+            return _is_instrument(text, span) or _is_eponym(text, span)
+        case category if category in _NUMBERED:
+            return bool(_ICD.fullmatch(found)) or _is_hour(text, span) or _in_series(text, span)
+        case _:
+            return False
+
+
+def _in_series(text: str, span: PhiSpan) -> bool:
+    """Whether it is in a row of small numbers, of which no telephone number has the length."""
+    low, high = max(0, span.start - 60), min(len(text), span.end + 60)
+    for series in _SERIES.finditer(text, low, high):
+        if series.start() <= span.start and span.end <= series.end():
+            numbers = series[0].split("-")
+            single = all(len(number) == 1 for number in numbers)
+            if single:
+                return len(numbers) not in _TELEPHONE
+            return span.category == "DATE" and all(len(number) < 3 for number in numbers)
+    return False
+
+
+def _is_grade(text: str, span: PhiSpan) -> bool:
+    """Whether it is one of several strengths or pulses on a line: 3/3, 5/4, 5/5."""
+    if not _GRADE.fullmatch(text, span.start, span.end):
+        return False
+    start = text.rfind("\n", 0, span.start) + 1
+    end = text.find("\n", span.end)
+    line = text[start : end if end >= 0 else len(text)][:400]
+    return len(_GRADE.findall(line)) >= 3 and bool(_EQUAL.search(line))
+
+
+def _is_hour(text: str, span: PhiSpan) -> bool:
+    """ "oh five and oh nine hundred"."""
+    if _HUNDRED.fullmatch(text, span.start, span.end):
+        return True
+    clock = _CLOCK.match(text, span.start)
+    return bool(clock and clock.end() >= span.end and _HUNDRED.match(text, clock.end()))
+
+
+def _is_eponym(text: str, span: PhiSpan) -> bool:
+    """Whether every word is known of signs, scores, stains and procedures, and as nobody's name,
+    and no word for a person stands before it."""
+    lexicon = english()
+    words = [word.lower() for word in _WORD.findall(text, span.start, span.end)]
+    parts = [part for word in words for part in re.sub(r"['’]s?$", "", word).split("-")]
+    known = bool(parts) and all(
+        part in lexicon.eponyms and not (part in lexicon.first or part in lexicon.last)
+        for part in parts
+    )
+    return known and not _PERSON.search(text[max(0, span.start - 25) : span.start])
+
+
+def _is_disease(text: str, span: PhiSpan) -> bool:
+    """Whether a lone name is a disease: "Google says Addison's"."""
+    found = re.sub(r"['’]s?$", "", text[span.start : span.end]).lower()
+    return found in _DISEASES and bool(_POSSESSIVE.match(text, span.start + len(found)))
+
+
+# --- neighbours ---------------------------------------------------------------------------------
+
+_JOINT = re.compile(r"\s*(?:[,;/&]|(?<=[a-z]{3})\.(?=\s)|\n)\s*")
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_NO_NAME = frozenset(("jr", "sr", "ii", "iii", "iv", "md", "do", "rn", "np", "pa", "phd"))
+_SHORT = re.compile(r"(?i)(?:drs?|mrs?|ms|prof|rev|jr|sr|st|nurse|doctor)\.?$")
+
+
+def apart(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
+    """The span, or where it is several names in full one after the other, each of them.
+
+    "Maria Lopez, John Smith" is two, "Lopez, Maria" and "Lopez Garcia, Maria" are one.
+    """
+    if span.category == "NAME":
+        for joint in _JOINT.finditer(text, span.start, span.end):
+            left, right = text[span.start : joint.start()], text[joint.end() : span.end]
+            if _full(left) and _full(_JOINT.split(right, maxsplit=1)[0]) and not _surnames(left):
+                yield replace(span, end=joint.start())
+                yield from apart(text, replace(span, start=joint.end()))
+                return
+    yield span
+
+
+def _full(name: str) -> bool:
+    """Whether a name has two words or more, its initials counted, and does not end in a title."""
+    words = [word for word in _WORD.findall(name) if word.lower() not in _NO_NAME]
+    return len(words) >= 2 and len(words[-1]) > 1 and not _SHORT.search(name)
+
+
+def _surnames(name: str) -> bool:
+    """Whether it begins with what is a family name and no given one, as "Lopez Garcia" does."""
+    first = _WORD.findall(name)[0].lower()
+    return first in english().last and first not in english().first
