@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llmsafe.report.study_rows import Row, Setting
@@ -163,10 +163,7 @@ def compare(rows: Sequence[Row]) -> list[Compared]:
                 found += _pair(measure, names[setting], words, low.rows, high.rows, ratio)
         found += _scrub_pairs(measure, settings, names, ratio)
     adjusted = holm([one.p_value for one in found])
-    return [
-        Compared(**{**vars(one), "adjusted": value})
-        for one, value in zip(found, adjusted, strict=True)
-    ]
+    return [replace(one, adjusted=value) for one, value in zip(found, adjusted, strict=True)]
 
 
 def _scrub_pairs(

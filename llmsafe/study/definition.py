@@ -200,7 +200,7 @@ def load_study(name: str) -> tuple[Study, Path]:
     for key, spec in study.corpora.items():
         if spec.path is not None and "/" in spec.path and not Path(spec.path).exists():
             raise InputError(f"{path.name}: corpora.{key}.path {spec.path} does not exist")
-    return cast(Study, study), path
+    return study, path
 
 
 def _full(name: str) -> str:
