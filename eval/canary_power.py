@@ -18,11 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shlex
-import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,8 +27,17 @@ from statistics import mean
 import llmsafe
 from llmsafe.artifacts import Audit, Membership, Rate
 from llmsafe.canary import FITTED_KINDS
-from llmsafe.cli.demo import launch_command
-from llmsafe.cli.library import find
+from llmsafe.cli.jobs import (
+    AUDITED,
+    command_line,
+    config_file,
+    keep_settings,
+    recipe_command,
+    run_command,
+    run_verb,
+    settings_of,
+)
+from llmsafe.errors import LlmsafeError
 from llmsafe.files import make_folder, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,15 +69,11 @@ class Row:
 def main() -> None:
     args = arguments()
     work = make_folder(args.work / args.name, private=True)
-    # Figures of other settings must not end up under this command line.
     free = ("name", "about", "kinds", "epsilon", "seeds", "work", "out", "tolerance")
-    settings = json.dumps({k: v for k, v in vars(args).items() if k not in free}, default=str)
-    if (work / "settings.json").exists() and (work / "settings.json").read_text() != settings:
-        sys.exit(f"{work} holds runs of other settings; name another --work or remove it")
-    write_text(work / "settings.json", settings, private=True)
+    keep_settings(work, settings_of(args, free=free))
     corpus = Path(args.corpus) if args.corpus else work / "notes"
     if not corpus.exists():
-        verb("synth", corpus, "--patients", args.patients, "--short", "--max-notes", 1)
+        run_verb("synth", corpus, "--patients", args.patients, "--short", "--max-notes", 1)
     rows = [
         one_run(args, corpus, work, kind, epsilon, seed)
         for seed in args.seeds
@@ -123,7 +124,7 @@ def one_run(
         planted = place / "corpus"
         if not planted.exists():
             words = ("--kind", kind, "--count", args.canaries, "--seed", seed, "--base", args.base)
-            verb("canary", corpus, planted, *words)
+            run_verb("canary", corpus, planted, *words)
     run = place / f"epsilon-{epsilon:g}"
     if not (run / "release" / "privacy.json").exists():
         population = args.population or args.patients
@@ -137,12 +138,10 @@ def one_run(
             "train.checkpoint_every=0",
             *args.set,
         ]
-        config = Path(args.config) if Path(args.config).is_file() else find(args.config).path
-        words = ["--config", str(config), "--force", *overrides]
-        command = [*launch_command(), str(find("dp_lora.py").path), *words]
-        call(command, f"accelerate launch dp_lora.py {shlex.join(words)}", (0,))
+        config = config_file(args.config)
+        run_command(recipe_command(config, "--force", *overrides))
     if not (run / "release" / "audit.json").exists():
-        verb("audit", "--model", run, "--seed", seed, accept=(0, 1, 3))
+        run_verb("audit", "--model", run, "--seed", seed, accept=AUDITED)
     return row_of(Audit.load(run / "release" / "audit.json"), kind, epsilon, seed)
 
 
@@ -157,7 +156,7 @@ def row_of(audit: Audit, kind: str, epsilon: float, seed: int) -> Row:
     [game] = [m for m in games if m.primary]
     at_one = at_one_percent(game)
     bound = audit.bounds[0]
-    secrets = next(e for e in audit.extraction if e.what.startswith("canary secrets"))
+    secrets = next(e for e in audit.extraction if e.about == "canaries" and e.method == "greedy")
     return Row(
         kind,
         epsilon,
@@ -178,29 +177,6 @@ def at_one_percent(game: Membership) -> Rate:
     """True positive rate at 1 % false positives."""
     [found] = [point.tpr for point in game.tpr if point.fpr == 0.01]
     return found
-
-
-def verb(*words: object, accept: Sequence[int] = (0,)) -> None:
-    """One verb of the command line."""
-    typed = [str(word) for word in words]
-    call([sys.executable, "-m", "llmsafe", *typed], f"llmsafe {shlex.join(typed)}", accept)
-
-
-def call(command: Sequence[str], shown: str, accept: Sequence[int]) -> None:
-    """Run a command, shown as it is typed; what it says is kept to itself unless it fails."""
-    print(f"$ {shown}", file=sys.stderr, flush=True)
-    begun = time.monotonic()
-    done = subprocess.run(
-        command,
-        env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode not in accept:
-        sys.exit(f"{done.stdout}\nended with {done.returncode}")
-    print(f"  {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
 
 
 def costs(rows: Sequence[Row], kind: str) -> dict[float, float]:
@@ -226,7 +202,6 @@ def strongest(rows: Sequence[Row], tolerance: float) -> tuple[str | None, dict[s
 
 def render(args: argparse.Namespace, rows: Sequence[Row]) -> str:
     """The page: one line a kind, ε and seed, and what the rule says."""
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     population = args.population or args.patients
     lines = [
         f"# Power of canary kinds on {args.name}",
@@ -234,7 +209,7 @@ def render(args: argparse.Namespace, rows: Sequence[Row]) -> str:
         f"Written by `eval/canary_power.py` (llmsafe {llmsafe.__version__}); do not edit.",
         "",
         "```console",
-        f"$ python eval/canary_power.py {shlex.join(words)}",
+        f"$ {command_line()}",
         "```",
         "",
         *([args.about, ""] if args.about else []),
@@ -311,4 +286,7 @@ def number(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except LlmsafeError as error:
+        sys.exit(str(error))

@@ -11,12 +11,12 @@ false positives first. All attacks of a table judge the same texts.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from llmsafe.artifacts import Audit, Membership, Rate
+from llmsafe.cli.jobs import command_line
 from llmsafe.cli.report import audit_file
 from llmsafe.errors import LlmsafeError
 from llmsafe.files import make_folder, write_text
@@ -47,14 +47,13 @@ def main() -> None:
 
 def render(audit: Audit, name: str, about: str) -> str:
     """The page: what was audited, then a table for each population."""
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     lines = [
         f"# Membership attacks on {name}",
         "",
         f"Written by `eval/membership_attacks.py` ({audit.tool}); do not edit.",
         "",
         "```console",
-        f"$ python eval/membership_attacks.py {shlex.join(words)}",
+        f"$ {command_line()}",
         "```",
         "",
         *([about, ""] if about else []),

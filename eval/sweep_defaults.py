@@ -26,14 +26,16 @@ import llmsafe  # isort: skip  # first: it puts the libraries below offline
 
 import numpy as np
 import torch
-from utility import held_out_losses, make_adapter
 
+from llmsafe.cli.jobs import command_line, keep_settings
+from llmsafe.errors import LlmsafeError
 from llmsafe.files import make_folder, sha256_json, write_text
 from llmsafe.models import load_tokenizer, public_name
 from llmsafe.notes import group_units
 from llmsafe.privacy.noise import gaussian_source, system_generator
 from llmsafe.privacy.plan import Plan, make_plan
 from llmsafe.synthetic import patients
+from llmsafe.train.held_out import held_out_losses, make_adapter
 from llmsafe.train.loss import NextTokenLoss
 from llmsafe.train.sampling import poisson_draw
 from llmsafe.train.step import learning_rate, private_step
@@ -114,12 +116,7 @@ def main() -> None:
         parser.error("--repeats and --joint-repeats must be 2 or more: one training has no spread")
     work = make_folder(args.work)
     fixed = {key: getattr(args, key) for key in ("base", "patients", "tokens", "epsilon", "delta")}
-    if (work / "settings.json").exists():
-        if json.loads((work / "settings.json").read_text()) != fixed:
-            sys.exit(f"{work} holds cells of other settings; name another --work or remove it")
-    else:
-        write_text(work / "settings.json", json.dumps(fixed))
-
+    keep_settings(work, fixed)
     data = load(args)
     centre = Setting(draw=args.draw, steps=args.steps)
     found: dict[Setting, list[Cell]] = {}
@@ -315,14 +312,13 @@ def render(
     spent = sum(cell.seconds for cells in found.values() for cell in cells)
     trainings = sum(len(cells) for cells in found.values())
     settings = ", ".join(f"{WORDS[key]} {value:g}" for key, value in asdict(centre).items())
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     lines = [
         "# Defaults under privacy",
         "",
         f"Written by `eval/sweep_defaults.py` (llmsafe {llmsafe.__version__}); do not edit.",
         "",
         "```console",
-        " ".join(["$ python eval/sweep_defaults.py", *words]),
+        f"$ {command_line()}",
         "```",
         "",
         f"{len(data.members):,} invented patients with one note of at most {args.tokens} tokens, "
@@ -378,4 +374,7 @@ def table_row(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except LlmsafeError as error:
+        sys.exit(str(error))

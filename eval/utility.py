@@ -20,7 +20,6 @@ import argparse
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import time
@@ -34,22 +33,22 @@ import llmsafe  # isort: skip  # first: it puts the libraries below offline
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from peft import LoraConfig, get_peft_model
-from torch import nn
 from torch.utils.data import DataLoader
 
 from llmsafe.artifacts import PrivacyStatement
 from llmsafe.audit.loading import attach
+from llmsafe.cli.jobs import command_line, keep_settings, settings_of
 from llmsafe.cli.library import find
 from llmsafe.corpus import open_corpus, write_corpus
-from llmsafe.errors import SetupError
+from llmsafe.errors import LlmsafeError, SetupError
 from llmsafe.files import make_folder, write_text
 from llmsafe.models import load_model, load_tokenizer, public_name
 from llmsafe.notes import Note, Unit, group_units, latest_notes
 from llmsafe.privacy.accountant import epsilon
+from llmsafe.stats import difference_interval
 from llmsafe.synthetic import patients
 from llmsafe.train.checkpoint import save_adapter
+from llmsafe.train.held_out import Losses, collate, held_out_losses, make_adapter, row_losses
 from llmsafe.train.step import learning_rate
 from llmsafe.train.units import TokenUnit, split_units, tokenise_unit
 
@@ -62,12 +61,7 @@ TOKENS_PER_BATCH = 4096
 def main() -> None:
     args = arguments()
     work = make_folder(args.work / args.name, private=True)
-    # Figures of other settings must not end up under this command line.
-    free = ("name", "about", "seeds", "work", "out")
-    settings = json.dumps({k: v for k, v in vars(args).items() if k not in free}, default=str)
-    if (work / "settings.json").exists() and (work / "settings.json").read_text() != settings:
-        sys.exit(f"{work} holds runs of other settings; name another --work or remove it")
-    write_text(work / "settings.json", settings, private=True)
+    keep_settings(work, settings_of(args, free=("name", "about", "seeds", "work", "out")))
 
     tokenizer = load_tokenizer(args.base)
     if not (work / "held_out").exists():
@@ -238,45 +232,6 @@ def train_opacus(
     write_text(folder / "facts.json", json.dumps({"seconds": seconds, "epsilon": spent}))
 
 
-def make_adapter(base: str, rank: int) -> Any:
-    """A fresh LoRA on the base, made as the recipe makes it."""
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=rank,
-        lora_alpha=2 * rank,
-        target_modules="all-linear",
-        lora_dropout=0.0,
-    )
-    return get_peft_model(load_model(base), config)
-
-
-def collate(rows: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask, int64 [rows, time], padded on the right."""
-    ids = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
-    lengths = torch.tensor([len(row) for row in rows])
-    return ids, (torch.arange(ids.shape[1]) < lengths[:, None]).long()
-
-
-def row_losses(model: nn.Module, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean loss of each row over its own tokens: float32 [rows]. The sum would leak lengths."""
-    logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
-    losses = nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
-    real = mask[:, 1:]
-    return (losses * real).sum(1) / real.sum(1).clamp(min=1)
-
-
-@dataclass(frozen=True)
-class Losses:
-    """Summed loss and number of predicted tokens of each held-out unit ([units])."""
-
-    sums: NDArray[np.float64]
-    tokens: NDArray[np.float64]
-
-    def perplexity(self) -> float:
-        """Per token, over all units."""
-        return float(np.exp(self.sums.sum() / self.tokens.sum()))
-
-
 @dataclass(frozen=True)
 class Row:
     """One model of the table; ``epsilon`` is what its own trainer states."""
@@ -286,23 +241,6 @@ class Row:
     losses: Losses
     seconds: float | None = None
     epsilon: float | None = None
-
-
-def held_out_losses(model: nn.Module, units: Sequence[TokenUnit]) -> Losses:
-    """Loss of each unit under the model as it is; units without a token count zero."""
-    model.eval()
-    sums, tokens = np.zeros(len(units)), np.zeros(len(units))
-    rows = [(torch.tensor(row), i) for i, unit in enumerate(units) for row in unit.rows]
-    rows.sort(key=lambda item: len(item[0]))
-    with torch.no_grad():
-        for start in range(0, len(rows), 32):
-            part = rows[start : start + 32]
-            ids, mask = collate([row for row, _ in part])
-            predicted = mask[:, 1:].sum(1).double()
-            owners = [owner for _, owner in part]
-            np.add.at(sums, owners, (row_losses(model, ids, mask) * predicted).numpy())
-            np.add.at(tokens, owners, predicted.numpy())
-    return Losses(sums, tokens)
 
 
 def evaluate(base: str, adapter: Path | None, units: Sequence[TokenUnit], kept: Path) -> Losses:
@@ -337,19 +275,6 @@ def ratio_interval(
     return float(np.exp(sums.sum() / one.tokens.sum())), float(low), float(high)
 
 
-def difference_over_seeds(
-    one: NDArray[np.float64], other: NDArray[np.float64]
-) -> tuple[float, float, float]:
-    """Mean difference of two samples of equal size, with Student's 95 % interval."""
-    from scipy.stats import t
-
-    size = len(one)
-    deviation = np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / size)
-    half = float(t.ppf(0.975, 2 * size - 2) * deviation)
-    middle = float(one.mean() - other.mean())
-    return middle, middle - half, middle + half
-
-
 def render(
     args: argparse.Namespace,
     members: int,
@@ -359,7 +284,6 @@ def render(
 ) -> str:
     import opacus
 
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     rng = np.random.default_rng(0)
     tokens = int(rows[0].losses.tokens.sum())
     by_name = {
@@ -370,7 +294,7 @@ def render(
         f"## {args.name}",
         "",
         "```console",
-        f"$ python eval/utility.py {shlex.join(words)}",
+        f"$ {command_line()}",
         "```",
         "",
         *([args.about, ""] if args.about else []),
@@ -405,7 +329,7 @@ def render(
             np.array([np.log(row.losses.perplexity()) for row in rows if row.name == name])
             for name in (OURS, OPACUS)
         ]
-        value, low, high = np.exp(difference_over_seeds(*logs))
+        value, low, high = np.exp(difference_interval(*logs))
         lines += [
             "",
             f"{OURS} over {OPACUS} with the spread over seeds as its error (t, {len(args.seeds)} "
@@ -463,4 +387,7 @@ def say(message: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except LlmsafeError as error:
+        sys.exit(str(error))

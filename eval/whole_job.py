@@ -13,16 +13,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 from llmsafe import __version__
 from llmsafe.artifacts import Audit, Lineage, ScrubManifest
-from llmsafe.cli.demo import launch_command
-from llmsafe.cli.library import find
+from llmsafe.cli.jobs import (
+    AUDITED,
+    command_line,
+    config_file,
+    keep_settings,
+    recipe_command,
+    run_command,
+    run_verb,
+)
+from llmsafe.errors import LlmsafeError
 from llmsafe.files import make_folder, write_text
 from llmsafe.report.tables import comparison_markdown
 
@@ -47,70 +52,36 @@ def main() -> None:
 
     work = make_folder(args.work / args.name, private=True)
     scrubbed, corpus = work / "scrubbed", work / "corpus"
-    # Figures of other settings must not end up under this command line.
-    settings = json.dumps(
-        [args.corpus, args.canaries, args.known_identifiers, args.config, args.set]
-    )
-    if (work / "settings.json").exists() and (work / "settings.json").read_text() != settings:
-        sys.exit(f"{work} holds a job of other settings; name another --work or remove it")
-    write_text(work / "settings.json", settings, private=True)
-    job = Job()
+    keep_settings(work, [args.corpus, args.canaries, args.known_identifiers, args.config, args.set])
     known = [word for path in args.known_identifiers for word in ("--known-identifiers", path)]
     if not scrubbed.exists():
         # Quarantined notes (exit 3) are set aside and counted; the rest goes on.
-        job.verb("scrub", args.corpus, str(scrubbed), *known, accept=(0, 3))
+        run_verb("scrub", args.corpus, scrubbed, *known, accept=(0, 3))
     if not corpus.exists():
-        job.verb("canary", str(scrubbed), str(corpus), "--count", str(args.canaries))
-    config = Path(args.config) if Path(args.config).is_file() else find(args.config).path
+        run_verb("canary", scrubbed, corpus, "--count", args.canaries)
     rows: list[tuple[str, Audit]] = []
     for epsilon in args.epsilon:
         run = work / f"epsilon-{epsilon:g}"
         if not (run / "release" / "privacy.json").exists():
-            job.train(
-                config,
-                f"data.corpus={corpus}",
-                f"output={run}",
-                f"privacy.epsilon={epsilon:g}",
-                *args.set,
-            )
+            words = [f"data.corpus={corpus}", f"output={run}", f"privacy.epsilon={epsilon:g}"]
+            run_command(recipe_command(config_file(args.config), *words, *args.set))
         if not (run / "release" / "audit.json").exists():
-            job.verb("audit", "--model", str(run), "--policy", "release", accept=(0, 1, 3))
+            run_verb("audit", "--model", run, "--policy", "release", accept=AUDITED)
         rows.append((f"ε = {epsilon:g}", Audit.load(run / "release" / "audit.json")))
     page = make_folder(args.out) / f"{args.name}.md"
     write_text(page, render(args, work, rows))
     print(f"wrote {page}")
 
 
-class Job:
-    """Runs commands one after the other, each shown as it is typed."""
-
-    def verb(self, *words: str, accept: tuple[int, ...] = (0,)) -> None:
-        self._run([sys.executable, "-m", "llmsafe", *words], f"llmsafe {' '.join(words)}", accept)
-
-    def train(self, config: Path, *overrides: str) -> None:
-        words = ["--config", str(config), *overrides]
-        command = [*launch_command(), str(find("dp_lora.py").path), *words]
-        self._run(command, f"accelerate launch dp_lora.py {' '.join(words)}", (0,))
-
-    def _run(self, command: list[str], shown: str, accept: tuple[int, ...]) -> None:
-        print(f"$ {shown}", file=sys.stderr, flush=True)
-        begun = time.monotonic()
-        done = subprocess.run(command, env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}, check=False)
-        if done.returncode not in accept:
-            sys.exit(done.returncode)
-        print(f"  {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-
-
 def render(args: argparse.Namespace, work: Path, rows: list[tuple[str, Audit]]) -> str:
     scrub = ScrubManifest.load(work / "scrubbed" / "vault" / "scrub_manifest.json")
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     lines = [
         f"# The whole job on {args.name}",
         "",
         f"Written by `eval/whole_job.py` (llmsafe {__version__}); do not edit.",
         "",
         "```console",
-        f"$ python eval/whole_job.py {' '.join(words)}",
+        f"$ {command_line()}",
         "```",
         "",
     ]
@@ -154,4 +125,7 @@ def render(args: argparse.Namespace, work: Path, rows: list[tuple[str, Audit]]) 
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except LlmsafeError as error:
+        sys.exit(str(error))

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from llmsafe.corpus import Columns
 from llmsafe.errors import InputError
+from llmsafe.files import read_text
 
 C = TypeVar("C", bound=BaseModel)
 
@@ -137,7 +138,7 @@ def load_config(model: type[C], file: Path | None, overrides: Sequence[str] = ()
     data: Any = {}
     if file is not None:
         try:
-            data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+            data = yaml.safe_load(read_text(file)) or {}
         except OSError as error:
             raise InputError(f"cannot read config {file}: {error.strerror}") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -1,25 +1,61 @@
-"""How files are written: whole or not at all, private where they must be, and named by digest.
+"""How files are written and read: whole or not at all, private where they must be, named by digest.
 
-Files under ``vault/`` are created 0600 in a 0700 folder.
+Files under ``vault/`` are created 0600 in a 0700 folder. Where a seal key is configured private
+files are encrypted as they are written and decrypted in memory as they are read
+(:mod:`llmsafe.seal`); everything that handles private files does so through this module.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
-import json
 import os
 import re
-import secrets
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, cast
 
+from llmsafe import disk
+from llmsafe.disk import (
+    append_whole,
+    cut_torn_line,
+    fsync_folder,
+    lock_exclusively,
+    make_folder,
+    sha256_bytes,
+    sha256_json,
+)
 from llmsafe.errors import InputError, SetupError
+
+__all__ = [
+    "CORPUS",
+    "LOCK",
+    "RELEASE",
+    "VAULT",
+    "append_line",
+    "append_whole",
+    "atomic_file",
+    "check_output",
+    "fsync_folder",
+    "line_encoder",
+    "lock_exclusively",
+    "locked_folder",
+    "make_folder",
+    "open_file",
+    "read_bytes",
+    "read_text",
+    "remove_torn",
+    "sha256_bytes",
+    "sha256_file",
+    "sha256_files",
+    "sha256_json",
+    "staged_folder",
+    "write_atomic",
+    "write_text",
+]
 
 CORPUS = "corpus"
 VAULT = "vault"
@@ -31,46 +67,39 @@ _STAGE = "llmsafe-"
 # --- writing ------------------------------------------------------------------------------------
 
 
-def make_folder(path: Path, *, private: bool = False) -> Path:
-    """Create ``path`` (and parents); a private one is readable by its owner alone (0700).
+@contextmanager
+def atomic_file(path: Path, *, private: bool = False) -> Generator[BinaryIO, None, None]:
+    """Yield a file to write that takes the name ``path`` if the block succeeds, and is gone
+    otherwise.
 
-    The mode of a folder that exists is its owner's business and stays.
+    ``private`` files are 0600, and sealed where a seal key is configured; others are 0666 less the
+    umask, and clear.
+
+    Raises:
+        InputError: the folder is sealed and no key is configured.
+        SetupError: the disk refuses.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
-    except OSError as error:
-        raise SetupError(
-            f"cannot create folder {path}: {error.strerror}; choose a writable output"
-        ) from error
-    return path
+    how = None
+    if private:
+        from llmsafe.seal.store import sealing
+
+        how = sealing(path)
+    with disk.atomic_file(path, private=private) as file:
+        if how is None:
+            yield file
+            return
+        writer = how.writer(file)
+        yield cast("BinaryIO", writer)
+        writer.finish()
 
 
 def write_atomic(path: Path, data: bytes, *, private: bool = False) -> Path:
     """Write ``data`` so that ``path`` holds either the old content or all of the new.
 
-    A temporary file in the same folder is written, fsynced and renamed, then the folder is
-    fsynced. ``private`` files are 0600, others 0666 less the umask.
+    See :func:`atomic_file`.
     """
-    folder = make_folder(path.parent, private=private)
-    temporary = folder / f".{path.name}.{secrets.token_hex(8)}"
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        descriptor = os.open(temporary, flags, 0o600 if private else 0o666)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        fsync_folder(folder)
-    except OSError as error:
-        raise SetupError(
-            f"cannot write {path}: {error.strerror}; free space or choose a writable output"
-        ) from error
+    with atomic_file(path, private=private) as file:
+        file.write(data)
     return path
 
 
@@ -82,17 +111,18 @@ def write_text(path: Path, text: str, *, private: bool = False) -> Path:
 def append_line(path: Path, line: str) -> None:
     """Append one line to a private file (0600), whole or not at all.
 
-    A line that a killed process left torn is ended first, so that it spoils no other.
+    What a killed process left of a torn line goes first, so that it spoils no other. Where a seal
+    key is configured the file is sealed, line by line.
 
     Raises:
         SetupError: the disk refuses.
     """
+    encode = line_encoder(path)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            size = os.fstat(descriptor).st_size
-            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            append_whole(descriptor, b"\n" * torn + line.encode() + b"\n")
+            cut_torn_line(descriptor)
+            append_whole(descriptor, encode(line.encode()))
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -101,30 +131,56 @@ def append_line(path: Path, line: str) -> None:
         ) from error
 
 
-def append_whole(descriptor: int, data: bytes) -> None:
-    """Write at the end of an open file in one call; what a full disk took of it is cut off again.
+def line_encoder(path: Path) -> Callable[[bytes], bytes]:
+    """What turns a line into the bytes to append to a private file, newline included; sealed where
+    a seal key is configured.
 
     Raises:
-        OSError: the disk refuses.
+        InputError: the file or its folder is sealed, and no key is configured.
     """
-    written = os.write(descriptor, data)
-    if written != len(data):
-        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    from llmsafe.seal.store import line_encoder
+
+    return line_encoder(path)
 
 
-def lock_exclusively(descriptor: int, path: Path) -> None:
-    """Lock an open file until it is closed, if only by the end of its process.
+# --- reading ------------------------------------------------------------------------------------
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A file to read, seekable; a sealed one is decrypted in memory, a segment at a time.
 
     Raises:
-        InputError: another process holds it.
+        OSError: as ``path.open``.
+        InputError: it is sealed and no key, or another key, is configured.
+        EvidenceError: it is sealed and was altered or cut; or it is clear in a sealed folder.
     """
+    from llmsafe.seal.store import HEAD, is_sealed, opened, refuse_clear
+
+    file = path.open("rb")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise InputError(
-            f"{path} is held by another run; wait for it or name another run folder"
-        ) from None
+        head = file.read(HEAD)
+        file.seek(0)
+        if is_sealed(head):
+            return opened(path, file)
+        refuse_clear(path)
+        return file
+    except BaseException:
+        file.close()
+        raise
+
+
+def read_bytes(path: Path) -> bytes:
+    """All of a file, see :func:`open_file`."""
+    with open_file(path) as file:
+        return file.read()
+
+
+def read_text(path: Path) -> str:
+    """All of a file of UTF-8 text, see :func:`open_file`."""
+    return read_bytes(path).decode()
+
+
+# --- folders ------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -169,15 +225,6 @@ def remove_torn(folder: Path) -> None:
     for path in folder.rglob(".*"):
         if re.fullmatch(r"\..+\.[0-9a-f]{16}", path.name) and path.is_file():
             path.unlink()
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -288,15 +335,10 @@ def check_output(output: Path, *, force: bool, inputs: Iterable[Path] = ()) -> N
 # --- digests ------------------------------------------------------------------------------------
 
 
-def sha256_bytes(data: bytes) -> str:
-    """``sha256:<hex>`` of bytes."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
 def sha256_file(path: Path) -> str:
-    """``sha256:<hex>`` of a file, read in blocks."""
+    """``sha256:<hex>`` of what a file holds, read in blocks; sealing it does not change that."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_file(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return "sha256:" + digest.hexdigest()
@@ -306,8 +348,3 @@ def sha256_files(paths: Iterable[Path]) -> str:
     """One digest over several files: their names and contents, in name order."""
     lines = [f"{path.name} {sha256_file(path)}\n" for path in sorted(paths)]
     return sha256_bytes("".join(lines).encode())
-
-
-def sha256_json(value: Any) -> str:
-    """Digest of a JSON value in canonical form (sorted keys, no spaces)."""
-    return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())

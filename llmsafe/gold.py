@@ -18,7 +18,7 @@ from llmsafe.corpus import open_corpus
 from llmsafe.corpus.markup import parse_xml
 from llmsafe.corpus.records import Unreadable
 from llmsafe.errors import InputError
-from llmsafe.files import CORPUS
+from llmsafe.files import CORPUS, read_bytes, read_text
 from llmsafe.notes import Note, PhiSpan
 
 
@@ -100,7 +100,7 @@ def _brat_line(line: str, text: str, where: str) -> Iterator[PhiSpan]:
 def _i2b2(file: Path) -> GoldNote:
     """``<TEXT>`` and, in ``<TAGS>``, an element for every span; its TYPE is the finer name."""
     try:
-        root = parse_xml(file.read_bytes())
+        root = parse_xml(read_bytes(file))
     except Unreadable as error:
         raise InputError(f"{file.name}: {error}") from None
     holder, tags = root.find("TEXT"), root.find("TAGS")
@@ -145,7 +145,7 @@ def _in_order(spans: list[PhiSpan]) -> tuple[PhiSpan, ...]:
 
 def _utf8(file: Path) -> str:
     try:
-        return file.read_bytes().decode()
+        return read_text(file)
     except UnicodeDecodeError as error:
         raise InputError(f"{file.name}: not UTF-8 (byte {error.start}); convert it first") from None
     except OSError as error:

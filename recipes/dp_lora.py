@@ -35,6 +35,7 @@ from llmsafe.errors import InputError, LlmsafeError
 from llmsafe.files import (
     append_line,
     make_folder,
+    read_text,
     remove_torn,
     sha256_file,
     sha256_json,
@@ -53,6 +54,7 @@ from llmsafe.privacy.noise import gaussian_source, step_seed, system_generator
 from llmsafe.privacy.plan import check_population, make_plan
 from llmsafe.privacy.statement import make_statement, render
 from llmsafe.report.card import model_card
+from llmsafe.seal.store import keep_access
 from llmsafe.train.checkpoint import (
     load_checkpoint,
     save_adapter,
@@ -159,6 +161,9 @@ def train(config: RunConfig, resume: bool, force: bool, held: ExitStack) -> None
             "less (longer notes are cut)"
         )
     source = config.data
+    if source.corpus != SYNTHETIC:
+        # Who may open the corpus may open what becomes of it, and nobody else.
+        on_leader(lambda: keep_access(source.corpus, run))
     if source.corpus == SYNTHETIC:
         if leader and not resume:
             set_aside(run)
@@ -380,7 +385,7 @@ def train(config: RunConfig, resume: bool, force: bool, held: ExitStack) -> None
     card = model_card(statement, None, base=config.model.base, settings=config.model.model_dump())
     write_text(release / "README.md", card)
     if data.canaries:
-        write_text(vault / "canaries.json", data.canaries.read_text(), private=True)
+        write_text(vault / "canaries.json", read_text(data.canaries), private=True)
     released = {
         "adapter": sha256_file(adapter),
         "adapter_config": sha256_file(release / "adapter_config.json"),

@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from llmsafe.corpus import open_corpus, write_corpus
+from llmsafe.errors import InputError
 from llmsafe.notes import Note
 from llmsafe.train.loss import NextTokenLoss
 from llmsafe.train.step import clipped_sum
@@ -161,16 +162,6 @@ def test_the_bootstrap_covers_what_it_says():
     assert 178 <= hits <= 199  # 0.95 of 200 is 190, three deviations are 9
 
 
-def test_the_interval_over_seeds_is_students():
-    from scipy.stats import ttest_ind
-
-    one, other = np.array([1.0, 1.2, 0.9]), np.array([1.4, 1.1, 1.3])
-    value, low, high = utility.difference_over_seeds(one, other)
-    expected = ttest_ind(one, other).confidence_interval(0.95)
-    assert (low, high) == pytest.approx((expected.low, expected.high))
-    assert value == pytest.approx(one.mean() - other.mean())
-
-
 def test_a_section_replaces_itself_alone(tmp_path):
     page = tmp_path / "utility.md"
     for name, body in (("a", "one\n"), ("b", "two\n"), ("a", "three \\1\n")):
@@ -220,7 +211,7 @@ def test_the_study_runs_from_a_corpus_to_a_page(tmp_path, tiny_model, monkeypatc
     utility.main()
     assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*.json")}
     monkeypatch.setattr(sys, "argv", [*words, "--steps", "3"])
-    with pytest.raises(SystemExit, match="other settings"):
+    with pytest.raises(InputError, match="other settings"):
         utility.main()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -51,13 +52,15 @@ class BoundPoint(Record):
 class Bound(Record):
     """A lower bound on ε and the ceiling that its design could have certified.
 
+    ``design``: many canaries of one run were guessed, or one canary of each of many runs.
     ``family`` ``gaussian`` holds for mechanisms with a Gaussian trade-off curve alone: it is shown,
     but neither refutes a claim nor decides a policy. ``choices`` is how many ways to guess were
     tried, each at its share of the error probability; ``curve`` is what each of them gave. Of
-    repeated runs ``canaries`` is the number of runs, each judged by one canary.
+    repeated runs ``canaries`` is the number of runs.
     """
 
     method: str
+    design: Literal["one-run", "repeated-runs"]
     assumption: str
     attack: str
     delta: float
@@ -158,13 +161,17 @@ class ExtractionPoint(Record):
 class Extraction(Record):
     """Secrets emitted: the target's rate, the base's rate and the withheld twins' rate.
 
+    ``about`` says whose secrets: of canaries, or of the notes trained on. ``match`` ``near`` counts
+    a passage with a few edits, too. ``what`` says it all in words, for a reader.
     ``sampler`` and ``probability``: how often n samples must hold a secret for it to count.
     ``chance`` is the share that a guesser without any model has right. ``boilerplate`` counts what
     was emitted but is nobody's own; it is not among the extracted. ``source`` ``file`` was drawn by
     another program, whose word it is.
     """
 
-    method: str
+    method: Literal["greedy", "sampled", "candidates", "generated"]
+    about: Literal["canaries", "notes"]
+    match: Literal["verbatim", "near"] = "verbatim"
     what: str
     tried: int
     extracted: int
@@ -290,10 +297,14 @@ class Policy(Record):
     identified while 1 in 100 outsiders is wrongly flagged. ``require`` names evidence
     (``canaries``, ``membership``, ``extraction``, ``privacy``) whose absence is INCONCLUSIVE.
     ``require_unit`` and ``require_noise`` are the least that the privacy statement must claim.
+    After the day ``expires`` the policy judges nothing.
     """
 
     name: str = "unnamed"
+    expires: datetime.date | None = None
+    max_audit_age_days: int | None = None
     max_claimed_epsilon: float | None = None
+    max_claimed_delta: float | None = None
     max_epsilon_lower: float | None = None
     max_canary_auc: float | None = None
     max_canary_tpr: float | None = None
@@ -309,7 +320,7 @@ class Policy(Record):
 class Audit(Artifact):
     """``audit.json``: everything the report shows, nothing that names a patient or a secret."""
 
-    schema_version: Literal[2] = 2  # pyright: ignore[reportIncompatibleVariableOverride]
+    schema_version: Literal[3] = 3  # pyright: ignore[reportIncompatibleVariableOverride]
     tool: str
     model: AuditedModel
     privacy: PrivacyStatement | None
@@ -326,6 +337,7 @@ class Audit(Artifact):
     unmeasured: list[Unmeasured] = []
     policy: Policy | None = None
     verdict: Verdict
+    measured_on: datetime.date | None = None
     seconds: float = Field(ge=0)
 
     @property
@@ -398,11 +410,11 @@ class Measured(Artifact):
     With the tables named here it is all that the figures are computed from. ``tables`` has their
     digests, the main one first, ``shadows`` that of ``shadows.json``, ``manifest`` that of the
     canary manifest, ``repeats`` those of the weights of repeated runs. ``trained_tokens`` is how
-    much of a note training took. ``probed`` are the extraction figures that asked the model more
-    than the tables know.
+    much of a note training took, ``measured_on`` the day (UTC). ``probed`` are the extraction
+    figures that asked the model more than the tables know.
     """
 
-    schema_version: Literal[2] = 2  # pyright: ignore[reportIncompatibleVariableOverride]
+    schema_version: Literal[3] = 3  # pyright: ignore[reportIncompatibleVariableOverride]
     model: AuditedModel
     unit: Literal["patient", "note"]
     seed: int
@@ -419,6 +431,7 @@ class Measured(Artifact):
     phi: list[PhiLeak] = []
     generated: Generated | None = None
     unmeasured: list[Unmeasured] = []
+    measured_on: datetime.date | None = None
     seconds: float
 
     @classmethod

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llmsafe.errors import EvidenceError
-from llmsafe.files import write_text
+from llmsafe.files import read_bytes, write_text
 
 A = TypeVar("A", bound="Artifact")
 
@@ -47,7 +47,7 @@ class Artifact(Record):
                 The message names fields, never their values (a vault file may hold secrets).
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_bytes(path))
         except OSError as error:
             raise EvidenceError(f"cannot read {path}: {error.strerror}") from error
         except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from typing import Any, Literal
 
@@ -65,7 +66,8 @@ class CanaryManifest(Artifact):
     """``vault/canaries.json``: planted and withheld canaries; ``manifest_id`` names the draw.
 
     ``kind`` is what was asked for (several joined by ``+``), ``sorts`` how many canaries of each
-    sort came of it, and ``base`` the model that kinds fitted on one were made with.
+    sort came of it, and ``base`` the model that kinds fitted on one were made with. Each planted
+    canary stands in the corpus ``copies`` times, each time as another patient (:meth:`places`).
     """
 
     manifest_id: str
@@ -76,7 +78,20 @@ class CanaryManifest(Artifact):
     corpus_digest: str
     sorts: dict[str, int] = {}
     base: str | None = None
+    copies: int = 1
     canaries: list[Canary]
+
+    def places(self, canary: Canary) -> list[tuple[str, str]]:
+        """(patient id, note id) of every place where a planted canary stands."""
+        return canary_places(canary, self.copies)
+
+
+def canary_places(canary: Canary, copies: int) -> list[tuple[str, str]]:
+    """The ids of a canary itself, then those of its further copies."""
+    return [
+        (canary.patient_id + mark, canary.note_id + mark)
+        for mark in ("", *(f"-{number}" for number in range(2, copies + 1)))
+    ]
 
 
 class Residual(Record):
@@ -116,7 +131,7 @@ class ScrubManifest(Artifact):
 class LineageStep(Record):
     """One step of the way from notes to release: names and digests only."""
 
-    step: Literal["synth", "scrub", "reveal", "canary", "train", "audit"]
+    step: Literal["synth", "scrub", "reveal", "canary", "train", "audit", "release"]
     version: str
     inputs: dict[str, str]
     outputs: dict[str, str]
@@ -161,3 +176,35 @@ class Split(Artifact):
     members: list[str]
     held_out: list[str]
     texts: dict[str, str] = {}
+
+
+Form = Literal["adapter", "merged", "int8", "int4"]
+"""How weights are released: the adapter as trained, or merged into its base and then, if asked
+for, with the linear layers stored in 8 or 4 bits."""
+
+
+class Release(Artifact):
+    """``release.json``: what left the building, what it was made of, and what was checked before.
+
+    ``weights_digest`` is that of the weights beside it, ``adapter_digest`` and ``base_digest`` are
+    those that they were made of, ``lineage`` the digest of the lineage up to the release, which
+    stays in the vault. ``checks`` are the answers of ``llmsafe check`` on the run, ``signer`` the
+    SHA-256 of the public key whose owner signed.
+    """
+
+    name: str
+    made_on: datetime.date
+    tool: str
+    form: Form
+    method: str
+    weights_digest: str
+    adapter_digest: str
+    base: str
+    base_digest: str
+    policy: str
+    parent_audit: str
+    lineage: str
+    steps: list[str]
+    scrub: dict[str, str] = {}
+    checks: dict[str, Literal["ok", "absent"]]
+    signer: str

@@ -98,6 +98,7 @@ def assess(
         unmeasured=missing,
         policy=policy,
         verdict=Verdict(status="none"),
+        measured_on=measured.measured_on,
         seconds=measured.seconds,
     )
     return audit.model_copy(update={"verdict": judge(audit, policy)})
@@ -131,7 +132,13 @@ def _play(
     fair, shared = manifest.probability == 0.5, 1 - (1 - CONFIDENCE) / 2
     repeated = _repeated(tables, shared if fair else CONFIDENCE, delta, missing)
     bounds: list[Bound] = []
-    if fair:
+    if manifest.copies > 1:
+        why = (
+            f"each canary was planted {manifest.copies} times, as so many patients: what is proved "
+            f"of them is no bound for one, but for groups of {manifest.copies}"
+        )
+        missing.append(Unmeasured(what="ε lower bound from one run", why=why))
+    elif fair:
         rng = np.random.default_rng(measured.seed)
         confidence = shared if repeated else CONFIDENCE
         bounds += one_run_bounds(inside, outside, delta=delta, rng=rng, confidence=confidence)

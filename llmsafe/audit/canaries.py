@@ -103,6 +103,7 @@ def one_run_bounds(
         bounds.append(
             Bound(
                 method=method,
+                design="one-run",
                 assumption=_ASSUMED[family],
                 attack=attack,
                 delta=delta,

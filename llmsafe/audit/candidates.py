@@ -131,6 +131,7 @@ def candidate_extraction(
     first = within(1)
     return Extraction(
         method="candidates",
+        about="canaries",
         what=what,
         tried=len(planted),
         extracted=first.extracted,

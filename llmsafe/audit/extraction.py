@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,13 @@ PROBABILITY = 0.5
 SAMPLE_GRID = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 """Samples at which the curve of (n, p)-discoverable extraction is read."""
 
+SECRETS = "canary secrets, given the text before them"
+PASSAGES = f"training notes with {RUN_TOKENS} tokens in a row, given the text before them"
+
 Measure = Callable[[TokenStats, tuple[int, int] | None], float]
 """``measure(stats, secret)``: texts to generate until it comes out, of target or base."""
+
+About = Literal["canaries", "notes"]
 
 
 # --- greedy -------------------------------------------------------------------------------------
@@ -43,7 +49,7 @@ Measure = Callable[[TokenStats, tuple[int, int] | None], float]
 def secret_extraction(planted: Sequence[Row], withheld: Sequence[Row]) -> Extraction | None:
     """Secrets that greedy decoding completes, of target and base; withheld twins as control."""
     found = _measure(_secret_emitted, _with_secret(planted), _with_secret(withheld))
-    return found and found.greedy("canary secrets, given the text before them")
+    return found and found.greedy("canaries", SECRETS)
 
 
 def passage_extraction(members: Sequence[Row], non_members: Sequence[Row]) -> Extraction | None:
@@ -53,9 +59,7 @@ def passage_extraction(members: Sequence[Row], non_members: Sequence[Row]) -> Ex
     non-members' counts show how much of the figure it is.
     """
     found = _measure(_passage_emitted, _with_passage(members), _with_passage(non_members))
-    return found and found.greedy(
-        f"training notes with {RUN_TOKENS} tokens in a row, given the text before them"
-    )
+    return found and found.greedy("notes", PASSAGES)
 
 
 # --- by a sampler -------------------------------------------------------------------------------
@@ -76,8 +80,7 @@ def sampled_secret_extraction(
     what comes right after the text before the secret, and no search among the samples.
     """
     found = _measure(_secret_samples(probability), _with_secret(planted), _with_secret(withheld))
-    what = "canary secrets, given the text before them"
-    return found and found.sampled(what, sampler, samples, probability, grid)
+    return found and found.sampled("canaries", SECRETS, sampler, samples, probability, grid)
 
 
 def sampled_passage_extraction(
@@ -95,8 +98,7 @@ def sampled_passage_extraction(
     """
     measure = _passage_samples(probability)
     found = _measure(measure, _with_passage(members), _with_passage(non_members))
-    what = f"training notes with {RUN_TOKENS} tokens in a row, given the text before them"
-    return found and found.sampled(what, sampler, samples, probability, grid)
+    return found and found.sampled("notes", PASSAGES, sampler, samples, probability, grid)
 
 
 def secret_logp(stats: TokenStats, secret: tuple[int, int]) -> float:
@@ -182,14 +184,20 @@ class _Needed:
             withheld_extracted=int((self._outside <= n).sum()) if self._outside.size else None,
         )
 
-    def greedy(self, what: str) -> Extraction:
-        return self._extraction("greedy", what, self.at(1))
+    def greedy(self, about: About, what: str) -> Extraction:
+        return self._extraction("greedy", about, what, self.at(1))
 
     def sampled(
-        self, what: str, sampler: Sampler, samples: int, probability: float, grid: Sequence[int]
+        self,
+        about: About,
+        what: str,
+        sampler: Sampler,
+        samples: int,
+        probability: float,
+        grid: Sequence[int],
     ) -> Extraction:
         shown = f"{what}, in {samples} samples"
-        found = self._extraction("sampled", shown, self.at(samples))
+        found = self._extraction("sampled", about, shown, self.at(samples))
         return found.model_copy(
             update={
                 "sampler": describe_sampler(sampler),
@@ -198,10 +206,13 @@ class _Needed:
             }
         )
 
-    def _extraction(self, method: str, what: str, point: ExtractionPoint) -> Extraction:
+    def _extraction(
+        self, method: Literal["greedy", "sampled"], about: About, what: str, point: ExtractionPoint
+    ) -> Extraction:
         tried = self._inside.size
         return Extraction(
             method=method,
+            about=about,
             what=what,
             tried=tried,
             extracted=point.extracted,

@@ -21,6 +21,7 @@ from llmsafe.audit.forward import DEFAULT_SAMPLER
 from llmsafe.audit.generation import Generation, gain_over_base, generate_both, prompt_tokens
 from llmsafe.audit.overlap import build_index, regurgitation
 from llmsafe.errors import InputError
+from llmsafe.files import read_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -90,7 +91,7 @@ def read_texts(path: Path, tokenizer: PreTrainedTokenizerBase) -> Drawn:
     words: dict[str, list[str]] = {"model": [], "base": []}
     try:
         # Not splitlines: other line separators may stand inside a JSON string.
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_text(path).split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--generations {path}: {type(error).__name__}; give UTF-8 JSON") from None
     for number, line in enumerate(lines, start=1):

@@ -10,6 +10,7 @@ from typing import Any
 
 from llmsafe.audit.phi import Labelled
 from llmsafe.errors import InputError
+from llmsafe.files import read_text
 from llmsafe.gold import read_gold
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 
@@ -40,7 +41,7 @@ def labelled(gold: str, spans: Path | None) -> Iterator[Labelled]:
 def _found_spans(path: Path) -> dict[str, list[PhiSpan]]:
     found: dict[str, list[PhiSpan]] = {}
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_text(path).splitlines():
             row: Any = json.loads(line)
             found[row["note_id"]] = [
                 PhiSpan(int(s["start"]), int(s["end"]), str(s["category"])) for s in row["spans"]

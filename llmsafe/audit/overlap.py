@@ -322,6 +322,8 @@ def regurgitation(
     manner = f"but for {EDITS} edits" if near else "word for word"
     return Extraction(
         method="generated",
+        about="notes",
+        match="near" if near else "verbatim",
         what=f"{what} with {RUN_TOKENS} tokens of a training note, {manner}",
         tried=len(found),
         extracted=extracted,

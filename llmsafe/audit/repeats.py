@@ -21,7 +21,7 @@ from llmsafe.artifacts import (
 )
 from llmsafe.audit.attacks import Attack
 from llmsafe.audit.membership import scores_of
-from llmsafe.audit.population import canary_texts, find_canaries
+from llmsafe.audit.planted import canary_texts, find_canaries
 from llmsafe.audit.scores import Row, ScoreTable, score_texts
 from llmsafe.errors import EvidenceError
 from llmsafe.stats import clopper_pearson_search
@@ -132,6 +132,7 @@ def repeated_runs_bound(
     )
     return Bound(
         method=METHOD,
+        design="repeated-runs",
         assumption="independent runs, one canary of each judged, threshold corrected for",
         attack=name,
         delta=delta,

@@ -14,13 +14,15 @@ from llmsafe.audit.blind import blind_auc
 from llmsafe.audit.evidence import read_evidence
 from llmsafe.audit.loading import locate
 from llmsafe.audit.phi import Detect
-from llmsafe.audit.population import Population, find_canaries, gather
+from llmsafe.audit.planted import find_canaries
+from llmsafe.audit.population import Population, gather
 from llmsafe.audit.probes import check_files, probe
 from llmsafe.audit.ranks import ALONE, Ranks
 from llmsafe.audit.request import DEFAULT, EXTRAS, Request
 from llmsafe.audit.scores import Progress, silence
 from llmsafe.audit.tables import SHADOWS, Tables, read_tables, score_tables
 from llmsafe.audit.target import Target
+from llmsafe.audit.verdict import today
 from llmsafe.errors import EvidenceError
 from llmsafe.files import sha256_file, sha256_json
 
@@ -141,6 +143,7 @@ def _measured(
         repeats=list(tables.repeated),
         scoring=tables.scoring(seconds),
         blind_auc=blind,
+        measured_on=today(),
         seconds=seconds,
     )
 

@@ -13,8 +13,6 @@ threads are).
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -36,7 +34,7 @@ from llmsafe.audit.forward import (
 )
 from llmsafe.audit.ranks import ALONE, Ranks, clean_end
 from llmsafe.errors import EvidenceError, InputError, SetupError
-from llmsafe.files import make_folder
+from llmsafe.files import atomic_file, open_file
 
 if TYPE_CHECKING:
     from llmsafe.audit.target import Target
@@ -247,7 +245,7 @@ def _join(path: Path, ranks: Ranks, metadata: dict[str, str], expected: int) -> 
         with _writer(path, metadata) as parquet:
             rows = 0
             for index in range(ranks.size):
-                with pq.ParquetFile(_part_path(path, index)) as part:
+                with open_file(_part_path(path, index)) as file, pq.ParquetFile(file) as part:
                     for group in range(part.num_row_groups):
                         rows += part.metadata.row_group(group).num_rows
                         parquet.write_table(part.read_row_group(group))
@@ -272,7 +270,8 @@ def read_scores(path: Path) -> ScoreTable:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        with open_file(path) as file:
+            table = pq.read_table(file)
     except (OSError, pa.ArrowException) as error:
         raise EvidenceError(
             f"cannot read scores {path}: {type(error).__name__}; audit again"
@@ -345,27 +344,19 @@ def _schema() -> Any:
 
 @contextmanager
 def _writer(path: Path, metadata: dict[str, str]) -> Generator[Any, None, None]:
-    """A parquet writer to a private file beside ``path`` that takes its name if all goes well."""
+    """A parquet writer to the private file ``path``, which is there if all goes well."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    make_folder(path.parent, private=True)
+    schema = _schema().with_metadata(metadata)
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise SetupError(f"cannot write {path}: {error.strerror}; choose another --out") from error
-    try:
-        schema = _schema().with_metadata(metadata)
-        with os.fdopen(descriptor, "wb") as file, pq.ParquetWriter(file, schema) as parquet:
+        with (
+            atomic_file(path, private=True) as file,
+            pq.ParquetWriter(file, schema) as parquet,
+        ):
             yield parquet
-            parquet.close()
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except (OSError, pa.ArrowException) as error:
+    except pa.ArrowException as error:
         raise SetupError(f"cannot write {path}: {error}; free space or choose --out") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _flush(parquet: Any, waiting: list[dict[str, Any]]) -> None:

@@ -91,6 +91,7 @@ def make_manifest(
     lang: str,
     corpus_digest: str,
     base: str | None = None,
+    copies: int = 1,
 ) -> CanaryManifest:
     """The vault file: every canary, planted or withheld, under an id that is their digest.
 
@@ -106,6 +107,7 @@ def make_manifest(
         corpus_digest=corpus_digest,
         sorts=dict(Counter(canary.sort for canary in canaries if canary.sort)),
         base=base,
+        copies=copies,
         canaries=list(canaries),
     )
 

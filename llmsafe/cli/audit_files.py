@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from llmsafe.errors import EvidenceError, InputError, SetupError
 from llmsafe.files import VAULT, locked_folder, make_folder, sha256_file, staged_folder
+from llmsafe.seal.policy import LOG, POLICY
+from llmsafe.seal.store import keep_access
 
 if TYPE_CHECKING:
     from llmsafe.audit.loading import Place
@@ -38,7 +40,8 @@ def audit_files(place: Place, out: Path | None, *, force: bool) -> Generator[Pat
         with _in_run(place.weights, place.vault, force=force) as stage:
             yield stage
     else:
-        with _in_folder(out_folder(place, out), force=force) as stage:
+        source = place.vault or place.weights
+        with _in_folder(out_folder(place, out), source, force=force) as stage:
             yield stage
 
 
@@ -72,13 +75,15 @@ def _in_run(release: Path, vault: Path, *, force: bool) -> Generator[Path, None,
 
 
 @contextmanager
-def _in_folder(folder: Path, *, force: bool) -> Generator[Path, None, None]:
+def _in_folder(folder: Path, source: Path, *, force: bool) -> Generator[Path, None, None]:
     # The whole folder is replaced, so it must be one that an audit made: never a run or a home.
-    strangers = {p.name for p in folder.iterdir()} - {*PUBLISHED, VAULT} if folder.is_dir() else {}
+    ours = {*PUBLISHED, VAULT, POLICY, LOG}
+    strangers = {p.name for p in folder.iterdir()} - ours if folder.is_dir() else {}
     if strangers or (folder / VAULT / "lineage.json").exists():
         raise InputError(f"--out {folder} holds other files; name a folder of its own")
     failure: BaseException | None = None
     with staged_folder(folder, force=force) as stage:
+        keep_access(source, stage)
         vault = make_folder(stage / VAULT, private=True)
         try:
             yield vault

@@ -41,6 +41,9 @@ def canary(
     probability: Annotated[
         float, typer.Option("--probability", help="Chance of each canary to be planted.")
     ] = 0.5,
+    copies: Annotated[
+        int, typer.Option("--copies", min=1, help="Patients that each planted one is written for.")
+    ] = 1,
     lang: Annotated[str, typer.Option("--lang", help="Language of the canaries.")] = "en",
     text_column: TextColumn = "text",
     id_column: IdColumn = None,
@@ -68,6 +71,9 @@ def canary(
       suffix       words that do not follow from all that stands before
       fitted       words with the largest gradient, by search
 
+    With --copies K a secret stands in K patients' notes, to see how repetition is memorised. The
+    audit then gives no bound on epsilon: what it finds is of groups of K patients.
+
     \b
     Examples:
       llmsafe canary scrubbed/ planted/ --count 500
@@ -92,10 +98,10 @@ def canary(
     texts, fitted_on = _texts(counts, seed=seed, lang=lang, base=base)
     name = "+".join(counts)
     canaries = flip_coins(texts, seed=seed, probability=probability, kind=name, lang=lang)
-    surveyed = survey(source.notes(columns), canaries)
-    ceiling = _say_design(canaries, surveyed, name, lang)
+    surveyed = survey(source.notes(columns), canaries, copies=copies)
+    ceiling = _say_design(canaries, surveyed, name, lang, copies)
     if not dry_run:
-        draw = _Draw(canaries, name, seed, probability, lang, fitted_on)
+        draw = _Draw(canaries, name, seed, probability, lang, fitted_on, copies)
         _write(source, columns, draw, surveyed, output, old_vault, force=force)
     if as_json:
         emit_json(
@@ -108,6 +114,7 @@ def canary(
                 "kinds": counts,
                 "lang": lang,
                 "probability": probability,
+                "copies": copies,
                 "ceiling": ceiling,
                 "dry_run": dry_run,
             }
@@ -126,6 +133,7 @@ class _Draw:
     probability: float
     lang: str
     base: str | None
+    copies: int
 
 
 def kind_counts(kinds: Sequence[str], count: int | None) -> dict[str, int]:
@@ -185,25 +193,29 @@ def _texts(
     return texts, public_name(base)
 
 
-def _say_design(canaries: list[Canary], surveyed: Survey, kind: str, lang: str) -> float:
-    """Tell people what the audit can find; returns the ceiling of the one-run bound."""
+def _say_design(
+    canaries: list[Canary], surveyed: Survey, kind: str, lang: str, copies: int
+) -> float | None:
+    """Tell people what the audit can find; returns the ceiling of the one-run bound, if any."""
     from llmsafe.stats import epsilon_one_run_ceiling
 
     count, planted = len(canaries), sum(one.planted for one in canaries)
     ceiling = epsilon_one_run_ceiling(count, max(1, count // 2), CEILING_DELTA)
     say(
         f"{surveyed.notes:,} notes; {count:,} canaries ({kind}, {lang}): {planted:,} planted, "
-        f"{count - planted:,} withheld"
+        f"{count - planted:,} withheld" + (f", {copies} copies of each" if copies > 1 else "")
     )
     if not surveyed.patients:
         say("no patient column: the privacy unit is the note; name one with --patient-column")
-    say(
-        f"with {count:,} canaries an audit certifies at most epsilon {ceiling:.2f} (one-run bound, "
-        f"delta {CEILING_DELTA:g}, 95 % confidence, half of them guessed, every guess right)"
-    )
-    if surveyed.notes < count:
+    if copies == 1:
+        say(
+            f"with {count:,} canaries an audit certifies at most epsilon {ceiling:.2f} (one-run "
+            f"bound, delta {CEILING_DELTA:g}, 95 % confidence, half of them guessed, every guess "
+            "right)"
+        )
+    if surveyed.notes < count * copies:
         say("warning: more canaries than notes; the model will learn mostly canaries")
-    return ceiling
+    return ceiling if copies == 1 else None
 
 
 def _write(
@@ -219,7 +231,8 @@ def _write(
     from llmsafe.artifacts import Lineage, LineageStep
     from llmsafe.canary import make_manifest, plant, planting_stream
     from llmsafe.corpus import open_corpus, write_corpus
-    from llmsafe.files import CORPUS, VAULT, sha256_file, staged_folder, write_atomic
+    from llmsafe.files import CORPUS, VAULT, read_bytes, sha256_file, staged_folder, write_atomic
+    from llmsafe.seal.store import keep_access
 
     lineage = Lineage()
     if (old_vault / LINEAGE).exists():
@@ -229,10 +242,17 @@ def _write(
         "lang": draw.lang,
         "count": len(draw.canaries),
         "probability": draw.probability,
-    } | ({"base": draw.base} if draw.base else {})
+    }
+    settings |= {"base": draw.base} if draw.base else {}
+    settings |= {"copies": draw.copies} if draw.copies > 1 else {}
     with staged_folder(output, force=force) as stage, progress("notes", surveyed.notes) as advance:
+        keep_access(source.path, stage)
         stream = plant(
-            source.notes(columns), draw.canaries, planting_stream(draw.seed), surveyed=surveyed
+            source.notes(columns),
+            draw.canaries,
+            planting_stream(draw.seed),
+            surveyed=surveyed,
+            copies=draw.copies,
         )
         write_corpus(stage / CORPUS, _counted(stream, advance), source.format, columns=columns)
         digest = open_corpus(stage).digest()
@@ -245,6 +265,7 @@ def _write(
             lang=draw.lang,
             corpus_digest=digest,
             base=draw.base,
+            copies=draw.copies,
         ).save(vault / MANIFEST, private=True)
         step = LineageStep(
             step="canary",
@@ -255,7 +276,7 @@ def _write(
         )
         lineage.then(step).save(vault / LINEAGE, private=True)
         if (old_vault / SCRUB).exists():
-            write_atomic(vault / SCRUB, (old_vault / SCRUB).read_bytes(), private=True)
+            write_atomic(vault / SCRUB, read_bytes(old_vault / SCRUB), private=True)
 
 
 def _counted(notes: Iterator[Note], advance: Advance) -> Iterator[Note]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -82,7 +81,6 @@ def demo(
     with _step(log, "3/6  Plant canaries: invented secrets, each in or out by a coin", command):
         canary(str(scrubbed), corpus, count=canaries, seed=seed)
 
-    recipe = find("dp_lora.py").path
     population = patients + canaries // 2
     shared = [f"data.corpus={corpus}", f"privacy.population={population}", f"seed={seed}"]
     shared += [f"train.units_per_step={min(100, population // 3)}"]
@@ -95,7 +93,7 @@ def demo(
     for overrides in runs.values():
         say(f"     $ accelerate launch dp_lora.py --config demo.yaml {' '.join(overrides)}")
     begun = time.monotonic()
-    _train(recipe, config, runs, steps or yaml.safe_load(config.read_text())["train"]["steps"], out)
+    _train(config, runs, steps or yaml.safe_load(config.read_text())["train"]["steps"], out)
     say("\n".join(f"     {name}: {_claim(out / name)}" for name in runs))
     say(f"     {time.monotonic() - begun:.0f} s")
 
@@ -139,9 +137,10 @@ def _step(log: Path, title: str, *commands: str) -> Generator[None, None, None]:
     say(f"     {time.monotonic() - begun:.0f} s")
 
 
-def _train(recipe: Path, config: Path, runs: dict[str, list[str]], steps: int, out: Path) -> None:
+def _train(config: Path, runs: dict[str, list[str]], steps: int, out: Path) -> None:
     """Both runs at once, sharing the cores; the bar follows the runs' own metrics files."""
     from llmsafe.cli.common import progress
+    from llmsafe.cli.jobs import recipe_command
     from llmsafe.errors import SetupError
 
     cores = os.cpu_count() or 1
@@ -154,7 +153,7 @@ def _train(recipe: Path, config: Path, runs: dict[str, list[str]], steps: int, o
     for name, overrides in runs.items():
         with logs[name].open("wb") as log:
             processes[name] = subprocess.Popen(
-                [*launch_command(), str(recipe), "--config", str(config), *overrides],
+                recipe_command(config, *overrides),
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -178,15 +177,6 @@ def _train(recipe: Path, config: Path, runs: dict[str, list[str]], steps: int, o
             raise SetupError(
                 f"training {name!r} ended with {process.returncode}: {last}; see {logs[name]}"
             )
-
-
-def launch_command() -> list[str]:
-    """`accelerate launch` for one process, named in full: no machine's configuration changes it."""
-    import torch
-
-    place = [] if torch.cuda.is_available() else ["--cpu"]
-    fixed = "--num_processes=1 --num_machines=1 --mixed_precision=no --dynamo_backend=no"
-    return [sys.executable, "-m", "accelerate.commands.launch", *place, *fixed.split()]
 
 
 def _steps(run: Path) -> int:

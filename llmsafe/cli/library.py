@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-FILES = ("recipes", "configs", "accelerate", "policies", "data")
+FILES = ("recipes", "configs", "accelerate", "studies", "policies", "data")
 KINDS = (*FILES, "attacks")
 
 
@@ -31,8 +31,8 @@ def ls(
     kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The list as JSON on stdout.")] = False,
 ) -> None:
-    """List recipes, their configurations, audit policies and test data (copy with `llmsafe cp`),
-    and what an audit can measure.
+    """List recipes, their configurations, studies, audit policies and test data (copy with
+    `llmsafe cp`), and what an audit can measure.
 
     \b
     Examples:
@@ -122,7 +122,7 @@ def _files() -> Iterator[tuple[str, str, Path]]:
     recipes = _beside(package, "recipes")
     for path in _in(recipes, "*.py"):
         yield "recipes", path.name, path
-    for kind in ("configs", "accelerate"):
+    for kind in ("configs", "accelerate", "studies"):
         for path in _in(recipes / kind, "*.yaml"):
             yield kind, f"{kind}/{path.name}", path
     for path in _in(package / "assets" / "policies", "*.yaml"):

@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 
 from llmsafe.corpus.records import Unreadable
 from llmsafe.errors import InputError
+from llmsafe.files import open_file
 
 MAX_BYTES = 64 * 1024 * 1024  # of one line, one message, or one file that is one note
 
@@ -37,15 +38,20 @@ def plain_name(path: Path) -> Path:
 
 @contextmanager
 def opened(path: Path) -> Generator[BinaryIO]:
-    """Open a file, unpacked if its name ends in ``.gz``.
+    """Open a file, opened if it is sealed and unpacked if its name ends in ``.gz``, in memory.
 
     Raises:
-        InputError: it cannot be read or is damaged, also while the block reads it.
+        InputError: it cannot be read or is damaged, also while the block reads it; it is sealed
+            and not for the key at hand.
+        EvidenceError: it is sealed and was altered.
     """
     try:
-        packed = path.suffix.lower() == ".gz"
-        with cast("BinaryIO", gzip.open(path)) if packed else path.open("rb") as file:
-            yield file
+        with open_file(path) as file:
+            if path.suffix.lower() == ".gz":
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    yield cast("BinaryIO", unpacked)
+            else:
+                yield file
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or "damaged or not gzip"
         raise InputError(f"cannot read {path}: {why}") from error

@@ -13,6 +13,7 @@ from typing import Any, cast
 from llmsafe.corpus.files import MAX_BYTES, check_size, decode, lines, plain_name, read_whole
 from llmsafe.corpus.records import Record, Row, Unreadable
 from llmsafe.errors import InputError, SetupError
+from llmsafe.files import open_file
 
 # --- reading ------------------------------------------------------------------------------------
 
@@ -120,10 +121,11 @@ def parquet_rows(path: Path) -> Iterator[Record]:
 
     number = 0
     try:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=1024):
-            for row in batch.to_pylist():
-                number += 1
-                yield Record(f"{path.name}:{number}", row, partial(_as_it_is, row))
+        with open_file(path) as file:
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield Record(f"{path.name}:{number}", row, partial(_as_it_is, row))
     except (pa.ArrowInvalid, pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path.name}: no readable parquet file ({type(error).__name__}, row {number + 1})"

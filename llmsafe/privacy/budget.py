@@ -238,8 +238,8 @@ def _units(run: Path) -> frozenset[str]:
         beside = next((s.settings.get("corpus_path") for s in lineage if s.step == "train"), None)
         canaries = Path(str(beside)) / VAULT / "canaries.json"
     if canaries.is_file():
-        made = CanaryManifest.load(canaries).canaries
-        members -= {name for one in made for name in (one.patient_id, one.note_id)}
+        made = CanaryManifest.load(canaries)
+        members -= {name for c in made.canaries for place in made.places(c) for name in place}
     return members
 
 

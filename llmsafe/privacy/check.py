@@ -73,6 +73,7 @@ def _checks(run: Path) -> Iterator[Check]:
         ("release: names no local path", False, lambda: check_files.no_path(release)),
         ("release: holds no canary secret", False, lambda: check_files.no_secret(vault, release)),
         ("vault: private file modes", True, lambda: check_files.modes(vault)),
+        ("access: policy and log", False, lambda: check_files.access(run)),
     ]
     for name, required, question in plan:
         try:

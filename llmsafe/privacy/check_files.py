@@ -6,7 +6,12 @@ from pathlib import Path, PureWindowsPath
 
 from llmsafe.artifacts import CanaryManifest
 from llmsafe.errors import EvidenceError
-from llmsafe.privacy.evidence import Absent, files_in, present, read_object
+from llmsafe.files import VAULT
+from llmsafe.privacy.evidence import Absent, files_in, present, read_object, short
+from llmsafe.seal.keys import needed_key
+from llmsafe.seal.log import read_log
+from llmsafe.seal.policy import POLICY
+from llmsafe.seal.store import key_for, load_policy, log_place, sealed_file
 
 _RELEASE_SUFFIXES = {".safetensors", ".json", ".md", ".html", ".svg", ".png", ".jinja", ".model"}
 _VAULT_NAMES = {"ledger.jsonl", "canaries.json", "lineage.json", "metrics.jsonl", "split.json"}
@@ -61,6 +66,30 @@ def no_secret(vault: Path, release: Path) -> str:
         if found:
             raise EvidenceError(f"{path.name} holds the secrets of {found} canaries; remove it")
     return f"{len(secrets)} secrets sought in {len(files)} files"
+
+
+def access(run: Path) -> str:
+    place = run / POLICY
+    if not (place.is_file() and sealed_file(place)):
+        raise Absent("the run is not sealed by a policy")
+    key = needed_key()
+    policy, log = load_policy(run, key), log_place(run, run.absolute())
+    lines = read_log(log, key_for(log, key)) if log.is_file() else []
+    if not lines:
+        raise EvidenceError(f"{log.name} is gone: who opened what is not known; restore it")
+    clear = [path for path in files_in(run / VAULT) if not _sealed_or_empty(path)]
+    if clear:
+        names = ", ".join(str(path.relative_to(run)) for path in clear[:3])
+        more = f" and {len(clear) - 3} more" if len(clear) > 3 else ""
+        raise EvidenceError(f"{names}{more} lie in clear in a sealed run; llmsafe seal the run")
+    return (
+        f"sealed for {len(policy.key_ids())} keys in {len(policy.roles)} roles; {len(lines)} lines "
+        f"of the log, unbroken, the last {short(lines[-1].hash)}"
+    )
+
+
+def _sealed_or_empty(path: Path) -> bool:
+    return not path.is_symlink() and (path.stat().st_size == 0 or sealed_file(path))
 
 
 def modes(vault: Path) -> str:

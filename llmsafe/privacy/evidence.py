@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from llmsafe.artifacts import Lineage, LineageStep, PrivacyStatement
 from llmsafe.errors import EvidenceError
-from llmsafe.files import RELEASE, VAULT, sha256_json
+from llmsafe.files import RELEASE, VAULT, read_bytes, read_text, sha256_json
 from llmsafe.privacy.ledger import LedgerSummary
 
 
@@ -37,9 +37,12 @@ def read_lineage(vault: Path) -> Lineage:
 
 
 def train_step(vault: Path) -> LineageStep:
-    made = [step for step in read_lineage(vault).steps if step.step != "audit"]
+    later = ("audit", "release")
+    made = [step for step in read_lineage(vault).steps if step.step not in later]
     if not made or made[-1].step != "train":
-        raise EvidenceError("the lineage does not end with the training of this run and its audit")
+        raise EvidenceError(
+            "the lineage does not end with the training of this run, its audit and its releases"
+        )
     return made[-1]
 
 
@@ -73,7 +76,7 @@ def files_in(folder: Path) -> list[Path]:
 
 def read_object(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_bytes()))
+        return dict(json.loads(read_bytes(path)))
     except (ValueError, TypeError):
         raise EvidenceError(f"{path.name} is no JSON object") from None
 
@@ -98,7 +101,7 @@ def steps_seen(vault: Path) -> int:
     """The highest step that the metrics of a run tell of; 0 without any."""
     path = vault / "metrics.jsonl"
     highest = 0
-    for line in path.read_text().splitlines() if path.is_file() else ():
+    for line in read_text(path).splitlines() if path.is_file() else ():
         try:
             highest = max(highest, int(json.loads(line)["step"]))
         except (ValueError, TypeError, KeyError):

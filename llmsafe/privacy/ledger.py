@@ -10,6 +10,7 @@ cannot be seen from the ledger alone: whoever knows how many steps were applied 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,11 +18,19 @@ from typing import Literal
 from pydantic import ValidationError
 
 from llmsafe.artifacts import LedgerLine
+from llmsafe.chain import GENESIS, fault, linked
 from llmsafe.errors import EvidenceError, InputError, SetupError
-from llmsafe.files import append_whole, fsync_folder, lock_exclusively, make_folder, sha256_json
+from llmsafe.files import (
+    append_whole,
+    cut_torn_line,
+    fsync_folder,
+    line_encoder,
+    lock_exclusively,
+    make_folder,
+    read_bytes,
+)
 from llmsafe.privacy.plan import Plan
-
-_GENESIS = "sha256:" + "0" * 64
+from llmsafe.seal.lines import MAGIC as SEALED_LINES
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,8 @@ class Ledger:
         self._plan = plan
         self._descriptor: int | None = descriptor
         self._index = 0
-        self._previous = _GENESIS
+        self._previous = GENESIS
+        self._encode: Callable[[bytes], bytes] = line_encoder(path)
         self._last_step = 0
         self._charges = 0
 
@@ -104,7 +114,7 @@ class Ledger:
         ledger = cls(path, plan, descriptor)
         try:
             ledger._lock()
-            lines, kept, torn = _read(path)
+            lines, torn = _read(path)
             summary = _verify(path, lines, torn=torn, at_least=applied)
             if summary.plan_digest != plan.digest():
                 raise EvidenceError(
@@ -112,7 +122,7 @@ class Ledger:
                     f"{plan.digest()[:15]}…); resume with the settings it began with or start "
                     "a new run"
                 )
-            os.ftruncate(descriptor, kept)
+            cut_torn_line(descriptor)
             ledger._index = len(lines)
             ledger._previous = lines[-1].hash
             ledger._last_step = summary.last_step
@@ -167,17 +177,15 @@ class Ledger:
     def _append(self, kind: Literal["open", "charge", "resume"], step: int) -> None:
         if self._descriptor is None:
             raise EvidenceError(f"{self.path} is closed; a step cannot be charged any more")
-        body = {
+        fields = {
             "kind": kind,
-            "index": self._index,
             "step": step,
             "plan": self._plan.digest(),
             "noise_multiplier": self._plan.noise_multiplier,
             "sampling_probability": self._plan.sampling_probability,
-            "previous": self._previous,
         }
-        line = LedgerLine.model_validate(body | {"hash": sha256_json(body)})
-        data = line.model_dump_json().encode() + b"\n"
+        line = LedgerLine.model_validate(linked(fields, self._index, self._previous))
+        data = self._encode(line.model_dump_json().encode())
         try:
             append_whole(self._descriptor, data)
             os.fsync(self._descriptor)
@@ -191,13 +199,15 @@ class Ledger:
 
 
 def is_open(path: Path) -> bool:
-    """Whether a ledger was opened at ``path``: a file without one whole line holds no charge.
+    """Whether a ledger was opened at ``path``: a file without one whole line holds no charge (the
+    first line of a sealed file is its header).
 
     Raises:
         EvidenceError: it is there and cannot be read.
     """
     try:
-        return path.is_file() and b"\n" in path.read_bytes()
+        data = path.read_bytes() if path.is_file() else b""
+        return data.count(b"\n") > data.startswith(SEALED_LINES)
     except OSError as error:
         raise EvidenceError(f"cannot read {path}: {error.strerror}") from error
 
@@ -217,14 +227,14 @@ def read_ledger(path: Path, *, at_least: int = 0) -> LedgerSummary:
     Raises:
         EvidenceError: absent, broken, out of order, or shorter than ``at_least``.
     """
-    lines, _, torn = _read(path)
+    lines, torn = _read(path)
     return _verify(path, lines, torn=torn, at_least=at_least)
 
 
-def _read(path: Path) -> tuple[list[LedgerLine], int, bool]:
-    """Whole lines, the number of bytes they fill, and whether a torn line follows them."""
+def _read(path: Path) -> tuple[list[LedgerLine], bool]:
+    """Whole lines, and whether a torn line follows them."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise EvidenceError(f"cannot read {path}: {error.strerror}") from error
     kept = data.rfind(b"\n") + 1
@@ -234,20 +244,17 @@ def _read(path: Path) -> tuple[list[LedgerLine], int, bool]:
             lines.append(LedgerLine.model_validate_json(raw))
         except ValidationError:
             raise _broken(path, number, "is no ledger line") from None
-    return lines, kept, kept < len(data)
+    return lines, kept < len(data)
 
 
 def _verify(path: Path, lines: list[LedgerLine], *, torn: bool, at_least: int) -> LedgerSummary:
     if not lines:
         raise EvidenceError(f"{path} holds no complete line; nothing can be claimed from it")
-    first, previous = lines[0], _GENESIS
+    first, previous = lines[0], GENESIS
     charges = resumes = last_step = 0
     for index, line in enumerate(lines):
-        body = line.model_dump(exclude={"hash"})
-        if line.hash != sha256_json(body):
-            raise _broken(path, index + 1, "was changed: its hash does not match")
-        if line.previous != previous or line.index != index:
-            raise _broken(path, index + 1, "does not follow the line before it")
+        if wrong := fault(line.model_dump(), index, previous):
+            raise _broken(path, index + 1, wrong)
         if (line.kind == "open") != (index == 0):
             raise _broken(path, index + 1, f"cannot be of kind {line.kind!r} there")
         settings = (line.plan, line.noise_multiplier, line.sampling_probability)

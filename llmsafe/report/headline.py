@@ -41,8 +41,8 @@ def repeated_bound(audit: Audit) -> Bound | None:
 
 
 def over_repeated_runs(bound: Bound) -> bool:
-    """Whether the bound judges many runs by one canary each, by the name of its method."""
-    return "repeated" in bound.method.casefold()
+    """Whether the bound judges many runs by one canary each."""
+    return bound.design == "repeated-runs"
 
 
 def drawn_bounds(audit: Audit) -> list[Bound]:
@@ -89,7 +89,7 @@ def generated_extraction(audit: Audit) -> Extraction | None:
 
 
 def _of_canaries(audit: Audit) -> list[Extraction]:
-    return [e for e in audit.extraction if "canar" in e.what.casefold()]
+    return [e for e in audit.extraction if e.about == "canaries"]
 
 
 def at_fpr(result: Membership, fpr: float = OUTSIDERS) -> TprAtFpr | None:

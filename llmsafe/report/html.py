@@ -35,7 +35,7 @@ def write_html(audit: Audit, path: Path, *, compare: Sequence[Named] = ()) -> Pa
 def render(audit: Audit, *, compare: Sequence[Named] = ()) -> str:
     """The page of ``audit`` as a string of HTML."""
     runs: list[Named] = [(audit.model.name, audit), *compare]
-    page = _environment().get_template("page.html.j2")
+    page = environment().get_template("page.html.j2")
     tried = {result.attack for result in audit.membership}
     return page.render(
         audit=audit,
@@ -89,7 +89,8 @@ def _finalize(value: Any) -> Any:
             return words.visible(str(value))
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Templates of the pages: everything escaped, nothing hidden, nothing undefined."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("llmsafe.report"),
         autoescape=True,
@@ -125,9 +126,10 @@ def _extend(environment: jinja2.Environment) -> None:
         at_fpr=headline.at_fpr,
         repeated=headline.over_repeated_runs,
         rows=rows,
-        style=Markup(_style()),
+        style=style(),
     )
 
 
-def _style() -> str:
-    return (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
+def style() -> Markup:
+    """The one style sheet, to stand inside a page."""
+    return Markup((Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8"))

@@ -19,6 +19,10 @@ NOT_TESTED = (
     "What the base model had learned before this training.",
     "Copies that are merged, quantised or trained further: audit the file that ships.",
 )
+NOT_TESTED_OF_A_RELEASE = (
+    *NOT_TESTED[:-1],
+    "Copies that are quantised or trained further than what lies here.",
+)
 _CATEGORIES = 3
 """Categories of identifiers that a sentence names; the table names all."""
 
@@ -176,7 +180,7 @@ def _passages(audit: Audit) -> Sentence | None:
     result = headline.generated_extraction(audit)
     if result is None:
         return None
-    manner = "word for word" if "word for word" in result.what else "word for word or nearly so"
+    manner = "word for word" if result.match == "verbatim" else "word for word or nearly so"
     text = (
         f"Of {words.count(result.tried)} texts that the model wrote, "
         f"{words.count(result.extracted)} hold a long passage of someone’s training note, {manner}"

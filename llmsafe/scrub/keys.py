@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from llmsafe.errors import InputError
-from llmsafe.files import write_atomic
+from llmsafe.files import read_bytes, write_atomic
 
 T = TypeVar("T")
 VARIABLE = "LLMSAFE_SCRUB_KEY"
@@ -77,9 +77,8 @@ def load_key(path: Path) -> Key:
         InputError: no such file, readable by others, or too short.
     """
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read()
+        mode = path.stat().st_mode
+        data = read_bytes(path)
     except OSError as error:
         raise InputError(f"cannot read key file {path}: {error.strerror}") from error
     if stat.S_IMODE(mode) & 0o077:

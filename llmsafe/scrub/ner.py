@@ -66,7 +66,7 @@ class NerModel(Section):
     model: str = Field(min_length=1)
     lang: Literal["en", "zh"] | None = None
     threshold: float = Field(default=0.4, ge=0.0, le=1.0)
-    labels: dict[str, str | None] = {}
+    labels: dict[str, str | None] = Field(default_factory=dict[str, str | None])
     device: str = "cpu"
 
     @property
@@ -146,4 +146,3 @@ def describe(model: NerModel) -> dict[str, Any]:
     files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
     digest = sha256_files(files) if files else "none"
     return {**model.model_dump(), "digest": digest}
-

@@ -27,6 +27,7 @@ from llmsafe.files import (
     VAULT,
     lock_exclusively,
     make_folder,
+    read_bytes,
     sha256_json,
     write_atomic,
 )
@@ -40,6 +41,7 @@ from llmsafe.scrub.request import MANIFEST, PROGRESS, Request, check_request, ch
 from llmsafe.scrub.settings import Settings
 from llmsafe.scrub.shards import Report, Shard, record_row, shards
 from llmsafe.scrub.tally import Progress, Tally
+from llmsafe.seal.store import keep_access
 
 QUARANTINE, KEY = "quarantine.jsonl", "scrub.key"
 
@@ -72,6 +74,7 @@ def scrub_corpus(request: Request, report: Report = _silent) -> ScrubManifest:
     work = request.work
     with _locked(request, work):
         try:
+            keep_access(request.source.path, work)
             key = key or _own_key(work)
             manifest = _scrub_into(work, request, _settings(request, key, method), report)
             _publish(work, request)
@@ -295,7 +298,7 @@ def _lineage(request: Request, manifest: ScrubManifest, description: dict[str, A
 
 def _join(work: Path, kind: str, target: Path) -> None:
     pieces = sorted((work / "pieces").glob(f"{kind}-*"))
-    write_atomic(target, b"".join(piece.read_bytes() for piece in pieces), private=True)
+    write_atomic(target, b"".join(map(read_bytes, pieces)), private=True)
 
 
 def _publish(work: Path, request: Request) -> None:

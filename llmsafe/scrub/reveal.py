@@ -21,6 +21,7 @@ from llmsafe.notes import CATEGORIES, Note
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.replace.methods import Edited, move_spans
 from llmsafe.scrub.replace.tokens import LIKE_A_TOKEN, ForeignKey, Tampered, category_of, unseal
+from llmsafe.seal.store import keep_access
 
 
 @dataclass
@@ -110,6 +111,7 @@ def reveal_corpus(
             yield reveal_note(note, key, categories, counts)
 
     with staged_folder(output, force=force) as stage:
+        keep_access(source.path, stage)
         write_corpus(stage / CORPUS, notes(), source.format, columns=columns)
         if counts.refused and not counts.revealed:
             raise EvidenceError(f"{refusals(counts)}; none opens, so nothing is written")

@@ -13,6 +13,14 @@ from llmsafe.stats.bounds import (
     epsilon_one_run_ceiling,
     one_run_p_value,
 )
+from llmsafe.stats.comparisons import (
+    Paired,
+    difference_interval,
+    group_privacy,
+    holm,
+    paired_difference,
+    seed_interval,
+)
 from llmsafe.stats.extrapolation import (
     Extrapolation,
     SkewNormal,
@@ -59,6 +67,7 @@ __all__ = [
     "Extrapolation",
     "Interval",
     "OneRun",
+    "Paired",
     "RepeatedRuns",
     "RocCurve",
     "SkewNormal",
@@ -68,6 +77,7 @@ __all__ = [
     "best_of",
     "binomial_interval",
     "clopper_pearson_search",
+    "difference_interval",
     "dp_tpr_ceiling",
     "epsilon_clopper_pearson",
     "epsilon_one_run",
@@ -82,7 +92,9 @@ __all__ = [
     "exposure_excess",
     "exposure_null_mean",
     "gdp_epsilon",
+    "group_privacy",
     "guess_grid",
+    "holm",
     "mean_interval",
     "missed_by_both",
     "mu_one_run",
@@ -91,8 +103,10 @@ __all__ = [
     "one_run_p_value",
     "one_run_search",
     "one_run_sweep",
+    "paired_difference",
     "ratio_interval",
     "roc_curve",
     "samples_to_extract",
+    "seed_interval",
     "tpr_at_fpr",
 ]

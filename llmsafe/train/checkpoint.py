@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import nn
 
 from llmsafe.errors import EvidenceError
-from llmsafe.files import make_folder, sha256_bytes, write_atomic, write_text
+from llmsafe.files import (
+    make_folder,
+    read_bytes,
+    read_text,
+    sha256_bytes,
+    write_atomic,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -60,16 +67,17 @@ def load_checkpoint(
     place = complete[step]
     path = place / "state.safetensors"
     try:
-        said = json.loads((place / "step.json").read_text())
-        whole = said["step"] == step and sha256_bytes(path.read_bytes()) == said["state"]
+        said = json.loads(read_text(place / "step.json"))
+        data = read_bytes(path)
+        whole = said["step"] == step and sha256_bytes(data) == said["state"]
     except (OSError, ValueError, TypeError, KeyError):
-        whole = False
+        data, whole = b"", False
     if not whole:
         raise EvidenceError(
             f"checkpoint {place} is damaged; restore it. Without it the {step} steps it holds are "
             "lost and stay charged"
         )
-    tensors = load_file(path)
+    tensors = load(data)
     for index, parameter in enumerate(parameters):
         weight = tensors.get(f"{index}.weight")
         if weight is None or weight.shape != parameter.shape:

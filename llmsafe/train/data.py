@@ -147,14 +147,14 @@ def _planted_units(manifest: CanaryManifest, kind: UnitKind, units: Collection[U
     An id alone proves nothing: an audit of canaries whose texts the model never saw finds no leak.
     """
 
-    def unit_of(canary: Canary) -> str:
-        return canary.patient_id if kind == "patient" else canary.note_id
+    def units_of(canary: Canary) -> list[str]:
+        return [place[kind == "note"] for place in manifest.places(canary)]
 
-    planted = {unit_of(c): c.text for c in manifest.canaries if c.planted}
+    planted = {unit: c.text for c in manifest.canaries if c.planted for unit in units_of(c)}
     withheld = [c for c in manifest.canaries if not c.planted]
     found = {u.unit_id: [note.text for note in u.notes] for u in units if u.unit_id in planted}
     wrong = sum(found[unit] != [text] for unit, text in planted.items() if unit in found)
-    kept_out, secret = {unit_of(c) for c in withheld}, {c.text for c in withheld}
+    kept_out, secret = {u for c in withheld for u in units_of(c)}, {c.text for c in withheld}
     leaked = sum(
         unit.unit_id in kept_out or any(note.text in secret for note in unit.notes)
         for unit in units

@@ -22,6 +22,7 @@ from llmsafe.models import weights_digest
 from llmsafe.privacy.evidence import traces_of_training
 from llmsafe.privacy.ledger import is_open, read_ledger, refuse_if_held
 from llmsafe.privacy.plan import Plan
+from llmsafe.seal.policy import LOG, POLICY
 from llmsafe.train.data import TrainingData, canaries_digest
 
 # What a start writes into the vault before its first charge.
@@ -121,7 +122,8 @@ def _never_charged(run: Path) -> bool:
     vault = run / VAULT
     if not run.is_dir() or is_open(vault / "ledger.jsonl") or traces_of_training(run):
         return False
-    beside = {p.name for p in run.iterdir() if not p.name.startswith((LOCK, "earlier-"))}
+    ours = (LOCK, POLICY, LOG, "earlier-")
+    beside = {p.name for p in run.iterdir() if not p.name.startswith(ours)}
     inside = {p.name for p in vault.iterdir()} if vault.is_dir() else set[str]()
     written = {name for name in inside if not name.startswith(".")}  # without torn files
     return beside <= {VAULT} and written <= _BEFORE_CHARGES

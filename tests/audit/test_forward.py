@@ -244,6 +244,7 @@ def test_padding_and_company_do_not_matter(family, pad):
     model = build(family)
     batch = batch_of(20, 3, 2, 11)
     together = Scorer(model, pad)(batch)
+    assert len(together) == len(batch)
     for item, stats in zip(batch, together, strict=True):
         same(stats, score_batch(model, [item], 0)[0])
 

@@ -35,8 +35,8 @@ def membership(low, high, population="canaries", attack="loss"):
 
 def bound(lower, ceiling=4.0):
     return Bound(
-        method="m", assumption="a", attack="loss", delta=1e-5, confidence=0.95, canaries=100,
-        guesses=50, correct=25, epsilon_lower=lower, ceiling=ceiling,
+        method="m", design="one-run", assumption="a", attack="loss", delta=1e-5, confidence=0.95,
+        canaries=100, guesses=50, correct=25, epsilon_lower=lower, ceiling=ceiling,
     )  # fmt: skip
 
 
@@ -49,7 +49,8 @@ def statement(epsilon, private=True):
 
 def extraction(low, value, high, base=0, tried=100):
     return Extraction(
-        method="greedy", what="secrets", tried=tried, extracted=int(value * tried),
+        method="greedy", about="canaries", what="secrets", tried=tried,
+        extracted=int(value * tried),
         rate=rate(low, value, high), base_extracted=base, withheld_tried=None,
         withheld_extracted=None,
     )  # fmt: skip
@@ -348,9 +349,9 @@ def test_unknown_policy_names_the_shipped_ones():
 # --- what may fail a model but clear none --------------------------------------------------------
 
 
-def extracted(method, low, value, high, what="secrets", base=0):
+def extracted(method, low, value, high, what="secrets", base=0, about="canaries"):
     found = extraction(low, value, high, base=base)
-    return found.model_copy(update={"method": method, "what": what})
+    return found.model_copy(update={"method": method, "about": about, "what": what})
 
 
 @pytest.mark.parametrize("method", ["candidates", "generated"])
@@ -378,7 +379,7 @@ def test_members_that_nothing_ties_to_the_model_never_pass(what):
     assert status(policy, membership=[people], unmeasured=doubts) == "inconclusive"
     leaky = membership(0.85, 0.95, "notes")
     assert status(policy, membership=[leaky], unmeasured=doubts) == "fail"
-    passages = extracted("greedy", 0, 0, 0.01, "training notes with 50 tokens")
+    passages = extracted("greedy", 0, 0, 0.01, "passages", about="notes")
     asked = {"max_extraction_excess": 0.02}
     assert status(asked, extraction=[passages]) == "pass"
     assert status(asked, extraction=[passages], unmeasured=doubts) == "inconclusive"

@@ -88,8 +88,9 @@ def save_audit(run: Path, epsilon_lower: float) -> None:
         canaries=None, membership=[], exposure=None, extraction=[], phi=[], blind_auc=None,
         utility=None, seconds=1.0, verdict=Verdict(status="none"),
         bounds=[
-            Bound(method="one-run", assumption="", attack="loss", delta=1e-5, confidence=0.95,
-                  canaries=20, guesses=10, correct=10, epsilon_lower=epsilon_lower, ceiling=9.0)
+            Bound(method="one-run", design="one-run", assumption="", attack="loss", delta=1e-5,
+                  confidence=0.95, canaries=20, guesses=10, correct=10,
+                  epsilon_lower=epsilon_lower, ceiling=9.0)
         ],
     ).save(run / "release/audit.json")  # fmt: skip
 
@@ -278,6 +279,7 @@ def test_a_sound_run_is_ok(tmp_path):
     absent = {name for name, check in checks.items() if check.status == "absent"}
     assert absent == {
         "lineage: base model", "lineage: audit and its page", "audit: same statement, no alarm",
+        "access: policy and log",
     }  # fmt: skip
     record_audit(run)
     assert failing(run) == set()

@@ -107,6 +107,7 @@ def histogram(shift: float, n: int) -> Histogram:
 def bound(canaries: int, guesses: int, correct: int) -> Bound:
     return Bound(
         method="one-run (arXiv 2305.08846, Theorem 5.2)",
+        design="one-run",
         assumption="independent fair coins, one unit per canary, guesses fixed beforehand",
         attack="base_difference",
         delta=DELTA,
@@ -171,6 +172,7 @@ def audit(
         extraction=[
             Extraction(
                 method="greedy",
+                about="canaries",
                 what="canary secrets, given the text before them",
                 tried=n + 12,
                 extracted=extracted,

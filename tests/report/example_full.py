@@ -56,7 +56,7 @@ def full(audit: Audit, example, *, shift: float, leak: float = LITTLE) -> Audit:
                 audit.extraction[0],
                 sampled(512, 488, leak),
                 candidates(40, leak),
-                generated_copies(1000, near=round(40 * leak), manner="but for 5 edits"),
+                generated_copies(1000, near=round(40 * leak)),
             ],
             "phi": identifiers(leak),
             "generated": Generated(
@@ -120,6 +120,7 @@ def searched_bounds(leak: float) -> list[Bound]:
         found.append(
             Bound(
                 method=f"{method}, best of {len(curve)} numbers of guesses",
+                design="one-run",
                 assumption=f"{assumption}, one unit per canary",
                 attack="base_difference",
                 delta=DELTA,
@@ -143,6 +144,7 @@ def repeated_runs(leak: float) -> Bound:
     each = 1 - 0.05 / 8
     return Bound(
         method="Clopper-Pearson over repeated runs",
+        design="repeated-runs",
         assumption="independent trainings by the same settings",
         attack="loss",
         delta=DELTA,
@@ -218,6 +220,7 @@ def sampled(planted: int, withheld: int, leak: float) -> Extraction:
     at = points[grid.index(100)]
     return Extraction(
         method="sampled",
+        about="canaries",
         what="canary secrets, given the text before them, in 100 samples",
         tried=planted,
         extracted=at.extracted,
@@ -245,6 +248,7 @@ def candidates(tried: int, leak: float) -> Extraction:
     ]
     return Extraction(
         method="candidates",
+        about="canaries",
         what="canary secrets told from others of their form",
         tried=tried,
         extracted=points[0].extracted,
@@ -257,10 +261,12 @@ def candidates(tried: int, leak: float) -> Extraction:
     )
 
 
-def generated_copies(texts: int, *, near: int, manner: str) -> Extraction:
+def generated_copies(texts: int, *, near: int) -> Extraction:
     return Extraction(
         method="generated",
-        what=f"generated texts with 50 tokens of a training note, {manner}",
+        about="notes",
+        match="near",
+        what="generated texts with 50 tokens of a training note, but for 5 edits",
         tried=texts,
         extracted=near,
         rate=exact(near, texts),

@@ -132,6 +132,7 @@ def bound(*curve: tuple[int, float, float], family: str = "dp") -> Bound:
     ]
     return Bound(
         method="m",
+        design="one-run",
         assumption="a",
         attack="x",
         delta=1e-5,
@@ -255,6 +256,7 @@ def drawn_samples(*curve: tuple[int, int, int | None, int | None]) -> Extraction
     ]
     return Extraction(
         method="sampled",
+        about="canaries",
         what="canary secrets",
         tried=100,
         extracted=0,

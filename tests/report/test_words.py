@@ -134,7 +134,7 @@ def test_extraction_is_judged_against_the_base(example):
 
 def test_passages_are_not_called_planted_secrets(example):
     audit = example.audit()
-    passage = audit.extraction[0].model_copy(update={"what": "training notes"})
+    passage = audit.extraction[0].model_copy(update={"about": "notes"})
     abouts = [s.about for s in plain_words(audit.model_copy(update={"extraction": [passage]}))]
     assert "Secrets" not in abouts
 
@@ -181,8 +181,8 @@ def test_secrets_told_from_others_are_not_called_written_out(everything):
 def test_copied_passages_are_judged_against_the_base(everything):
     copies = everything.extraction[-1]
 
-    def with_counts(ours: int, base: int | None, what: str = copies.what):
-        update = {"extracted": ours, "base_extracted": base, "what": what, "boilerplate": None}
+    def with_counts(ours: int, base: int | None, match: str = copies.match):
+        update = {"extracted": ours, "base_extracted": base, "match": match, "boilerplate": None}
         return everything.model_copy(update={"extraction": [copies.model_copy(update=update)]})
 
     found = said(with_counts(3, 0), "Copied passages")
@@ -192,7 +192,7 @@ def test_copied_passages_are_judged_against_the_base(everything):
     assert said(with_counts(2, 2), "Copied passages").tone == "good"
     assert said(with_counts(1, None), "Copied passages").tone == "bad"
     assert "base" not in said(with_counts(1, None), "Copied passages").text
-    exact = said(with_counts(3, 0, "texts with 50 tokens, word for word"), "Copied passages")
+    exact = said(with_counts(3, 0, "verbatim"), "Copied passages")
     assert "nearly" not in exact.text
     assert "In 11 more the passages are nobody’s own" in said(everything, "Copied passages").text
 

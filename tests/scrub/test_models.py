@@ -41,9 +41,7 @@ def _classifier(folder: Path, *, positions: int = 64, labels: list[str] = LABELS
     letters = [c for c in map(chr, range(33, 127)) if c.isalnum()]
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]
     pieces += [p for c in letters for p in (c, f"##{c}")] + [".", ","]
-    tokeniser = Tokenizer(
-        models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token="[UNK]")
-    )
+    tokeniser = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token="[UNK]"))
     tokeniser.normalizer = normalizers.Lowercase()
     tokeniser.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokeniser.post_processor = processors.TemplateProcessing(

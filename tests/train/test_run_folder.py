@@ -103,4 +103,4 @@ def test_a_torn_line_spoils_no_other(tmp_path):
     with path.open("a") as file:
         file.write("tor")
     append_line(path, "two")
-    assert path.read_text().splitlines() == ["one", "tor", "two"]
+    assert path.read_text().splitlines() == ["one", "two"]

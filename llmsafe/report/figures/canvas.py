@@ -61,13 +61,13 @@ def line(colour: str, style: str) -> Markup:
 # matplotlib's own types are partial, so what it makes is Any here.
 
 
-def canvas() -> tuple[Any, Any]:
-    """An empty figure and its axes, transparent."""
+def canvas(size: tuple[float, float] = _SIZE) -> tuple[Any, Any]:
+    """An empty figure of ``size`` in inches and its axes, transparent."""
     # The object interface: pyplot would keep global state.
     from matplotlib.figure import Figure
 
     with _styled():
-        figure: Any = Figure(figsize=_SIZE, layout="constrained")
+        figure: Any = Figure(figsize=size, layout="constrained")
         figure.patch.set_visible(False)
         axes = figure.subplots()
         axes.patch.set_visible(False)
@@ -113,6 +113,14 @@ def draw(figure: Any, *, name: str, title: str, about: str) -> Markup:
     body = re.sub(r"font-family: [^;\"]*", f"font-family: {', '.join(FONTS)}", body)
     body = re.sub(r"[ \t]*\n[ \t]*", "\n", body)
     return frame(body, box=head.group(1), name=name, title=title, about=about)
+
+
+def png(figure: Any) -> bytes:
+    """The figure as an image on white, for papers and slides; equal input gives equal bytes."""
+    out = io.BytesIO()
+    with _styled():
+        figure.savefig(out, format="png", dpi=200, facecolor="white", metadata={"Software": None})
+    return out.getvalue()
 
 
 def frame(body: str, *, box: str, name: str, title: str, about: str, kind: str = "") -> Markup:

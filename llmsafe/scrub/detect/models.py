@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,7 +47,8 @@ def load_model(model: NerModel) -> ModelRecogniser:
     except ImportError as error:
         raise SetupError(f"{model.name} needs a package: {error}") from error
     except Exception as error:
-        raise SetupError(f"{model.name} cannot be loaded: {type(error).__name__}: {error}") from error
+        why = f"{type(error).__name__}: {error}"
+        raise SetupError(f"{model.name} cannot be loaded: {why}") from error
 
 
 class ModelRecogniser(EntityRecognizer):
@@ -69,7 +70,8 @@ class ModelRecogniser(EntityRecognizer):
         """The findings; ``entities`` limits the categories unless it is empty."""
         return [
             result
-            for result in map(lambda found: _whole(text, found), self._find(text))
+            for found in self._find(text)
+            for result in (_whole(text, found),)
             if result.score >= self._threshold
             and result.entity_type != _NONE
             and (not entities or result.entity_type in entities)

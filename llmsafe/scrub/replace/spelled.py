@@ -1,4 +1,4 @@
-"""How words are written: in the case of a model; ordinals, years and numbers in words, both ways."""
+"""How words are written: in the case of a model; ordinals, years, numbers in words, both ways."""
 
 from __future__ import annotations
 

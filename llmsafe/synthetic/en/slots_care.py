@@ -10,6 +10,7 @@ from llmsafe.synthetic.en.numbers import amount, number_word, span_of_days
 from llmsafe.synthetic.en.scribe import Scribe
 from llmsafe.synthetic.en.style import SHORT_DATE_FORMS
 from llmsafe.synthetic.knowledge import knowledge
+from llmsafe.synthetic.slots import slot_sx
 
 # -- dates -----------------------------------------------------------------------------------
 
@@ -70,10 +71,6 @@ def slot_pod(s: Scribe) -> None:
     s.out.text(str(max(0, s.encounter.day - s.episode.procedure_day)))
 
 
-def slot_stay(s: Scribe) -> None:
-    s.out.text(str(max(1, s.episode.stay)))
-
-
 def slot_year(s: Scribe) -> None:
     s.out.phi(str(s.encounter.date.year - integer(s.rng, 1, 12)), "DATE")
 
@@ -91,12 +88,6 @@ def slot_clock(s: Scribe) -> None:
 
 
 # -- medicine --------------------------------------------------------------------------------
-
-
-def slot_sx(s: Scribe) -> None:
-    """The next of the episode's symptoms."""
-    s.turn += 1
-    s.write(s.story.symptoms[s.turn % len(s.story.symptoms)])
 
 
 def slot_finding(s: Scribe) -> None:
@@ -123,10 +114,6 @@ def slot_oside(s: Scribe) -> None:
     s.out.text("right" if s.episode.side == "left" else "left")
 
 
-def slot_dx(s: Scribe) -> None:
-    s.about(s.episode.condition, "name")
-
-
 def slot_bgnames(s: Scribe) -> None:
     """One or two of the background conditions, or the lack of any."""
     codes = [code for code, _ in s.course.background]
@@ -147,15 +134,6 @@ def slot_labline(s: Scribe) -> None:
     s.out.text(f" {s.encounter.labs[code]:,.{knowledge().labs[code].decimals}f}")
 
 
-def slot_op(s: Scribe) -> None:
-    s.fill(f"p.{s.episode.procedure}.name")
-
-
-def slot_study(s: Scribe) -> None:
-    study = knowledge().conditions[s.episode.condition].study
-    s.fill(f"s.{study}.name" if study else "s.none.name")
-
-
 def slot_a(s: Scribe) -> None:
     s.out.article()
 
@@ -169,24 +147,12 @@ def slot_bp(s: Scribe) -> None:
     s.out.text(f"{v.sbp}/{v.dbp}")
 
 
-def slot_hr(s: Scribe) -> None:
-    s.out.text(str(s.encounter.vitals.hr))
-
-
-def slot_rr(s: Scribe) -> None:
-    s.out.text(str(s.encounter.vitals.rr))
-
-
 def slot_temp(s: Scribe) -> None:
     heat = s.encounter.vitals.temp
     if s.style.number % 4 == 0:
         s.out.text(f"{(heat - 32) / 1.8:.1f}")
     else:
         s.out.text(f"{heat:.1f}")
-
-
-def slot_spo2(s: Scribe) -> None:
-    s.out.text(str(s.encounter.vitals.spo2))
 
 
 def slot_height(s: Scribe) -> None:

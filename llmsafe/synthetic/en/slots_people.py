@@ -9,12 +9,9 @@ from __future__ import annotations
 from llmsafe.synthetic.draw import chance, digits, integer, pick
 from llmsafe.synthetic.en.scribe import Scribe
 from llmsafe.synthetic.identity import Staff
+from llmsafe.synthetic.slots import write_name
 
 # -- the patient -----------------------------------------------------------------------------
-
-
-def write_name(s: Scribe, value: str) -> None:
-    s.out.phi(value, "NAME")
 
 
 def slot_pt(s: Scribe) -> None:
@@ -131,10 +128,6 @@ def slot_dob(s: Scribe) -> None:
     s.out.phi(s.style.date(s.identity.birth_date), "DATE")
 
 
-def slot_mrn(s: Scribe) -> None:
-    s.out.phi(s.identity.mrn, "MRN")
-
-
 def slot_ssn(s: Scribe) -> None:
     ssn = s.identity.ssn or ""
     s.out.phi(ssn if chance(s.rng, 0.8) else ssn.replace("-", pick(s.rng, (" ", ""))), "SSN")
@@ -142,14 +135,6 @@ def slot_ssn(s: Scribe) -> None:
 
 def slot_ssn4(s: Scribe) -> None:
     s.out.phi((s.identity.ssn or "")[-4:], "SSN")
-
-
-def slot_account(s: Scribe) -> None:
-    s.out.phi(s.identity.account, "ACCOUNT")
-
-
-def slot_plan_number(s: Scribe) -> None:
-    s.out.phi(s.identity.health_plan, "HEALTH_PLAN")
 
 
 def slot_insurer(s: Scribe) -> None:
@@ -166,14 +151,6 @@ def slot_email(s: Scribe) -> None:
         s.out.phi(s.identity.email, "EMAIL")
     else:
         s.out.phi(s.identity.phone, "PHONE")
-
-
-def slot_plate(s: Scribe) -> None:
-    s.out.phi(s.identity.vehicle, "VEHICLE")
-
-
-def slot_street(s: Scribe) -> None:
-    s.out.phi(s.identity.street, "LOCATION")
 
 
 def slot_city(s: Scribe) -> None:
@@ -212,11 +189,6 @@ def slot_device(s: Scribe) -> None:
 
 def slot_accession(s: Scribe) -> None:
     s.out.phi(f"{pick(s.rng, ('RA', 'S', 'XR', 'ACC'))}-{digits(s.rng, 7)}", "OTHER_ID")
-
-
-def slot_ip(s: Scribe) -> None:
-    block = pick(s.rng, ("192.0.2", "198.51.100", "203.0.113"))
-    s.out.phi(f"{block}.{integer(s.rng, 2, 250)}", "IP")
 
 
 def slot_fingerprint(s: Scribe) -> None:
@@ -313,36 +285,12 @@ def slot_initials(s: Scribe) -> None:
     write_name(s, f"{s.author.first[0]}{s.author.last[0]}")
 
 
-def slot_licence(s: Scribe) -> None:
-    s.out.phi(s.author.licence, "LICENSE")
-
-
 def slot_pager(s: Scribe) -> None:
     s.out.phi(s.author.pager, "PHONE")
 
 
 def slot_ext(s: Scribe) -> None:
     s.out.phi(str(integer(s.rng, 201, 9989)), "PHONE")
-
-
-def slot_hospital(s: Scribe) -> None:
-    s.out.phi(s.identity.institution.name, "ORGANIZATION")
-
-
-def slot_clinic(s: Scribe) -> None:
-    s.out.phi(s.identity.institution.clinic, "ORGANIZATION")
-
-
-def slot_hospital_phone(s: Scribe) -> None:
-    s.out.phi(s.identity.institution.phone, "PHONE")
-
-
-def slot_fax(s: Scribe) -> None:
-    s.out.phi(s.identity.institution.fax, "FAX")
-
-
-def slot_url(s: Scribe) -> None:
-    s.out.phi(s.identity.institution.url, "URL")
 
 
 def slot_specialty(s: Scribe) -> None:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from llmsafe.synthetic.course import Dose
 from llmsafe.synthetic.draw import chance, integer, pick, sample
 from llmsafe.synthetic.knowledge import knowledge
+from llmsafe.synthetic.slots import slot_sx
 from llmsafe.synthetic.zh.numbers import celsius, measured, span_of_days, strength
 from llmsafe.synthetic.zh.scribe import Scribe
 
@@ -91,10 +92,6 @@ def slot_pod(s: Scribe) -> None:
     s.out.text(str(max(1, s.encounter.day - s.episode.procedure_day)))
 
 
-def slot_stay(s: Scribe) -> None:
-    s.out.text(str(max(1, s.episode.stay)))
-
-
 def slot_year(s: Scribe) -> None:
     """A bare year: not an identifier."""
     year = s.encounter.date.year - integer(s.rng, 1, 12)
@@ -116,12 +113,6 @@ def slot_clock(s: Scribe) -> None:
 # -- medicine --------------------------------------------------------------------------------
 
 
-def slot_sx(s: Scribe) -> None:
-    """The next of the episode's symptoms."""
-    s.turn += 1
-    s.write(s.story.symptoms[s.turn % len(s.story.symptoms)])
-
-
 def slot_finding(s: Scribe) -> None:
     if s.story.findings:
         s.write(pick(s.rng, s.story.findings)[1])
@@ -137,10 +128,6 @@ def slot_shown(s: Scribe) -> None:
         slot_finding(s)
 
 
-def slot_dx(s: Scribe) -> None:
-    s.about(s.episode.condition, "name")
-
-
 def slot_bgnames(s: Scribe) -> None:
     """One or two of the background conditions, or the lack of any."""
     codes = [code for code, _ in s.course.background]
@@ -152,15 +139,6 @@ def slot_bgnames(s: Scribe) -> None:
         s.out.text("、" if i else "")
         s.about(code, "pmh")
     s.out.text("病史")
-
-
-def slot_op(s: Scribe) -> None:
-    s.fill(f"p.{s.episode.procedure}.name")
-
-
-def slot_study(s: Scribe) -> None:
-    study = knowledge().conditions[s.episode.condition].study
-    s.fill(f"s.{study}.name" if study else "s.none.name")
 
 
 def slot_labline(s: Scribe) -> None:
@@ -180,20 +158,8 @@ def slot_bp(s: Scribe) -> None:
     s.out.text(f"{v.sbp}/{v.dbp}mmHg")
 
 
-def slot_hr(s: Scribe) -> None:
-    s.out.text(str(s.encounter.vitals.hr))
-
-
-def slot_rr(s: Scribe) -> None:
-    s.out.text(str(s.encounter.vitals.rr))
-
-
 def slot_temp(s: Scribe) -> None:
     s.out.text(celsius(s.encounter.vitals.temp))
-
-
-def slot_spo2(s: Scribe) -> None:
-    s.out.text(str(s.encounter.vitals.spo2))
 
 
 def slot_height(s: Scribe) -> None:

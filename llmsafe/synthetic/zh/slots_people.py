@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from llmsafe.synthetic.draw import chance, digits, integer, pick
 from llmsafe.synthetic.identity import Relative, Staff
+from llmsafe.synthetic.slots import write_name
 from llmsafe.synthetic.zh.scribe import Scribe
 
 # -- the patient -----------------------------------------------------------------------------
-
-
-def write_name(s: Scribe, value: str) -> None:
-    s.out.phi(value, "NAME")
 
 
 def slot_pt(s: Scribe) -> None:
@@ -108,10 +105,6 @@ def slot_dob(s: Scribe) -> None:
     s.out.phi(s.style.date(s.identity.birth_date), "DATE")
 
 
-def slot_mrn(s: Scribe) -> None:
-    s.out.phi(s.identity.mrn, "MRN")
-
-
 def slot_inpatient(s: Scribe) -> None:
     s.out.phi(s.identity.other("inpatient_number"), "MRN")
 
@@ -122,14 +115,6 @@ def slot_outpatient(s: Scribe) -> None:
 
 def slot_rid(s: Scribe) -> None:
     s.out.phi(s.identity.resident_id or "", "RESIDENT_ID")
-
-
-def slot_plan_number(s: Scribe) -> None:
-    s.out.phi(s.identity.health_plan, "HEALTH_PLAN")
-
-
-def slot_account(s: Scribe) -> None:
-    s.out.phi(s.identity.account, "ACCOUNT")
 
 
 def slot_phone(s: Scribe) -> None:
@@ -153,18 +138,10 @@ def slot_qq(s: Scribe) -> None:
     s.out.phi(s.identity.other("qq_number") or s.identity.other("messenger_id"), "OTHER_ID")
 
 
-def slot_plate(s: Scribe) -> None:
-    s.out.phi(s.identity.vehicle, "VEHICLE")
-
-
 def slot_address(s: Scribe) -> None:
     """The whole address in one span; sometimes without province and city."""
     whole = s.identity.other("address")
     s.out.phi(whole if chance(s.rng, 0.7) else s.identity.street, "LOCATION")
-
-
-def slot_street(s: Scribe) -> None:
-    s.out.phi(s.identity.street, "LOCATION")
 
 
 def slot_city(s: Scribe) -> None:
@@ -217,11 +194,6 @@ def slot_pathology(s: Scribe) -> None:
 
 def slot_specimen(s: Scribe) -> None:
     s.out.phi(pick(s.rng, ("{}", "LIS{}", "S{}")).format(digits(s.rng, 10)), "OTHER_ID")
-
-
-def slot_ip(s: Scribe) -> None:
-    block = pick(s.rng, ("192.0.2", "198.51.100", "203.0.113"))
-    s.out.phi(f"{block}.{integer(s.rng, 2, 250)}", "IP")
 
 
 def slot_fingerprint(s: Scribe) -> None:
@@ -328,32 +300,8 @@ def slot_author(s: Scribe) -> None:
     write_name(s, s.author.name)
 
 
-def slot_licence(s: Scribe) -> None:
-    s.out.phi(s.author.licence, "LICENSE")
-
-
 def slot_ext(s: Scribe) -> None:
     s.out.phi(s.author.pager, "PHONE")
-
-
-def slot_hospital(s: Scribe) -> None:
-    s.out.phi(s.identity.institution.name, "ORGANIZATION")
-
-
-def slot_clinic(s: Scribe) -> None:
-    s.out.phi(s.identity.institution.clinic, "ORGANIZATION")
-
-
-def slot_hospital_phone(s: Scribe) -> None:
-    s.out.phi(s.identity.institution.phone, "PHONE")
-
-
-def slot_fax(s: Scribe) -> None:
-    s.out.phi(s.identity.institution.fax, "FAX")
-
-
-def slot_url(s: Scribe) -> None:
-    s.out.phi(s.identity.institution.url, "URL")
 
 
 def slot_department(s: Scribe) -> None:

@@ -88,8 +88,18 @@ _TITLES = frozenset(["dr", "drs", "mr", "mrs", "ms", "miss", "prof", "md", "rn"]
 _ASKED = re.compile(r"(?:May|Will|Can|Should|Could|Do|Did|Am|Shall) I\b(?!\.)")
 _UNIT = re.compile(r"\d ?\Z")
 _PAIRED_EPONYMS = frozenset(
-    ("argyll robertson", "austin flint", "beck depression", "graham steell", "grey turner",
-     "lawson tait", "lou gehrig", "marcus gunn", "ramsay hunt", "spencer wells")
+    (
+        "argyll robertson",
+        "austin flint",
+        "beck depression",
+        "graham steell",
+        "grey turner",
+        "lawson tait",
+        "lou gehrig",
+        "marcus gunn",
+        "ramsay hunt",
+        "spencer wells",
+    )
 )
 _SUFFIX = frozenset(("jr", "sr", "ii", "iii", "iv"))
 

@@ -36,13 +36,15 @@ _DISEASES = frozenset(
      "dupuytren", "graves", "hashimoto", "hirschsprung", "hodgkin", "huntington", "kawasaki",
      "meniere", "paget", "parkinson", "peyronie", "raynaud", "sjogren", "tourette")
 )  # fmt: skip
-_POSSESSIVE = re.compile(r"['’]s?(?=\s*(?:$|[.,;:)?!\n/]|(?:and|or|but|is|was|runs|with|for|since)\b))")
+_POSSESSIVE = re.compile(
+    r"['’]s?(?=\s*(?:$|[.,;:)?!\n/]|(?:and|or|but|is|was|runs|with|for|since)\b))"
+)
 
 
 _QUESTION = re.compile(r"(?:May|Will|Can) (?:I|we|you|he|she|they) [a-z]")  # "Doctor May I go"
 _ARTICLE = re.compile(r"(?i)\b(?:the|an?|with|using|via|w/)\s\Z")
 _INSTRUMENT = re.compile(
-    r"(?:['’]s?)?[- ](?:[a-z]+ )?(?:rings?|markers?|hooks?|forceps|clamps?|retractors?|scissors|needles?"
+    r"(?:['’]s?)?[- ](?:[a-z]+ )?(?:rings?|markers?|hooks?|forceps|clamps?|retractors?|scissors|needles?"  # noqa: E501
     r"|cannulas?|catheters?|tubes?|drains?|screws?|plates?|rods?|nails?|pins?|wires?|stents?|grafts?"
     r"|valves?|trocars?|speculum|blades?|laryngoscope|elevators?|curettes?|splints?|braces?|casts?"
     r"|criteria|classification|scores?|scale|index|signs?|test|stain|maneuver|technique|procedure"
@@ -61,7 +63,9 @@ _PERSON = re.compile(
 # --- everyday words in notes without capitals ---------------------------------------------------
 
 # What is told or done at the head of a clause: "mark the site", "will bill for time".
-_TOLD = re.compile(r"(?:\A|[\n.;:,•>-]\s*|\b(?:will|may|can|to|please|pls|must|should|and|then|we|i|ok)\s)\Z")
+_TOLD = re.compile(
+    r"(?:\A|[\n.;:,•>-]\s*|\b(?:will|may|can|to|please|pls|must|should|and|then|we|i|ok)\s)\Z"
+)
 _VERB = re.compile(
     r"(?:grant|mark|bill|chase|skip|price|lance|pat|drew|draw|page|rush|jack|rob|hope|wade|cook|bond)\b"
     r"\s(?:the|an?|all|any|this|that|out|up|off|dry|site|skin|labs?|blood|cultures?|request|pass)\b"
@@ -70,9 +74,9 @@ _VERB = re.compile(
 # Pairs of words of which the first or the last is somebody's name elsewhere.
 _COMPOUND = re.compile(
     r"\b(?:rose (?:hips?|water|bengal|up|from (?:bed|chair|sitting|supine|toilet|lying|floor|seat))"
-    r"|dawn phenomenon|grace period|grant (?:request|access|permission|leave|pass(?:es)?)|faith healing"
-    r"|ginger (?:tea|ale|root|biscuits?)|(?:poison|english) ivy|crystals? (?:meth\w*|in|arthro\w+|seen)"
-    r"|(?:christian|muslim|jewish|catholic) faith|prince albert|earl grey(?: tea)?|long call|short call"
+    r"|dawn phenomenon|grace period|grant (?:request|access|permission|leave|pass(?:es)?)|faith healing"  # noqa: E501
+    r"|ginger (?:tea|ale|root|biscuits?)|(?:poison|english) ivy|crystals? (?:meth\w*|in|arthro\w+|seen)"  # noqa: E501
+    r"|(?:christian|muslim|jewish|catholic) faith|prince albert|earl grey(?: tea)?|long call|short call"  # noqa: E501
     r"|noble (?:cause|gas)|daisy chain|pearl (?:necklace|earrings?|index)|ruby red|april showers"
     r"|june bugs?|(?:autumn|summer|winter|spring) (?:allerg\w+|months|cold)|lily pollen|olive oil"
     r"|frank (?:blood|pus|discussion|breech|h[a]?ematuria)|hunter(?:'s)? (?:accident|syndrome)"
@@ -83,7 +87,7 @@ _COMPOUND = re.compile(
 
 
 def _is_usage(text: str, span: PhiSpan) -> bool:
-    """Whether it is an everyday word in its everyday sense: an order, or a pair that is one word."""
+    """Whether it is an everyday word in its everyday sense: an order, or a pair of words."""
     before = text[max(0, span.start - 40) : span.start]
     verb = _VERB.match(text, span.start)
     if verb and span.end <= verb.end() and _TOLD.search(before):
@@ -93,7 +97,7 @@ def _is_usage(text: str, span: PhiSpan) -> bool:
 
 
 def _is_instrument(text: str, span: PhiSpan) -> bool:
-    """Whether it is what an instrument is called: "with the Mendez ring"; people have no article."""
+    """Whether an instrument is called so: "with the Mendez ring"; people have no article."""
     before = text[max(0, span.start - 8) : span.start]
     lone = " " not in text[span.start : span.end]
     return bool(lone and _ARTICLE.search(before) and _INSTRUMENT.match(text, span.end))

@@ -1,0 +1,272 @@
+"""Leakage against ε: the whole job over a grid of settings, to figures that can be reviewed.
+
+    python eval/leakage_vs_epsilon.py --study quick --dry-run       # cells and time, nothing run
+    python eval/leakage_vs_epsilon.py --study quick
+    python eval/leakage_vs_epsilon.py --study mine.yaml --work runs/mine --out results/mine
+
+A study (llmsafe ls studies; llmsafe cp studies/quick.yaml mine.yaml) is a grid over ε, seeds,
+privacy unit, kind and repetition of canaries, scrubbing, adapter rank, base model and corpus. Each
+cell is the real job: scrub, plant, accelerate launch dp_lora.py, audit, utility. Cells, and what
+they share, are kept by digest in --work: stop it, kill it, start it again, and it goes on where it
+was; a second run is all cache. With GPUs one stage runs on each; without, --jobs at once.
+
+Writes study.csv, figures/ (SVG, PNG, CSV), study.html and study.md. --work holds notes and is
+private; nothing of them is written elsewhere.
+
+Exit codes: 0 ok, 2 wrong study, 3 some cells failed (the others are reported), 4 environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import llmsafe
+from llmsafe.cli.common import say, unexpected
+from llmsafe.cli.jobs import command_line
+from llmsafe.errors import LlmsafeError
+from llmsafe.files import locked_folder, make_folder
+from llmsafe.study.definition import Study, load_study
+from llmsafe.study.estimate import Estimate, training_config, unique
+from llmsafe.study.scheduler import State, finished, run, slots
+from llmsafe.study.stages import STAGES, Job, Stage, jobs
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--study", required=True, help="name (llmsafe ls studies) or YAML file")
+    parser.add_argument("--dry-run", action="store_true", help="show cells and time, run nothing")
+    parser.add_argument("--work", type=Path, help="private; default: runs/studies/NAME")
+    parser.add_argument("--out", type=Path, help="default: the study's work folder, report/")
+    cores = min(4, os.cpu_count() or 1)
+    parser.add_argument(
+        "--jobs", type=int, default=cores, help="stages at once on CPUs; %(default)s"
+    )
+    parser.add_argument("--limit", type=int, help="first cells only, to try a study")
+    args = parser.parse_args()
+    study, _ = load_study(args.study)
+    work = args.work or Path("runs/studies") / study.name
+    gpus = devices()
+    every = jobs(study, work, gpu=bool(gpus))[: args.limit]
+    places = slots(args.jobs, gpus)
+    threads = int(places[0].environment.get("OMP_NUM_THREADS", 0)) or None
+    estimate = Estimate(study, every, work, threads=threads)
+    waiting = [s for s in unique(job.stages for job in every) if finished(work, s) is None]
+    announce(study, every, work, waiting, estimate, len(places), shown=args.dry_run)
+    if args.dry_run:
+        return 0
+    begun = time.monotonic()
+    make_folder(work, private=True)
+    with locked_folder(work), watching(estimate, len(places)) as watch:
+        stages = unique(job.stages for job in every)
+        state = run(stages, work, places, watch=watch)
+    failed = [(j.cell.name, r) for j in every if (r := reason(j, state)) is not None]
+    complete = [job for job in every if reason(job, state) is None]
+    for name, why in failed:
+        say(f"failed: {name}: {why}")
+    if not complete:
+        say("no cell was finished; there is nothing to report")
+        return 3
+    out = args.out or work / "report"
+    written = report(study, complete, every, failed, work, out, time.monotonic() - begun)
+    print("wrote " + "  ".join(str(path) for path in written))
+    return 3 if failed else 0
+
+
+def devices() -> list[str]:
+    """Names of the GPUs, without torch: starting it takes seconds and memory on the first of them.
+
+    ``CUDA_VISIBLE_DEVICES`` is obeyed.
+    """
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        return [name for name in allowed.split(",") if name]
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return done.stdout.split()
+
+
+def announce(
+    study: Study,
+    every: Sequence[Job],
+    work: Path,
+    waiting: Sequence[Stage],
+    estimate: Estimate,
+    places: int,
+    *,
+    shown: bool,
+) -> None:
+    """The grid, what of it is done, and how long the rest will take."""
+    cached = sum(all(finished(work, s) is not None for s in job.stages) for job in every)
+    if shown:
+        for job in every:
+            left = [s.name for s in job.stages if finished(work, s) is None]
+            todo = "cached" if not left else f"to do: {', '.join(left)}"
+            print(f"{job.cell.cell_id}  {job.cell.name}  ({todo})")
+    seconds = sum(estimate.seconds(stage) for stage in waiting) / places
+    counts = ", ".join(
+        f"{n} {name}" for name in STAGES if (n := sum(s.name == name for s in waiting))
+    )
+    say(f"study {study.name}: {len(every)} cells, {cached} cached; {len(waiting)} stages to run")
+    if waiting:
+        place = f"{places} at once" if places > 1 else "one at a time"
+        say(f"{counts}; about {clock(seconds)}, {place} (from {estimate.source})")
+
+
+@contextmanager
+def watching(estimate: Estimate, places: int) -> Generator[Callable[[State], None], None, None]:
+    """A table of progress on a terminal; elsewhere a line for each stage that ends."""
+    told: set[Stage] = set()
+
+    def learn(state: State, tell: bool) -> None:
+        if not told:
+            told.update(stage for stage in state.done if not state.running)
+        for stage, record in list(state.done.items()):
+            if stage not in told:
+                told.add(stage)
+                estimate.learn(record)
+                if tell:
+                    left = clock(remaining(state, estimate, places))
+                    say(f"done {stage.label} in {clock(record.seconds)}; about {left} left")
+        for stage, why in state.failed.items():
+            if stage not in told:
+                told.add(stage)
+                say(f"failed {stage.label}: {why}")
+
+    if not sys.stderr.isatty():
+        yield lambda state: learn(state, tell=True)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(stderr=True), refresh_per_second=2, transient=True) as live:
+
+        def show(state: State) -> None:
+            learn(state, tell=False)
+            live.update(progress_table(state, estimate, places))
+
+        yield show
+
+
+def progress_table(state: State, estimate: Estimate, places: int):
+    """Stages by kind, those that run, and the time that is left."""
+    from rich import box
+    from rich.table import Table
+
+    left = clock(remaining(state, estimate, places))
+    table = Table(box=box.SIMPLE_HEAD, caption=f"about {left} left", caption_justify="left")
+    for name in ("stage", "done", "running", "waiting", "failed"):
+        table.add_column(name, justify="left" if name == "stage" else "right")
+    for name in STAGES:
+        counts = [
+            sum(stage.name == name for stage in group)
+            for group in (state.done, [s for s, *_ in state.running], state.waiting, state.failed)
+        ]
+        if any(counts):
+            table.add_row(name, *map(str, counts))
+    for stage, place, begun in state.running:
+        took = clock(time.monotonic() - begun)
+        table.add_row(f"{place}: {stage.label}", "", took, clock(estimate.seconds(stage)), "")
+    return table
+
+
+def remaining(state: State, estimate: Estimate, places: int) -> float:
+    """Seconds until all is done, as far as is known."""
+    seconds = sum(estimate.seconds(stage) for stage in state.waiting)
+    now = time.monotonic()
+    seconds += sum(max(0.0, estimate.seconds(s) - (now - begun)) for s, _, begun in state.running)
+    return seconds / places
+
+
+def clock(seconds: float) -> str:
+    """``45 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def reason(job: Job, state: State) -> str | None:
+    """Why a cell has no result, ``None`` if it has one."""
+    return next((state.failed[stage] for stage in job.stages if stage in state.failed), None)
+
+
+def report(
+    study: Study,
+    complete: Sequence[Job],
+    every: Sequence[Job],
+    failed: Sequence[tuple[str, str]],
+    work: Path,
+    out: Path,
+    seconds: float,
+) -> list[Path]:
+    """Read all figures off the runs and write the pages."""
+    from llmsafe.privacy.budget import compose, find_runs, read_charges
+    from llmsafe.report.study import Facts, write_report
+    from llmsafe.study.measures import rows_of
+
+    rows = [row for job in complete for row in rows_of(study.name, job, work)]
+    # Every run below the folder counts: a patient does not care which of them failed.
+    runs = find_runs(work / "train")
+    facts = Facts(
+        name=study.name,
+        about=study.about,
+        command=command_line(),
+        tool=f"llmsafe {llmsafe.__version__}",
+        cells=len(every),
+        failed=[(name, why.partition(" (see ")[0]) for name, why in failed],
+        budgets=compose(read_charges(run) for run in runs),
+        seconds=seconds,
+        design=design(study, every, work),
+    )
+    return write_report(rows, facts, out)
+
+
+def design(study: Study, every: Sequence[Job], work: Path) -> list[str]:
+    """The study in a few lines, for the page."""
+    config = training_config(study)
+    corpora = [
+        f"{name}: " + (f"{spec.patients:,} invented patients" if spec.patients else
+                       f"about {spec.units:,} units of {Path(str(spec.path)).name}")
+        for name, spec in study.corpora.items()
+    ]  # fmt: skip
+    stages = unique(job.stages for job in every)
+    spent = [record.seconds for stage in stages if (record := finished(work, stage))]
+    trained = config.train
+    return [
+        f"Corpora: {'; '.join(corpora)}.",
+        f"{study.canaries:,} canaries a cell, each planted by a fair coin; δ = {study.delta:g}.",
+        f"{trained.steps} steps of {trained.units_per_step} units, at most "
+        f"{config.data.max_tokens} tokens of {config.data.max_notes_per_unit} note(s) a unit, "
+        f"learning rate {trained.learning_rate:g}, clip norm {config.privacy.clip_norm:g}; "
+        f"{config.data.held_out:.0%} of the units held out.",
+        f"{len(every)} cells, {len(spent)} stages, {clock(sum(spent))} of one worker in all.",
+    ]
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except LlmsafeError as error:
+        say(f"leakage_vs_epsilon: error: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        say("leakage_vs_epsilon: interrupted; the same command goes on where it was")
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("LLMSAFE_DEBUG") == "1":
+            raise
+        say(f"leakage_vs_epsilon: error: {unexpected(error)}")
+        sys.exit(4)

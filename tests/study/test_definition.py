@@ -1,0 +1,132 @@
+"""What a study file asks for, and which change makes which stage anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llmsafe.cli.library import library
+from llmsafe.config import load_config
+from llmsafe.errors import InputError
+from llmsafe.study.definition import Study, load_study
+from llmsafe.study.estimate import training_config
+from llmsafe.study.stages import STAGES, jobs
+
+INF = float("inf")
+PLAIN = {
+    "name": "x",
+    "corpora": {"a": {"patients": 100}},
+    "config": "configs/demo.yaml",
+    "grids": [{"epsilon": [INF, 8], "seed": [0, 1]}, {"epsilon": 8, "scrub": False}],
+}
+
+
+def keys(work: Path, **changes) -> list[dict[str, str]]:
+    study = Study.model_validate(PLAIN | changes)
+    return [{s.name: s.key for s in job.stages} for job in jobs(study, work, gpu=False)]
+
+
+def test_a_grid_is_every_combination_once():
+    cells = Study.model_validate(PLAIN).cells()
+    points = [(cell.epsilon, cell.seed, cell.scrub) for cell in cells]
+    assert points == [
+        (INF, 0, True), (INF, 1, True), (8.0, 0, True), (8.0, 1, True), (8.0, 0, False),
+    ]  # fmt: skip
+    twice = Study.model_validate(PLAIN | {"grids": [{"epsilon": [8, 8]}, {"epsilon": 8}]})
+    assert len(twice.cells()) == 1
+    both = {"a": {"patients": 100}, "b": {"path": "notes", "population": 5}}
+    everywhere = Study.model_validate(PLAIN | {"corpora": both, "grids": [{"epsilon": 8}]})
+    assert [cell.corpus for cell in everywhere.cells()] == ["a", "b"]
+    assert len({cell.cell_id for cell in cells}) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"grids": [{"epsilom": 8}]}, "epsilom"),
+        ({"grids": [{"kind": "ssnn"}]}, "ssnn"),
+        ({"grids": [{"corpus": "b"}]}, "corpora are: a"),
+        ({"grids": []}, "grids"),
+        ({"corpora": {"a": {"path": "notes"}}}, "population"),
+        ({"corpora": {"a": {}}}, "either patients"),
+        ({"set": {"privacy.epsilon": 1}}, "decides"),
+        ({"name": "../x"}, "name"),
+    ],
+)
+def test_a_wrong_study_is_refused(tmp_path, change, says):
+    import yaml
+
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(PLAIN | change))
+    with pytest.raises(InputError, match=says):
+        load_config(Study, path)
+
+
+def test_a_stage_is_made_anew_where_what_determines_it_changes(tmp_path):
+    plain = keys(tmp_path)
+    # What is shared is one: one corpus, one scrub, a planted corpus per seed.
+    shared = {name: {cell[name] for cell in plain} for name in STAGES}
+    counts = {"notes": 1, "prepare": 1, "scrub": 1, "plant": 3, "train": 5, "audit": 5}
+    assert {name: len(shared[name]) for name in counts} == counts
+
+    def changed(**changes) -> set[str]:
+        return {n for a, b in zip(plain, keys(tmp_path, **changes), strict=True)
+                for n in STAGES if a[n] != b[n]}  # fmt: skip
+
+    later = {"train", "audit", "evaluate"}
+    assert changed(name="y", about="other words") == set()
+    assert changed(set={"train.steps": 7}) == later
+    assert changed(delta=1e-6) == later
+    assert changed(canaries=300) == {"plant", *later}
+    assert changed(held_back=50) == {"audit", "evaluate"}
+    assert changed(task_notes=5) == {"evaluate"}
+    assert changed(corpora={"a": {"patients": 101}}) == set(STAGES)
+    assert keys(tmp_path / "elsewhere") == plain
+
+
+def test_code_that_decides_is_part_of_the_key(tmp_path, monkeypatch):
+    from llmsafe.study import stages
+
+    plain = keys(tmp_path)
+    monkeypatch.setattr(stages, "code_digest", lambda name: f"other {name == 'audit'}")
+    again = keys(tmp_path)
+    assert {n for n in STAGES if plain[0][n] != again[0][n]} == set(STAGES)
+    monkeypatch.undo()
+    real = stages.code_digest
+    monkeypatch.setattr(stages, "code_digest", lambda n: "new" if n == "audit" else real(n))
+    again = keys(tmp_path)
+    assert {n for n in STAGES if plain[0][n] != again[0][n]} == {"audit", "evaluate"}
+
+
+def test_what_a_cell_types(tmp_path):
+    study = Study.model_validate(
+        PLAIN | {"grids": [{"epsilon": 4, "unit": "note", "repetition": 3, "rank": 8}]}
+    )
+    [job] = jobs(study, tmp_path, gpu=False)
+    words = {stage.name: list(stage.command) for stage in job.stages}
+    assert words["plant"][-6:] == ["--copies", "3", "--seed", "0", "--force"][-5:] or (
+        "--copies" in words["plant"]
+    )
+    assert words["plant"][words["plant"].index("--copies") + 1] == "3"
+    assert "--patient-column" not in words["plant"]
+    train = [word for word in words["train"] if "=" in word]
+    assert "privacy.unit=note" in train
+    assert "model.lora_alpha=16" in train
+    assert "privacy.population=700" in train  # 100 patients and 3 copies of 200 canaries
+    assert not any(word.startswith("data.patient_column") for word in train)
+
+
+def test_every_shipped_study_can_be_read():
+    names = [item.name for item in library() if item.kind == "studies"]
+    assert names == [f"studies/{name}.yaml" for name in ("clinical", "cpu", "paper", "quick")]
+    for name in ("cpu", "paper", "quick"):
+        study, _ = load_study(name)
+        assert study.name == name
+        training_config(study)
+        assert any(not cell.private for cell in study.cells())
+    cells = load_study("cpu")[0].cells()
+    assert {cell.epsilon for cell in cells} == {INF, 8.0, 4.0, 1.0}
+    with pytest.raises(InputError, match=r"clinical\.yaml|does not exist|notes"):
+        study, _ = load_study("clinical")
+        jobs(study, Path("w"), gpu=False)
