@@ -59,8 +59,8 @@ def _shown(text: str, word: re.Match[str], span: PhiSpan) -> str:
 
 def read_texts(path: Path, column: str) -> Iterator[str]:
     """The texts of a JSONL (also gzipped) or CSV file."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open()
-    with opened as file:
+    read = gzip.open if path.suffix == ".gz" else open
+    with read(path, "rt", encoding="utf-8") as file:
         if ".csv" in path.suffixes:
             for row in csv.DictReader(file):
                 yield row[column]
