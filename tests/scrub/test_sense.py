@@ -8,6 +8,7 @@ import pytest
 
 from llmsafe.notes import Note, PhiSpan
 from llmsafe.scrub.detect.detector import Detection
+from llmsafe.scrub.detect.en.names import find_unknown
 from llmsafe.scrub.detect.en.sense import apart, senseless
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.replace.methods import Edited
@@ -45,6 +46,10 @@ def span(text: str, found: str, category: str) -> PhiSpan:
         ("plan: mark the site", "mark", "NAME"),
         ("rose from chair unaided", "rose", "NAME"),
         ("we hope to send home", "hope", "NAME"),
+        ("pain is 4-5/10 today", "4-5/10", "DATE"),
+        ("G7 at 39-4/7th weeks", "39-4", "DATE"),
+        ("p.r.n. q.h.s.", "n", "NAME"),
+        ("after keeping herself n.p.o., since", "herself n", "NAME"),
     ],
 )
 def test_what_a_reader_would_leave_is_left(text: str, found: str, category: str) -> None:
@@ -69,6 +74,8 @@ def test_what_a_reader_would_leave_is_left(text: str, found: str, category: str)
         ("told mark the plan is set", "mark", "NAME"),
         ("rose from billing called", "rose", "NAME"),
         ("told hope the news", "hope", "NAME"),
+        ("on 4-5-10 and", "4-5-10", "DATE"),
+        ("seen 4/7 by", "4/7", "DATE"),
     ],
 )
 def test_what_may_be_phi_stays_found(text: str, found: str, category: str) -> None:
@@ -109,6 +116,26 @@ def test_two_names_get_two_stand_ins_and_a_turned_one_gets_one(
 def test_degrees_and_litres_are_no_initials(scrubbers: dict[str, Scrubber]) -> None:
     text = "95% on room air at 21 C. Kernig and Brudzinski negative."
     assert scrubbers["tag"].scrub(Note("n", text)).spans == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("It was done by Dr. X. The patient is well.", ["X"]),
+        ("11:20 PM Dr. Okafor came.", ["Okafor"]),
+        ("lives at 20 Pine Dr. and", ["20 Pine Dr."]),
+    ],
+)
+def test_a_sentence_and_an_hour_are_left(
+    scrubbers: dict[str, Scrubber], text: str, hidden: list[str]
+) -> None:
+    spans = scrubbers["surrogate"].scrub(Note("n", text)).spans
+    assert [text[s.start : s.end] for s in spans] == hidden
+
+
+def test_a_product_is_no_unknown_name() -> None:
+    assert list(find_unknown("filled with Chronos VerteFill plug")) == []
+    assert list(find_unknown("seen by Tsubaki Kowalczyk"))
 
 
 @pytest.mark.parametrize("said", ["four four one two", "Four Four One Two", "FOUR FOUR ONE TWO"])

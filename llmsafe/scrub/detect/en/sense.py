@@ -27,6 +27,9 @@ _CLOCK = re.compile(
     r"(?i)(?:(?:oh|o|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen"
     r"|twenty|thirty|fifteen|forty)[\s,-]*|and\s)+"
 )
+_MIXED = re.compile(r"\d{1,2}-\d{1,2}/\d{1,2}")
+_SEVENTHS = re.compile(r"/7(?:ths?)?(?!\d|[/-])")
+_DOTTED = re.compile(r"\.[a-z]\b")
 _HUNDRED = re.compile(r"(?i)\s*hundred\b")
 _SPELLED = re.compile(r"(?:[A-Z]-){2,}[A-Z]")
 # Diseases that go by the name of who described them. Names that are more often a patient's (Bell,
@@ -110,7 +113,7 @@ def senseless(text: str, span: PhiSpan) -> bool:
         return True
     match span.category:
         case "DATE":
-            return _in_series(text, span) or _is_grade(text, span)
+            return _in_series(text, span) or _is_grade(text, span) or _is_score(text, span)
         case "NAME":
             spelled = _SPELLED.fullmatch(found)
             return (
@@ -119,6 +122,7 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 or bool(_QUESTION.match(text, span.start))
                 or _is_instrument(text, span)
                 or _is_eponym(text, span)
+                or _is_abbreviation(text, span)
             )
         case "LOCATION" | "ORGANIZATION":
             return _is_instrument(text, span) or _is_eponym(text, span)
@@ -149,6 +153,19 @@ def _is_grade(text: str, span: PhiSpan) -> bool:
     end = text.find("\n", span.end)
     line = text[start : end if end >= 0 else len(text)][:400]
     return len(_GRADE.findall(line)) >= 3 and bool(_EQUAL.search(line))
+
+
+def _is_score(text: str, span: PhiSpan) -> bool:
+    """A pain of 4-5/10, 39-4/7 weeks: no date mixes its signs."""
+    return bool(_MIXED.fullmatch(text, span.start, span.end) or _SEVENTHS.match(text, span.end))
+
+
+def _is_abbreviation(text: str, span: PhiSpan) -> bool:
+    """Whether it is, or ends in, a letter of p.r.n. or n.p.o. after ordinary words."""
+    *words, last = re.split(r"\W+", text[span.start : span.end])
+    glued = _DOTTED.match(text, span.end) or text[max(0, span.end - 3) : span.end - 1].endswith(".")
+    lower = len(last) == 1 and last.islower() and all(w in english().words for w in words)
+    return bool(lower and glued)
 
 
 def _is_hour(text: str, span: PhiSpan) -> bool:
