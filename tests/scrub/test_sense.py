@@ -47,6 +47,8 @@ def span(text: str, found: str, category: str) -> PhiSpan:
         ("rose from chair unaided", "rose", "NAME"),
         ("we hope to send home", "hope", "NAME"),
         ("pain is 4-5/10 today", "4-5/10", "DATE"),
+        ("rates the headache at about 7/10", "7/10", "DATE"),
+        ("Notes\n• Clinical Reasoning: he is due", "Clinical Reasoning", "ORGANIZATION"),
         ("G7 at 39-4/7th weeks", "39-4", "DATE"),
         ("p.r.n. q.h.s.", "n", "NAME"),
         ("after keeping herself n.p.o., since", "herself n", "NAME"),
@@ -75,6 +77,8 @@ def test_what_a_reader_would_leave_is_left(text: str, found: str, category: str)
         ("rose from billing called", "rose", "NAME"),
         ("told hope the news", "hope", "NAME"),
         ("on 4-5-10 and", "4-5-10", "DATE"),
+        ("seen again on 7/10", "7/10", "DATE"),
+        ("Notes\nGeneral Hospital: he was there", "General Hospital", "ORGANIZATION"),
         ("seen 4/7 by", "4/7", "DATE"),
     ],
 )

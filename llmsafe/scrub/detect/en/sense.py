@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.dates import is_rating
 from llmsafe.scrub.detect.lexicon import english
 
 _NUMBERED = frozenset(
@@ -29,6 +30,10 @@ _CLOCK = re.compile(
 )
 _MIXED = re.compile(r"\d{1,2}-\d{1,2}/\d{1,2}")
 _SEVENTHS = re.compile(r"/7(?:ths?)?(?!\d|[/-])")
+_INSTITUTION = re.compile(
+    r"(?i)\b(?:hosp\w*|clinics?|cent(?:er|re)|health\w*|institute|university|college|school|home|manor"
+    r"|group|associates|pharmacy|labs?|laboratory|company|inc|llc|bank|church|agency|services?)\b"
+)
 _DOTTED = re.compile(r"\.[a-z]\b")
 _HUNDRED = re.compile(r"(?i)\s*hundred\b")
 _SPELLED = re.compile(r"(?:[A-Z]-){2,}[A-Z]")
@@ -124,6 +129,8 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 or _is_eponym(text, span)
                 or _is_abbreviation(text, span)
             )
+        case "ORGANIZATION" if _is_heading(text, span):
+            return True
         case "LOCATION" | "ORGANIZATION":
             return _is_instrument(text, span) or _is_eponym(text, span)
         case category if category in _NUMBERED:
@@ -157,7 +164,18 @@ def _is_grade(text: str, span: PhiSpan) -> bool:
 
 def _is_score(text: str, span: PhiSpan) -> bool:
     """A pain of 4-5/10, 39-4/7 weeks: no date mixes its signs."""
+    if is_rating(text, span.start, text[span.start : span.end]):
+        return True
     return bool(_MIXED.fullmatch(text, span.start, span.end) or _SEVENTHS.match(text, span.end))
+
+
+def _is_heading(text: str, span: PhiSpan) -> bool:
+    """Whether it is a heading of ordinary words: "• Medical Reasoning: …"."""
+    line = text[text.rfind("\n", 0, span.start) + 1 : span.start]
+    words = [word.lower() for word in _WORD.findall(text, span.start, span.end)]
+    ordinary = all(word in english().words and word not in english().everyday for word in words)
+    heads = text.startswith(":", span.end) and not any(map(str.isalnum, line))
+    return heads and ordinary and not _INSTITUTION.search(text[span.start : span.end])
 
 
 def _is_abbreviation(text: str, span: PhiSpan) -> bool:
