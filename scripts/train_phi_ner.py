@@ -532,6 +532,7 @@ MORE = {
     "trial reports; CC BY)",
     "zh": "; notes of `llmsafe synth\n  --lang zh --audience public`",
 }
+OPTIONS = {"en": "", "zh": " --steps 1400 --notes 40"}
 CARD = """# PHI tagger ({lang})
 
 A token tagger of {parameters:,} parameters ({megabytes:.1f} MB in half precision): hashed features
@@ -539,7 +540,7 @@ of each token (word, affixes, character n-grams, shape, word lists), {layers} re
 of width {width}, one of {tags} categories or none. numpy runs it; see
 `llmsafe/scrub/detect/tagger.py`.
 
-- **Made by** `scripts/train_phi_ner.py --lang {lang}` (seed 0) from `scripts/phi_ner/`:
+- **Made by** `scripts/train_phi_ner.py --lang {lang}{options}` (seed 0) from `scripts/phi_ner/`:
   {templates:,} templates ({clean:,} of them without PHI) that the project wrote by hand, filled
   anew each time from word lists that it wrote too{more}.
 - **Checkpoint** chosen on the files below and on the templates that are held out, not on notes of
@@ -583,6 +584,7 @@ def write_card(args: argparse.Namespace, language: Language) -> None:
         templates=len(templates),
         clean=sum(template.clean for template in templates),
         more=MORE[args.lang],
+        options=OPTIONS[args.lang],
         threshold=tagger.threshold,
         rows="\n".join(rows),
     )

@@ -198,6 +198,12 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         yield PhiSpan(*match.span(), "LOCATION", 0.6)
 
 
+def names_a_thing(text: str, start: int) -> bool:
+    """Whether a place that stands at ``start`` is part of a word for something: 广州管圆线虫."""
+    ends = (start + length for length in (2, 3) if text[start : start + length] in chinese().cities)
+    return any(NOT_PLACE.match(text, end) for end in ends)
+
+
 _GROW = re.compile(rf"{_CHAIN}")
 
 

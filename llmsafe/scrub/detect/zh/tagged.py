@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.resolve import subtract
-from llmsafe.scrub.detect.zh.labels import PUBLIC
+from llmsafe.scrub.detect.zh.labels import NO_LABEL, PUBLIC
 from llmsafe.scrub.detect.zh.lexicon import chinese
 from llmsafe.scrub.detect.zh.organizations import HEAD, generic
-from llmsafe.scrub.detect.zh.places import NOT_PLACE, grow
+from llmsafe.scrub.detect.zh.places import NOT_PLACE, grow, names_a_thing
 from llmsafe.scrub.detect.zh.reading import (
     DOT,
     HAN,
@@ -31,9 +31,10 @@ from llmsafe.scrub.detect.zh.reading import (
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, TITLE
 
-FAINT, LIKELY, LONE, ODD, WORD = 0.3, 0.5, 0.9, 0.98, 0.99
+FAINT, LIKELY, LONE, ODD, STRANGE = 0.3, 0.5, 0.9, 0.98, 0.998
 """How sure the tagger must be of a name that the rules would read too, of what is made like a name,
-of a surname alone, of what is not made like one, of a word."""
+of a surname alone, of what is not made like one, of what is nearly always something else."""
+NEVER = 2.0
 OTHER = 0.8
 """And of the other categories."""
 
@@ -53,14 +54,19 @@ _CALENDAR = re.compile(
     r"|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 )
 _NO_DATE = re.compile(
-    r"(?:19|20)\d\d年?|[一二三四五六七八九〇零]{4}年|(?:周|星期|礼拜)[一二三四五六日天末]"
+    r"(?:19|20)\d\d年?"
+    r"|(?!(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$|\d{6}$|\d{8}$)\d+"
+    r"|[一二三四五六七八九〇零]{4}年|(?:周|星期|礼拜)[一二三四五六日天末]"
     r"|.*[两次片粒瓶支个周].*|(?:1[3-9]|[2-9]\d)月"
     r"|[前昨今明后当次同]+[年月天日晚晨早]|.{0,3}[春夏秋冬][天季]"
 )
 _SPAN_OF_TIME = re.compile(r"\d+[-~至]\d+(?:[天周年个]|月(?!\d))")
 _ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了]|术后|停药|间隔)$")
+_YEAR = re.compile(r"[\d〇零一二三四五六七八九]年$")  # a surname too
 _PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
 _GLUED = re.compile(r"(?:\d{1,4}[-/.年月])*\d{0,4}$"), re.compile(r"(?:[-/.]\d{1,4})*")
+_NUMERALS = "〇零一二三四五六七八九幺"
+_LED = ("VEHICLE", "RESIDENT_ID", "LICENSE", "OTHER_ID")  # 京A12345, 军字第1234567号
 _MEASURED = re.compile(r"\d+\.\d+|.{0,6}\d+(?:\.\d+)?(?:[A-Za-zμ]+/[A-Za-z\d]+|元|次|岁|天|个|%)")
 _UNIT = re.compile(r"[ \t]?(?:[a-zμ]?[LlgMm]\b|[A-Za-zμ]{1,4}/|[%℃°]|元|次|天|分钟?)")
 
@@ -121,8 +127,8 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     given name, without 老 or 小."""
     lexicon = chinese()
     if end - start == 2 and text[start] in "老小阿" and surname_length(text, start + 1):
-        start += 1
-    elif end - start < 3 and not surname_length(text, start):
+        return start + 1, end
+    if end - start < 3 and not surname_length(text, start):
         before = next((n for n in (2, 1) if surname_length(text, max(0, start - n)) == n), 0)
         if before and not in_word(text, start - before, start):
             start -= before
@@ -141,42 +147,53 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _doubt(text: str, start: int, end: int) -> float:
-    """How sure the tagger must be that this is a name; more than 1 if it cannot be one."""
+    """How sure the tagger must be that this is a name; ``NEVER`` of a word, which only the context
+    that a rule knows makes a name."""
     lexicon, name = chinese(), _SPACE.sub("", text[start:end])
     if not re.search(HAN, name):
         return ODD
-    if re.search(rf"{HAN}{DOT}{HAN}|{MASK}$", name):
+    if re.search(rf"{HAN}{DOT}{HAN}", name):
         return LIKELY
-    if len(name) > 8 or stop(name) or name in GENERIC or name[-1] == "族":
-        return 2.0
-    if name in lexicon.words or TITLE.fullmatch(name):
-        return WORD
-    if in_word(text, start, end):
-        return WORD if len(name) > 1 else 2.0
+    if re.search(rf"{MASK}$", name):
+        return LIKELY if surname_length(name, 0) else NEVER
+    if (
+        len(name) > 8
+        or stop(name)
+        or name in GENERIC
+        or name[-1] == "族"
+        or _YEAR.search(text, 0, start + 1)
+    ):
+        return NEVER
+    if lexicon.plain(name) or TITLE.fullmatch(name) or in_word(text, start, end):
+        return NEVER
     if name in lexicon.other_names or name in lexicon.nicknames:
         return LIKELY
     surname = surname_length(name, 0)
     given = name[surname:]
     if surname == 1 and ambiguous(name[0]):
-        return ODD if given else WORD
+        return NEVER if lexicon.plain(given) else ODD if given else STRANGE
     if surname and not given:
-        return LIKELY if TITLE.match(text, end) else LONE if ends_here(text, end) else ODD
+        spoken = TITLE.match(text, end) or text[max(0, start - 1) : start] in ("老", "小")
+        return LIKELY if spoken else LONE if ends_here(text, end) else ODD
     if _straddled(text, start, end):
-        return ODD
+        return STRANGE
     if surname and len(given) < 3:
         if len(given) == 2 and open_name(text, start) == end:
             return FAINT
-        usual = all(c in lexicon.parts for c in given) and not lexicon.plain(name)
-        return LIKELY if usual else ODD
-    return ODD if name in lexicon.given_names or name[0] == name[-1] or name[0] in "小阿" else WORD
+        return LIKELY if all(c in lexicon.parts for c in given) else ODD
+    if len(name) == 1 or lexicon.plain(name[1:]):
+        return NEVER
+    called = name in lexicon.given_names or name[0] == name[-1] or name[0] in "小阿"
+    return ODD if called else STRANGE
 
 
 def _straddled(text: str, start: int, end: int) -> bool:
-    """Whether an ordinary word begins in ``text[start:end]`` and ends behind it."""
+    """Whether an ordinary word ends in ``text[start:end]`` and began before, or begins in it and
+    ends behind."""
     words = chinese().words
-    return any(
-        text[a:b] in words for a in range(start + 1, end) for b in range(end + 1, min(a, end) + 5)
-    )
+    left = ((a, b) for b in range(start + 1, end) for a in range(max(0, b - 4), start))
+    right = ((a, b) for a in range(start + 1, end) for b in range(end + 1, a + 5))
+    return any(text[a:b] in words for a, b in (*left, *right))
 
 
 def _place(text: str, span: PhiSpan) -> PhiSpan | None:
@@ -185,11 +202,13 @@ def _place(text: str, span: PhiSpan) -> PhiSpan | None:
         span.score < OTHER
         or len(found) < 2
         or not (re.search(HAN, found) or re.fullmatch(r"\d{6}", found) or _LATIN_ROAD.search(found))
+        or re.fullmatch(rf"{HAN}\d+", found)
         or found in lexicon.words
         or found.rstrip("省")
         in lexicon.provinces - {"香港", "澳门", "北京", "上海", "天津", "重庆"}
         or _REGION.fullmatch(found)
         or NOT_PLACE.match(text, span.end)
+        or any(names_a_thing(text, at) for at in range(max(0, span.start - 3), span.end))
     ):
         return None
     return replace(span, end=grow(text, span.end))
@@ -226,12 +245,15 @@ def _as_it_is(text: str, span: PhiSpan) -> PhiSpan | None:
 
 def _number(text: str, span: PhiSpan) -> PhiSpan | None:
     found = _SPACE.sub("", text[span.start : span.end])
-    digits = sum(c.isdigit() or c in "〇零一二三四五六七八九幺" for c in found)
-    measured = _MEASURED.fullmatch(found) or _UNIT.match(text, span.end)
-    allele = text[max(0, span.start - 1) : span.start] == "*"  # HLA-B*1502
-    if span.score < OTHER or digits < 3 or found in PUBLIC or measured or allele:
+    digits = sum(c.isdigit() or c in _NUMERALS for c in found)
+    before = text[max(0, span.start - 4) : span.start]
+    led = re.match(rf"(?![{_NUMERALS}]){HAN}", found) and span.category not in _LED
+    if span.score < OTHER or digits < 3 or led or found in PUBLIC:
         return None
-    return span
+    if before.endswith("*") or NO_LABEL.search(before):  # HLA-B*1502, 批号2021
+        return None
+    table = re.fullmatch(r"(?:\d )+\d", text[span.start : span.end])
+    return None if table or _MEASURED.fullmatch(found) or _UNIT.match(text, span.end) else span
 
 
 _READERS: dict[str, Callable[[str, PhiSpan], PhiSpan | None]] = {
