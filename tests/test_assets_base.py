@@ -57,7 +57,7 @@ KNOWN = {
         ("CC BY", "Evidence Inference", "MedQuAD", "OpenStax", "ACI-BENCH", "PriMock57"),
     ),
     "base-zh": Known(
-        CHINESE, 4.0, 6.0, r"[^，。：、；]+[，。：、；]*", "患者", "双肺呼吸",
+        CHINESE, 4.6, 7.0, r"[^，。：、；]+[，。：、；]*", "患者", "双肺呼吸",
         ("characters a token", "audience=\"public\"", "stand anywhere in the training text"),
     ),
 }  # fmt: skip
@@ -176,7 +176,7 @@ def test_word_order_matters_to_it(base: Base) -> None:
     assert "".join(pieces) == base.known.paragraph
     random.Random(0).shuffle(pieces)
     ordered = bits_per_character(base.model, base.tokenizer, base.known.paragraph)
-    assert bits_per_character(base.model, base.tokenizer, "".join(pieces)) > ordered + 0.15
+    assert bits_per_character(base.model, base.tokenizer, "".join(pieces)) > ordered + 0.3
 
 
 def test_it_generates_words_and_can_stop(base: Base) -> None:
