@@ -82,4 +82,3 @@ def fold(text: str) -> str:
 def word_set(text: str) -> frozenset[str]:
     """A set of words from a string of them."""
     return frozenset(text.split())
-

@@ -176,7 +176,7 @@ _PAIR = re.compile(r"(?<!\d)\d{1,2}[-/]\d")
 _SEASONS = word_set("spring summer fall autumn winter")
 HOLIDAY_WORDS = word_set(
     "thanksgiving christmas xmas new halloween valentine valentines easter memorial labor"
-    " independence veterans 4th fourth mother mothers father fathers st patrick patricks mlk"
+    " independence veterans 4th fourth mother mothers father fathers st mlk"
     " president presidents columbus cinco hanukkah passover ramadan diwali eid good"
 )
 _OLD = re.compile(r"9\d|1[0-2]\d")

@@ -49,7 +49,7 @@ _FIRST = {
     "MRN": "m mr mrn med medical medrec medrecs medrecord medrecords medicalrec medicalrecs medicalrecord medicalrecords chart chartno chartnum chartid hospital unit patient patientid patientidentifier patientno patientnum patientnumber pt ptid ptidentifier ptno ptnum ptnumber id idband name nameband wrist wristband record",
     "SSN": "ssn ss soc social",
     "FAX": "fax facsimile",
-    "PHONE": "phone telephone telphone tel cell mobile pager beeper call callback contact home work reached reach ph extension ext voice voicemail text",
+    "PHONE": "phone telephone telphone tel cell mobile pager beeper call callback contact home work reached reache ph extension ext voice voicemail text",
     "LICENSE": "license licence lic driver drivers dl npi dea upin certificate certification cert state medical",
     "VEHICLE": "license licence plate vehicle car truck vin registration tag",
     "HEALTH_PLAN": "insurance ins insur health healthplan healthcare healthcareplan plan policy member membership subscriber group beneficiary hicn mbi medicare medicaid payer",

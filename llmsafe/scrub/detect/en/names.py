@@ -33,8 +33,12 @@ _NAME = (
 )
 _TITLE = r"(?:Dr|DR|Drs|Mr|MR|Mrs|MRS|Ms|MS(?=\.)|Miss|Mx|Prof|Doctor|Professor|Rev|Reverend|Rabbi)"
 _OFFICE = r"(?:Sister|Father|Pastor|Nurse|Officer|Judge|Captain|Sergeant|Chaplain|Deputy|Detective)"
-TITLE_WORDS = word_set("Dr DR Drs Mr MR Mrs MRS Ms MS Miss Mx Prof Doctor Professor Rev Reverend Rabbi")
-OFFICE_WORDS = word_set("Sister Father Pastor Nurse Officer Judge Captain Sergeant Chaplain Deputy Detective")
+TITLE_WORDS = word_set(
+    "Dr DR Drs Mr MR Mrs MRS Ms MS Miss Mx Prof Doctor Professor Rev Reverend Rabbi"
+)
+OFFICE_WORDS = word_set(
+    "Sister Father Pastor Nurse Officer Judge Captain Sergeant Chaplain Deputy Detective"
+)
 LOWER_TITLES = word_set("dr mr mrs ms doctor")
 _TITLED = re.compile(rf"(?<!\w){_TITLE}\b\.?[ \t]{{0,2}}\n?[ ]?(?P<n>{_NAME})")
 _OFFICED = re.compile(rf"(?<!\w){_OFFICE}[ ](?P<n>{_NAME})")
@@ -81,7 +85,7 @@ _FIELD = re.compile(r"(?:ology|ologists?|ists?|iatrics?|iatry|surgery|medicine|t
 _LOOSE = re.compile(r"(?i:per|patient|pt)\b")
 RELATIVE_WORDS = word_set(
     "wife husband spouse partner son daughter mother father mom dad brother sister aunt uncle niece nephew cousin grandson"
-    " granddaughter grandmother grandfather grandma grandpa friend neighbor neighbour fianc fiance fiancee girlfriend"
+    " granddaughter grandmother grandfather grandma grandpa friend neighbor neighbour fiance fiancee girlfriend"
     " boyfriend caregiver roommate boss coworker landlord in stepmother stepfather stepson stepdaughter"
 )
 _RELATIVE = re.compile(

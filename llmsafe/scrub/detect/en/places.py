@@ -181,7 +181,7 @@ _FIXED = frozenset(
     |community health center|regional hospital""".replace("\n    ", "").split("|")
 )
 LIVES_WORDS = word_set(
-    "stay stays stayed staying roommate live lives lived living reside resides residing resided residsing resids born"
+    "stay stays stayed staying roommate live lives lived living resides residing resided born"
     " raised grew home house apartment moved relocated native visiting travel travels traveled travelled trip returned"
     " man woman male female gentleman lady boy girl m f"
 )
