@@ -11,6 +11,7 @@ from functools import partial
 from llmsafe.notes import FOREIGN_TYPES, Note, PhiSpan
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known.matcher import Identity
+from llmsafe.scrub.replace.methods import Method
 from llmsafe.scrub.settings import Settings
 
 SYSTEMS = {"llmsafe": "llmsafe", "presidio": "Presidio's patterns"}
@@ -18,15 +19,16 @@ Job = tuple[Note, Identity | None]
 Find = Callable[[Note, Identity | None], "Sequence[PhiSpan] | None"]
 
 
-def build(system: str) -> Find:
-    """A scrubber; it answers ``None`` where it quarantines the note."""
-    return {"llmsafe": _llmsafe, "presidio": _presidio}[system]()
+def build(system: str, method: Method = "tag") -> Find:
+    """A scrubber; it answers ``None`` where it quarantines the note. ``method`` is how llmsafe
+    replaces what it finds: "tag" looks again at what it wrote, and may find more."""
+    return _llmsafe(method) if system == "llmsafe" else _presidio()
 
 
-def _llmsafe() -> Find:
+def _llmsafe(method: Method) -> Find:
     from llmsafe.scrub.scrubber import build_scrubber
 
-    scrubber = build_scrubber(Settings("tag", Key(b"evaluation of detection only")))
+    scrubber = build_scrubber(Settings(method, Key(b"evaluation of detection only")))
 
     def find(note: Note, identity: Identity | None) -> Sequence[PhiSpan] | None:
         outcome = scrubber.scrub(note, identity)
@@ -74,7 +76,8 @@ def rates(
     jobs: Sequence[Job], systems: Sequence[str], processes: int, rounds: int
 ) -> dict[str, tuple[float, float, float]]:
     """Notes per second of each system with ``processes`` processes: median, least and most of
-    ``rounds``, in which the systems take turns. Start and warm-up are not counted."""
+    ``rounds``, in which the systems take turns. Start and warm-up are not counted. llmsafe
+    replaces by its default method."""
     context = multiprocessing.get_context("spawn")
     pools = {s: context.Pool(processes, partial(_start, s)) for s in systems}
     measured: dict[str, list[float]] = {system: [] for system in systems}
@@ -98,7 +101,7 @@ _find: Find | None = None
 
 def _start(system: str) -> None:
     global _find
-    _find = build(system)
+    _find = build(system, "surrogate")
 
 
 def _work(job: Job) -> int:

@@ -69,9 +69,15 @@ def outline(text: str) -> Outline:
         else:
             written[word] = [match.start()]
     folded: dict[str, list[str]] = {}
+    lower = str.lower if text.isascii() else fold
     for word in written:
-        folded.setdefault(fold(word), []).append(word)
-    return Outline(text, fold(text).translate(_DIGITS), written, folded)
+        folded.setdefault(lower(word), []).append(word)
+    return Outline(text, signs(text), written, folded)
+
+
+def signs(text: str) -> str:
+    """Lower case, every digit a 0."""
+    return fold(text).translate(_DIGITS)
 
 
 def fold(text: str) -> str:

@@ -259,7 +259,7 @@ class Tagger:
                 y += weights.biases[layer]
             np.maximum(y, 0, out=y)
             y += x
-            y -= y.mean(axis=1, keepdims=True)
+            y -= np.add.reduce(y, axis=1, keepdims=True) / np.float32(y.shape[1])
             spread = np.einsum("td,td->t", y, y) / np.float32(y.shape[1])
             y *= (1 / np.sqrt(spread + np.float32(1e-5)))[:, None]
             y *= weights.scales[layer]

@@ -15,7 +15,7 @@ from functools import lru_cache
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import MONTHS
 from llmsafe.scrub.detect.lexicon import Lexicon, english
-from llmsafe.scrub.detect.outline import outline, word_set
+from llmsafe.scrub.detect.outline import outline, signs, word_set
 from llmsafe.scrub.detect.windows import around, find_at, find_in, windows
 
 _WORD = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|['’](?=[A-Za-z]{2})|[’'](?=[A-Z]))*")
@@ -482,17 +482,18 @@ def find_initials(text: str) -> Iterator[PhiSpan]:
 
 def _again(text: str, parts: set[str], covered: set[tuple[int, int]]) -> bool:
     """Whether letters of a part may stand elsewhere, in any case."""
-    lower = outline(text).signs
-    if len(lower) != len(text):
+    whole = outline(text).signs
+    if len(whole) != len(text):
         return True
     for part in parts:
-        place = lower.find(part) if part.isalpha() else 0
+        letters = signs(part)
+        place = whole.find(letters)
         while place >= 0:
             end = place + len(part)
             after = text[end : end + 1]
             if (place, end) not in covered or after.isalnum() or after in ("'", "’"):
                 return True
-            place = lower.find(part, end)
+            place = whole.find(letters, end)
     return False
 
 
