@@ -48,8 +48,7 @@ def options(
 ) -> None:
     """Use medical text for language models without giving patients away.
 
-    The job:  synth | your notes -> scrub -> canary -> plan -> train -> audit -> report, check,
-    serve.
+    The job:  synth | your notes -> scrub -> canary -> plan -> train -> audit -> report, check, serve.
     Training: accelerate launch recipes/dp_lora.py (copy it with: llmsafe cp dp_lora.py .).
     See it all at once: llmsafe demo
     """
