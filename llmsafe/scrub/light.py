@@ -28,4 +28,4 @@ def without(*names: str) -> Generator[None]:
 
 
 with without(*HEAVY):
-    import llmsafe.scrub.scrubber  # noqa: F401
+    import llmsafe.scrub.scrubber  # noqa: F401 # pyright: ignore[reportUnusedImport]
