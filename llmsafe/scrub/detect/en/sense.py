@@ -34,6 +34,21 @@ _INSTITUTION = re.compile(
     r"(?i)\b(?:hosp\w*|clinics?|cent(?:er|re)|health\w*|institute|university|college|school|home|manor"
     r"|group|associates|pharmacy|labs?|laboratory|company|inc|llc|bank|church|agency|services?)\b"
 )
+# A kind of place, not one of them.
+_ANY = re.compile(
+    r"(?i)(?:(?:behaviou?ral|mental|home|public|primary|urgent|acute|sub-?acute|long[- ]term|critical"
+    r"|intensive|palliative|wound|skilled|extended|assisted|rehab(?:ilitation)?|nursing)[ -])*"
+    r"(?:health|care|living|medical|nursing)(?: (?:center|care|facility|unit|clinic|services?|home))*"
+)
+_YEARS = re.compile(r"(?:(?:19|20)\d\d(?:,? (?:and|or|to) |[,/& -]+)?){2,}")
+_VERTEBRAE = re.compile(r"(?i)[CTLS]\d{1,2}(?:[-/,& ]+[CTLS]?\d{1,2})*")
+_NTH = re.compile(r"\d(?:st|nd|rd|th)\Z")
+_ANATOMY = re.compile(
+    r"(?i)(?:,? (?:(?:and|or|to|through|&) )?\d{1,2}(?:st|nd|rd|th))* (?:cranial |left |right )?"
+    r"(?:nerves?|ribs?|intercostal|ics|toes?|fingers?|digits?|metatarsals?|metacarpals?|rays?|webspace"
+    r"|percentiles?|grade|degree|trimester|ventricle|dose|attempt|pass)\b"
+)
+_AROUND = re.compile(r"\d{1,4}s")  # in the 600s
 _DOTTED = re.compile(r"\.[a-z]\b")
 _HUNDRED = re.compile(r"(?i)\s*hundred\b")
 _SPELLED = re.compile(r"(?:[A-Z]-){2,}[A-Z]")
@@ -129,12 +144,13 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 or _is_eponym(text, span)
                 or _is_abbreviation(text, span)
             )
-        case "ORGANIZATION" if _is_heading(text, span):
+        case "ORGANIZATION" if _is_heading(text, span) or _ANY.fullmatch(found):
             return True
         case "LOCATION" | "ORGANIZATION":
             return _is_instrument(text, span) or _is_eponym(text, span)
         case category if category in _NUMBERED:
-            return bool(_ICD.fullmatch(found)) or _is_hour(text, span) or _in_series(text, span)
+            odd = _ICD.fullmatch(found) or _AROUND.fullmatch(found)
+            return bool(odd) or _is_hour(text, span) or _in_series(text, span)
         case _:
             return False
 
@@ -163,8 +179,13 @@ def _is_grade(text: str, span: PhiSpan) -> bool:
 
 
 def _is_score(text: str, span: PhiSpan) -> bool:
-    """A pain of 4-5/10, 39-4/7 weeks: no date mixes its signs."""
-    if is_rating(text, span.start, text[span.start : span.end]):
+    """A pain of 4-5/10, 39-4/7 weeks (no date mixes its signs), years alone, vertebrae, nerves."""
+    found = text[span.start : span.end]
+    if _YEARS.fullmatch(found) or _VERTEBRAE.fullmatch(found):
+        return True
+    if is_rating(text, span.start, found) or (
+        _NTH.search(found) and _ANATOMY.match(text, span.end)
+    ):
         return True
     return bool(_MIXED.fullmatch(text, span.start, span.end) or _SEVENTHS.match(text, span.end))
 
@@ -182,7 +203,11 @@ def _is_abbreviation(text: str, span: PhiSpan) -> bool:
     """Whether it is, or ends in, a letter of p.r.n. or n.p.o. after ordinary words."""
     *words, last = re.split(r"\W+", text[span.start : span.end])
     glued = _DOTTED.match(text, span.end) or text[max(0, span.end - 3) : span.end - 1].endswith(".")
-    lower = len(last) == 1 and last.islower() and all(w in english().words for w in words)
+    lower = (
+        len(last) == 1
+        and last.islower()
+        and all(len(w) < 2 or w.lower() in english().words for w in words)
+    )
     return bool(lower and glued)
 
 
