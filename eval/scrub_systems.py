@@ -26,7 +26,7 @@ def build(system: str) -> Find:
 def _llmsafe() -> Find:
     from llmsafe.scrub.scrubber import build_scrubber
 
-    # The default method; those that leave tags look again at what they wrote and find a little more.
+    # The default method; those that leave tags look again and find a little more.
     scrubber = build_scrubber(Settings("surrogate", Key(b"evaluation of detection only")))
 
     def find(note: Note, identity: Identity | None) -> Sequence[PhiSpan] | None:

@@ -85,6 +85,8 @@ def test_what_a_reader_would_leave_is_left(text: str, found: str, category: str)
         ("on 4-5-10 and", "4-5-10", "DATE"),
         ("seen again on 7/10", "7/10", "DATE"),
         ("seen on the 9th, all well", "9th", "DATE"),
+        ("by DrQuayle, l1/2/04. Syncope", "l1/2/04", "DATE"),
+        ("billed to the fund. - k.w. MSW", "k.w", "NAME"),
         ("referred to Acme Health", "Acme Health", "ORGANIZATION"),
         ("Notes\nGeneral Hospital: he was there", "General Hospital", "ORGANIZATION"),
         ("seen 4/7 by", "4/7", "DATE"),

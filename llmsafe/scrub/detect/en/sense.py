@@ -36,12 +36,13 @@ _INSTITUTION = re.compile(
 )
 # A kind of place, not one of them.
 _ANY = re.compile(
-    r"(?i)(?:(?:behaviou?ral|mental|home|public|primary|urgent|acute|sub-?acute|long[- ]term|critical"
-    r"|intensive|palliative|wound|skilled|extended|assisted|rehab(?:ilitation)?|nursing)[ -])*"
-    r"(?:health|care|living|medical|nursing)(?: (?:center|care|facility|unit|clinic|services?|home))*"
+    r"(?i)(?:(?:behaviou?ral|mental|home|public|primary|urgent|acute|sub-?acute|long[- ]term"
+    r"|critical|intensive|palliative|wound|skilled|extended|assisted|rehab(?:ilitation)?|nursing)[ -])*"
+    r"(?:health|care|living|medical|nursing)"
+    r"(?: (?:center|care|facility|unit|clinic|services?|home))*"
 )
 _YEARS = re.compile(r"(?:(?:19|20)\d\d(?:,? (?:and|or|to) |[,/& -]+)?){2,}")
-_VERTEBRAE = re.compile(r"(?i)[CTLS]\d{1,2}(?:[-/,& ]+[CTLS]?\d{1,2})*")
+_VERTEBRAE = re.compile(r"(?i)[CTLS]\d{1,2}(?:[-,& ]+[CTLS]?\d{1,2})*")
 _NTH = re.compile(r"\d(?:st|nd|rd|th)\Z")
 _ANATOMY = re.compile(
     r"(?i)(?:,? (?:(?:and|or|to|through|&) )?\d{1,2}(?:st|nd|rd|th))* (?:cranial |left |right )?"
@@ -49,7 +50,7 @@ _ANATOMY = re.compile(
     r"|percentiles?|grade|degree|trimester|ventricle|dose|attempt|pass)\b"
 )
 _AROUND = re.compile(r"\d{1,4}s")  # in the 600s
-_DOTTED = re.compile(r"\.[a-z]\b")
+_DOTTED = re.compile(r"\b(?:p\.r\.n|n\.p\.o|[btq]\.i\.d|q\.[hdo]\.[sd]?|w\.n\.l)\b")
 _HUNDRED = re.compile(r"(?i)\s*hundred\b")
 _SPELLED = re.compile(r"(?:[A-Z]-){2,}[A-Z]")
 # Diseases that go by the name of who described them. Names that are more often a patient's (Bell,
@@ -200,15 +201,12 @@ def _is_heading(text: str, span: PhiSpan) -> bool:
 
 
 def _is_abbreviation(text: str, span: PhiSpan) -> bool:
-    """Whether it is, or ends in, a letter of p.r.n. or n.p.o. after ordinary words."""
+    """Whether it is, or ends after ordinary words in, a letter of p.r.n. or n.p.o."""
     *words, last = re.split(r"\W+", text[span.start : span.end])
-    glued = _DOTTED.match(text, span.end) or text[max(0, span.end - 3) : span.end - 1].endswith(".")
-    lower = (
-        len(last) == 1
-        and last.islower()
-        and all(len(w) < 2 or w.lower() in english().words for w in words)
-    )
-    return bool(lower and glued)
+    around = _DOTTED.finditer(text, max(0, span.end - 5), span.end + 5)
+    inside = any(match.start() < span.end <= match.end() for match in around)
+    ordinary = all(len(word) < 2 or word.lower() in english().words for word in words)
+    return inside and len(last) == 1 and ordinary
 
 
 def _is_hour(text: str, span: PhiSpan) -> bool:
