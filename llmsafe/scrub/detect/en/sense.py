@@ -8,12 +8,13 @@ in a row of strengths, the hour "oh nine hundred", a diagnosis code, an eponym i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import is_rating
-from llmsafe.scrub.detect.lexicon import english
+from llmsafe.scrub.detect.lexicon import english, read_json
 
 _NUMBERED = frozenset(
     ("PHONE", "FAX", "SSN", "MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE",
@@ -37,9 +38,16 @@ _INSTITUTION = re.compile(
 # A kind of place, not one of them.
 _ANY = re.compile(
     r"(?i)(?:(?:behaviou?ral|mental|home|public|primary|urgent|acute|sub-?acute|long[- ]term"
-    r"|critical|intensive|palliative|wound|skilled|extended|assisted|rehab(?:ilitation)?|nursing)[ -])*"
-    r"(?:health|care|living|medical|nursing)"
+    r"|critical|intensive|palliative|wound|skilled|extended|assisted|rehab(?:ilitation)?|nursing"
+    r")[ -])*(?:health|care|living|medical|nursing)"
     r"(?: (?:center|care|facility|unit|clinic|services?|home))*"
+    r"|(?:labor (?:and|&) delivery|emergency|operating|recovery|pre-?operative|post-?anesthesia"
+    r"|same[- ]day surgery|holding|radiology|ambulatory surgery)"
+    r"(?: (?:department|room|suite|unit|area|triage|holding|care))*"
+)
+_WEEKDAY = re.compile(
+    r"(?i)(?:on |this |last |next )?(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
+    r"(?: (?:morning|afternoon|evening|night)s?)?"
 )
 _YEARS = re.compile(r"(?:(?:19|20)\d\d(?:,? (?:and|or|to) |[,/& -]+)?){2,}")
 _VERTEBRAE = re.compile(r"(?i)[CTLS]\d{1,2}(?:[-,& ]+[CTLS]?\d{1,2})*")
@@ -110,6 +118,14 @@ _COMPOUND = re.compile(
 )
 
 
+@cache
+def _states() -> frozenset[str]:
+    """States in full, which Safe Harbor lets stay, but for those that are cities or names too."""
+    states: Mapping[str, str] = read_json("scrub_places.json")["states"]
+    names = {name.lower() for pair in states.items() for name in pair if len(name) > 2}
+    return frozenset(names - {"new york", "washington", "georgia", "virginia", "dakota"})
+
+
 def _is_usage(text: str, span: PhiSpan) -> bool:
     """Whether it is an everyday word in its everyday sense: an order, or a pair of words."""
     before = text[max(0, span.start - 40) : span.start]
@@ -147,6 +163,8 @@ def senseless(text: str, span: PhiSpan) -> bool:
             )
         case "ORGANIZATION" if _is_heading(text, span) or _ANY.fullmatch(found):
             return True
+        case "LOCATION" if found.lower() in _states():
+            return True
         case "LOCATION" | "ORGANIZATION":
             return _is_instrument(text, span) or _is_eponym(text, span)
         case category if category in _NUMBERED:
@@ -182,7 +200,7 @@ def _is_grade(text: str, span: PhiSpan) -> bool:
 def _is_score(text: str, span: PhiSpan) -> bool:
     """A pain of 4-5/10, 39-4/7 weeks (no date mixes its signs), years alone, vertebrae, nerves."""
     found = text[span.start : span.end]
-    if _YEARS.fullmatch(found) or _VERTEBRAE.fullmatch(found):
+    if _YEARS.fullmatch(found) or _WEEKDAY.fullmatch(found) or _VERTEBRAE.fullmatch(found):
         return True
     if is_rating(text, span.start, found) or (
         _NTH.search(found) and _ANATOMY.match(text, span.end)
