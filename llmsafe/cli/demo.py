@@ -16,7 +16,7 @@ import typer
 PRIVATE, CONTROL = "private", "control"
 BASES = {"en": "llmsafe:base-en", "zh": "llmsafe:base-zh"}
 TEXTS = 300
-"""Texts that each audit draws from the model, and from its base."""
+"""Texts that each audit draws from the model, and from its base; fewer of a small corpus."""
 
 
 def demo(
@@ -106,7 +106,8 @@ def demo(
     say("\n".join(f"     {name}: {_claim(out / name)}" for name in runs))
     say(f"     {time.monotonic() - begun:.0f} s")
 
-    more = f"--generate {TEXTS} --gold {notes} --spans {found}"
+    texts = min(TEXTS, 2 * patients)
+    more = f"--generate {texts} --gold {notes} --spans {found}"
     commands = [f"llmsafe audit --model {out / name} --policy release {more}" for name in runs]
     with _step(log, "5/6  Attack both: canaries, membership, extraction, free texts", *commands):
         for name in runs:
@@ -114,7 +115,7 @@ def demo(
                 audit(
                     model=str(out / name),
                     policy="release",
-                    generate=TEXTS,
+                    generate=texts,
                     gold=str(notes),
                     spans=found,
                 )

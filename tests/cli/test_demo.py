@@ -27,7 +27,7 @@ def demo(out: Path, *more: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_whole_job_in_small(tmp_path: Path, lang: str):
     out = tmp_path / "demo"
-    given = ["--patients", "60", "--canaries", "20", "--steps", "2", "--lang", lang]
+    given = ["--patients", "50", "--canaries", "20", "--steps", "2", "--lang", lang]
     done = demo(out, *given)
     assert done.returncode == 0, done.stderr
     private = Audit.load(out / "private" / "release" / "audit.json")
@@ -38,10 +38,10 @@ def test_the_whole_job_in_small(tmp_path: Path, lang: str):
     assert control.canaries is not None
     assert control.canaries.count == 20
     assert control.generated is not None
-    assert control.generated.texts == control.generated.base_texts == 300
+    assert control.generated.texts == control.generated.base_texts == 100
     found = {leak.category: leak for leak in control.phi}
     assert found["NAME"].in_corpus is not None
-    assert found["NAME"].in_corpus >= 60
+    assert found["NAME"].in_corpus >= 50
     assert found["NAME"].emitted_by_model is not None
     assert all(leak.generated_by_model is not None for leak in control.phi)
     assert control.model.base == f"llmsafe:base-{lang}"
