@@ -216,3 +216,31 @@ def test_manifest_names_its_draw(tmp_path):
     path.write_text(json.dumps(data))
     with pytest.raises(EvidenceError, match="was changed"):
         load_manifest(path)
+
+
+def test_copies_are_patients_of_their_own_with_the_same_text():
+    canaries = make_canaries(count=20, kind="phi", seed=3)
+    notes = list(plant(corpus(30), canaries, random.Random(1), copies=3))
+    manifest = make_manifest(
+        canaries, kind="phi", seed=3, probability=0.5, lang="en", corpus_digest="d", copies=3
+    )
+    by_text = Counter(note.text for note in notes)
+    planted = [c for c in canaries if c.planted]
+    assert {by_text[c.text] for c in planted} == {3}
+    assert not any(by_text[c.text] for c in canaries if not c.planted)
+    places = {place for c in planted for place in manifest.places(c)}
+    assert len(places) == 3 * len(planted)
+    assert places <= {(note.patient_id, note.note_id) for note in notes}
+    assert manifest.places(planted[0])[0] == (planted[0].patient_id, planted[0].note_id)
+    # One copy is what it always was, to the byte.
+    assert list(plant(corpus(30), canaries, random.Random(1), copies=1)) == list(
+        plant(corpus(30), canaries, random.Random(1))
+    )
+
+
+def test_an_id_of_a_copy_that_is_taken_is_refused():
+    canaries = make_canaries(count=5, kind="phi", seed=3)
+    taken = Note(f"{canaries[0].note_id}-2", "text", "p")
+    survey([taken], canaries)
+    with pytest.raises(InputError, match="also that of a canary"):
+        survey([taken], canaries, copies=2)
