@@ -111,8 +111,6 @@ def evaluate(
     run: Path, prepared: Path, spans: Path | None, identifiers: int, task_notes: int, seed: int
 ) -> StudyMeasures:
     """Measure a run; ``prepared`` is the corpus before scrubbing."""
-    # First: it keeps the libraries below offline.
-    import llmsafe.models  # noqa: F401  # pyright: ignore[reportUnusedImport]
     from llmsafe.audit.target import open_target
 
     target = open_target(run)

@@ -1,4 +1,3 @@
-# pyright: reportUnknownLambdaType=false
 """What a cell runs: the commands of the real job, each named by a digest of what determines it.
 
     notes -> prepare -> scrub -> plant -> train -> audit -> evaluate
@@ -11,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -231,7 +230,7 @@ class _Maker:
         name: StageName,
         facts: dict[str, Any],
         needs: Sequence[Stage],
-        command: Any,
+        command: Callable[[Path], Sequence[str]],
         *,
         accept: tuple[int, ...] = (0,),
         output: Path | None = None,
