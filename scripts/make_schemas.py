@@ -8,6 +8,7 @@ the files with the models, so that they cannot go stale.
 
 from __future__ import annotations
 
+import datetime
 import inspect
 import json
 import re
@@ -25,7 +26,14 @@ from llmsafe.files import write_text
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "python scripts/make_schemas.py"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-WORDS = {str: "text", int: "integer", float: "number", bool: "true or false", NoneType: "`null`"}
+WORDS = {
+    str: "text",
+    int: "integer",
+    float: "number",
+    bool: "true or false",
+    NoneType: "`null`",
+    datetime.date: "date",
+}
 MEANINGS = {
     # of any record
     "schema_version": "The version of this format.",
@@ -57,6 +65,7 @@ MEANINGS = {
     "Audit.phi": "Personal data by category.",
     "Audit.blind_auc": "AUC of a baseline that reads the notes and never asks the model.",
     "Audit.unmeasured": "What the audit could not measure, and why.",
+    "Audit.measured_on": "The day of the measurements (UTC); null in files of older versions.",
     "Audit.policy": "The policy that the audit was judged by.",
     "AuditedModel.kind": "What was given to the audit.",
     "AuditedModel.name": "The model's name.",
@@ -146,6 +155,9 @@ MEANINGS = {
     "Verdict.reasons": "Why, what decided first.",
     "Verdict.alarms": "What must be looked at whatever the policy says.",
     "Policy.name": "The policy's name.",
+    "Policy.expires": "The last day on which the policy judges.",
+    "Policy.max_audit_age_days": "How old measurements may be on the day they are judged.",
+    "Policy.max_claimed_delta": "Largest δ that training may claim.",
     "Policy.max_claimed_epsilon": "Largest ε that training may claim.",
     "Policy.max_epsilon_lower": "Largest ε that an attack may prove.",
     "Policy.max_canary_auc": "Largest AUC on canaries.",

@@ -54,7 +54,7 @@ def examples() -> list[Any]:
 
 def obeys(value: Any, rule: dict[str, Any], schema: dict[str, Any]) -> bool:
     """Whether a value obeys a JSON schema, of the keywords that ours use; an unknown one fails."""
-    about = {"title", "description", "default", "$defs", "$schema", "type"}
+    about = {"title", "description", "default", "$defs", "$schema", "type", "format"}
     if "type" in rule and not _is(value, rule["type"]):
         return False
     return all(

@@ -1,6 +1,7 @@
 """The files that pass between the parts: one pydantic model per file, written atomically.
 
-Of the job in :mod:`llmsafe.artifacts.job`, of the audit in :mod:`llmsafe.artifacts.audit`.
+Of the job in :mod:`llmsafe.artifacts.job`, of the audit in :mod:`llmsafe.artifacts.audit`, of the
+endpoint in :mod:`llmsafe.artifacts.serving`.
 """
 
 from llmsafe.artifacts.audit import (
@@ -39,17 +40,22 @@ from llmsafe.artifacts.base import (
 from llmsafe.artifacts.job import (
     Canary,
     CanaryManifest,
+    Form,
     LedgerLine,
     Lineage,
     LineageStep,
     PrivacyStatement,
+    Release,
     Residual,
     ScrubManifest,
     Split,
     canary_places,
 )
+from llmsafe.artifacts.serving import ApiKey, ApiKeys, TripwireFile
 
 __all__ = [
+    "ApiKey",
+    "ApiKeys",
     "Artifact",
     "Audit",
     "AuditedModel",
@@ -64,6 +70,7 @@ __all__ = [
     "Extraction",
     "ExtractionPoint",
     "ExtrapolatedExposure",
+    "Form",
     "Generated",
     "Histogram",
     "LedgerLine",
@@ -76,6 +83,7 @@ __all__ = [
     "PrivacyStatement",
     "Rate",
     "Record",
+    "Release",
     "Residual",
     "SampledExposure",
     "Scoring",
@@ -85,6 +93,7 @@ __all__ = [
     "ShadowRuns",
     "Split",
     "TprAtFpr",
+    "TripwireFile",
     "Unmeasured",
     "Utility",
     "Verdict",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -296,10 +297,14 @@ class Policy(Record):
     identified while 1 in 100 outsiders is wrongly flagged. ``require`` names evidence
     (``canaries``, ``membership``, ``extraction``, ``privacy``) whose absence is INCONCLUSIVE.
     ``require_unit`` and ``require_noise`` are the least that the privacy statement must claim.
+    After the day ``expires`` the policy judges nothing.
     """
 
     name: str = "unnamed"
+    expires: datetime.date | None = None
+    max_audit_age_days: int | None = None
     max_claimed_epsilon: float | None = None
+    max_claimed_delta: float | None = None
     max_epsilon_lower: float | None = None
     max_canary_auc: float | None = None
     max_canary_tpr: float | None = None
@@ -332,6 +337,7 @@ class Audit(Artifact):
     unmeasured: list[Unmeasured] = []
     policy: Policy | None = None
     verdict: Verdict
+    measured_on: datetime.date | None = None
     seconds: float = Field(ge=0)
 
     @property
@@ -404,8 +410,8 @@ class Measured(Artifact):
     With the tables named here it is all that the figures are computed from. ``tables`` has their
     digests, the main one first, ``shadows`` that of ``shadows.json``, ``manifest`` that of the
     canary manifest, ``repeats`` those of the weights of repeated runs. ``trained_tokens`` is how
-    much of a note training took. ``probed`` are the extraction figures that asked the model more
-    than the tables know.
+    much of a note training took, ``measured_on`` the day (UTC). ``probed`` are the extraction
+    figures that asked the model more than the tables know.
     """
 
     schema_version: Literal[3] = 3  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -425,6 +431,7 @@ class Measured(Artifact):
     phi: list[PhiLeak] = []
     generated: Generated | None = None
     unmeasured: list[Unmeasured] = []
+    measured_on: datetime.date | None = None
     seconds: float
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from typing import Any, Literal
 
@@ -130,7 +131,7 @@ class ScrubManifest(Artifact):
 class LineageStep(Record):
     """One step of the way from notes to release: names and digests only."""
 
-    step: Literal["synth", "scrub", "reveal", "canary", "train", "audit"]
+    step: Literal["synth", "scrub", "reveal", "canary", "train", "audit", "release"]
     version: str
     inputs: dict[str, str]
     outputs: dict[str, str]
@@ -175,3 +176,35 @@ class Split(Artifact):
     members: list[str]
     held_out: list[str]
     texts: dict[str, str] = {}
+
+
+Form = Literal["adapter", "merged", "int8", "int4"]
+"""How weights are released: the adapter as trained, or merged into its base and then, if asked
+for, with the linear layers stored in 8 or 4 bits."""
+
+
+class Release(Artifact):
+    """``release.json``: what left the building, what it was made of, and what was checked before.
+
+    ``weights_digest`` is that of the weights beside it, ``adapter_digest`` and ``base_digest`` are
+    those that they were made of, ``lineage`` the digest of the lineage up to the release, which
+    stays in the vault. ``checks`` are the answers of ``llmsafe check`` on the run, ``signer`` the
+    SHA-256 of the public key whose owner signed.
+    """
+
+    name: str
+    made_on: datetime.date
+    tool: str
+    form: Form
+    method: str
+    weights_digest: str
+    adapter_digest: str
+    base: str
+    base_digest: str
+    policy: str
+    parent_audit: str
+    lineage: str
+    steps: list[str]
+    scrub: dict[str, str] = {}
+    checks: dict[str, Literal["ok", "absent"]]
+    signer: str

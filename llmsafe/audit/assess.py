@@ -98,6 +98,7 @@ def assess(
         unmeasured=missing,
         policy=policy,
         verdict=Verdict(status="none"),
+        measured_on=measured.measured_on,
         seconds=measured.seconds,
     )
     return audit.model_copy(update={"verdict": judge(audit, policy)})

@@ -174,12 +174,19 @@ def check_base(name: str, evidence: Evidence) -> list[Unmeasured]:
 
 def _check_outputs(place: Place, train: LineageStep) -> None:
     assert place.vault is not None
-    files = {
-        "adapter": place.weights / ADAPTER_WEIGHTS,
-        "adapter_config": place.weights / ADAPTER_CONFIG,
-        "privacy": place.weights / "privacy.json",
-        "split": place.vault / "split.json",
-    }
+    files = {"privacy": place.weights / "privacy.json", "split": place.vault / "split.json"}
+    if place.made is None:
+        files["adapter"] = place.weights / ADAPTER_WEIGHTS
+        files["adapter_config"] = place.weights / ADAPTER_CONFIG
+    elif (
+        place.made.inputs.get("adapter") != train.outputs.get("adapter")
+        or place.made.inputs.get("base") != train.inputs.get("base")
+        or place.made.outputs.get("weights") != place.digest()
+    ):
+        raise EvidenceError(
+            f"{place.name}: these weights are not known to be made of the adapter and the base "
+            "that the lineage names; make them again from the run"
+        )
     for key, path in files.items():
         expected, name = train.outputs.get(key), path.name
         if expected is None:

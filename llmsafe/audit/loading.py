@@ -10,8 +10,9 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from llmsafe.artifacts import LineageStep
 from llmsafe.errors import InputError, SetupError
 from llmsafe.files import RELEASE, VAULT, sha256_file, sha256_files
 from llmsafe.models import check_complete, check_weights, folder_of
@@ -31,13 +32,17 @@ _FLOAT32_PARAMETERS = 1_500_000_000
 
 @dataclass(frozen=True)
 class Place:
-    """Where the parts of a target lie; ``weights`` holds an adapter or a full model."""
+    """Where the parts of a target lie; ``weights`` holds an adapter or a full model.
+
+    ``made`` tells how a full model was made of the adapter that the vault is about.
+    """
 
     kind: Kind
     name: str
     weights: Path
     vault: Path | None
     adapter: bool
+    made: LineageStep | None = None
 
     def digest(self) -> str:
         """Digest of the weights under audit."""
@@ -116,6 +121,18 @@ def _place(kind: Kind, name: str, weights: Path, vault: Path | None) -> Place:
     if adapter and not (weights / ADAPTER_WEIGHTS).is_file():
         raise InputError(f"{weights} has no {ADAPTER_WEIGHTS}; save the adapter as one file")
     return Place(kind, name, weights, vault if vault and vault.is_dir() else None, adapter)
+
+
+def check_dtype(name: str) -> Dtype:
+    """The type of number of that name.
+
+    Raises:
+        InputError: there is none; the message names those there are.
+    """
+    for dtype in get_args(Dtype):
+        if name == dtype:
+            return dtype
+    raise InputError(f"--dtype {name!r} is unknown; choose auto, float32, bfloat16 or float16")
 
 
 def load_causal(folder: Path, device: torch.device, dtype: Dtype) -> PreTrainedModel:

@@ -22,6 +22,7 @@ from llmsafe.audit.request import DEFAULT, EXTRAS, Request
 from llmsafe.audit.scores import Progress, silence
 from llmsafe.audit.tables import SHADOWS, Tables, read_tables, score_tables
 from llmsafe.audit.target import Target
+from llmsafe.audit.verdict import today
 from llmsafe.errors import EvidenceError
 from llmsafe.files import sha256_file, sha256_json
 
@@ -142,6 +143,7 @@ def _measured(
         repeats=list(tables.repeated),
         scoring=tables.scoring(seconds),
         blind_auc=blind,
+        measured_on=today(),
         seconds=seconds,
     )
 

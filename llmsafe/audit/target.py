@@ -110,7 +110,7 @@ class Target:
 
 
 def open_target(
-    path: str | Path,
+    path: str | Path | Place,
     *,
     base: str | None = None,
     device: str = "auto",
@@ -133,7 +133,7 @@ def open_target(
         SetupError: a hub id that is not at hand, a missing device.
     """
     where = pick_device(device)
-    place = locate(str(path))
+    place = path if isinstance(path, Place) else locate(str(path))
     privacy, evidence, missing = read_evidence(place)
     reference = None
     if place.adapter:
@@ -144,12 +144,14 @@ def open_target(
         own = (place.weights / "tokenizer.json").is_file()
         tokenizer = load_tokenizer(place.weights if own else folder)
     else:
-        name = base
+        name = base or (evidence.base if place.made else None)
         model = load_causal(place.weights, where, dtype)
         tokenizer = load_tokenizer(place.weights)
-        if base is not None:
-            reference = load_causal(_base_folder(base, place, given=True), where, dtype)
-            _check_same_vocabulary(model, reference, base)
+        if name is not None:
+            folder = _base_folder(name, place, given=base is not None)
+            missing += check_base(name, evidence)
+            reference = load_causal(folder, where, dtype)
+            _check_same_vocabulary(model, reference, name)
         else:
             why = "a full model does not name what it was fine-tuned from; give it with --base"
             missing.append(Unmeasured(what="comparison with the base model", why=why))

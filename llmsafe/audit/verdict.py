@@ -14,6 +14,7 @@ claim, so it is a FAIL and an alarm even where no policy was given.
 
 from __future__ import annotations
 
+import datetime
 import importlib.resources
 import math
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ from llmsafe.artifacts import (
     Rate,
     Verdict,
 )
-from llmsafe.errors import InputError
+from llmsafe.errors import EvidenceError, InputError
 
 Status = Literal["pass", "fail", "inconclusive"]
 
@@ -45,11 +46,17 @@ class Finding(NamedTuple):
     why: str
 
 
+def today() -> datetime.date:
+    """The day in UTC, which dates audits and ends policies."""
+    return datetime.datetime.now(datetime.timezone.utc).date()
+
+
 def load_policy(name: str) -> Policy:
     """A policy from a YAML file, or a shipped one by name (``release``, ``strict``).
 
     Raises:
         InputError: no such file or name, no YAML, an unknown key or a threshold that is no number.
+        EvidenceError: it has expired.
     """
     path = Path(name)
     if not path.is_file():
@@ -73,7 +80,16 @@ def load_policy(name: str) -> Policy:
         known = ", ".join(Policy.model_fields)
         raise InputError(f"policy {path}: {where}: {first['msg']}; known keys: {known}") from error
     _check_thresholds(policy, path)
+    if expired(policy):
+        raise EvidenceError(
+            f"policy {path} expired on {policy.expires}; have it reviewed, and its date with it"
+        )
     return policy
+
+
+def expired(policy: Policy) -> bool:
+    """Whether the last day of a policy is over."""
+    return policy.expires is not None and policy.expires < today()
 
 
 def _check_thresholds(policy: Policy, path: Path) -> None:
@@ -82,7 +98,11 @@ def _check_thresholds(policy: Policy, path: Path) -> None:
     Raises:
         InputError: a threshold out of its range, or no threshold at all.
     """
-    asked = policy.model_dump(exclude={"name", "require"}, exclude_none=True)
+    about = {"name", "require", "expires", "max_audit_age_days"}
+    asked = policy.model_dump(exclude=about, exclude_none=True)
+    age = policy.max_audit_age_days
+    if age is not None and age < 0:
+        raise InputError(f"policy {path}: max_audit_age_days {age}: give 0 or more days")
     for key, value in asked.items():
         if not key.startswith("max_"):
             continue
@@ -103,7 +123,8 @@ _UNBOUNDED = ("max_claimed_epsilon", "max_epsilon_lower", "max_exposure_excess_b
 
 def known_keys() -> str:
     """The thresholds a policy can set."""
-    return ", ".join(key for key in Policy.model_fields if key.startswith("max_"))
+    about = "max_audit_age_days"
+    return ", ".join(k for k in Policy.model_fields if k.startswith("max_") and k != about)
 
 
 def judge(audit: Audit, policy: Policy | None) -> Verdict:
@@ -177,6 +198,10 @@ def claim_doubt(audit: Audit) -> str | None:
 def _criteria(audit: Audit, policy: Policy) -> Iterator[Finding]:
     if policy.max_claimed_epsilon is not None:
         yield _claim(audit, policy.max_claimed_epsilon)
+    if policy.max_claimed_delta is not None:
+        yield _delta(audit, policy.max_claimed_delta)
+    if policy.max_audit_age_days is not None:
+        yield audit_age(audit, policy.max_audit_age_days)
     yield from _claimed_kind(audit, policy)
     people = _people(audit)
     if policy.max_membership_auc is not None:
@@ -264,6 +289,24 @@ def _claim(audit: Audit, most: float) -> Finding:
     return _doubted(
         Finding(status, f"claimed ε {claimed:.2f}, at most {most:g}"), claim_doubt(audit)
     )
+
+
+def _delta(audit: Audit, most: float) -> Finding:
+    if audit.privacy is None or audit.privacy.claimed is None:
+        return Finding("inconclusive", "claimed δ: there is no claim")
+    delta = audit.privacy.delta
+    status: Status = "pass" if delta <= most else "fail"
+    said = f"claimed δ {delta:.3g}, at most {most:g}"
+    return _doubted(Finding(status, said), claim_doubt(audit))
+
+
+def audit_age(audit: Audit, most: int) -> Finding:
+    """Whether the measurements are young enough to be relied on: what is old is no evidence."""
+    if audit.measured_on is None:
+        return Finding("inconclusive", "age of the audit: it does not say when it was made")
+    age = (today() - audit.measured_on).days
+    status: Status = "pass" if age <= most else "inconclusive"
+    return Finding(status, f"the audit is {age} days old, at most {most} are allowed")
 
 
 def _bounds(audit: Audit, most: float) -> Iterator[Finding]:

@@ -147,6 +147,7 @@ def audit(
       llmsafe audit --model adapter --base llama --members in.jsonl --non-members out.jsonl
       llmsafe audit --model runs/dp_lora --json | jq .verdict
     """
+    from llmsafe.audit.loading import check_dtype
     from llmsafe.audit.ranks import join_ranks
     from llmsafe.audit.request import EXTRAS, Request
     from llmsafe.audit.run import run_audit
@@ -155,11 +156,10 @@ def audit(
     from llmsafe.cli.audit_files import SCORES
     from llmsafe.corpus import Columns
 
-    _quiet()
+    quiet()
     # Whatever can be wrong is found before the first minute of work.
     rules = load_policy(policy) if policy else None
-    if dtype not in ("auto", "float32", "bfloat16", "float16"):
-        raise InputError(f"--dtype {dtype!r} is unknown; choose auto, float32, bfloat16 or float16")
+    number_type = check_dtype(dtype)
     names = set(also or ())
     if from_scores:
         _refuse_measuring(context)
@@ -187,7 +187,7 @@ def audit(
             return
         result, written = _assess_again(model, request, out, force=force)
     else:
-        target = open_target(model, base=base, device=device, dtype=dtype)
+        target = open_target(model, base=base, device=device, dtype=number_type)
         if not ranks.leader:
             run_audit(target, Path(SCORES), request, ranks=ranks)  # writes where the leader says
             return
@@ -244,7 +244,7 @@ def _audit(
             stage / SCORES,
             request,
             reveal=reveal,
-            detect=_detector() if looking else None,
+            detect=detector() if looking else None,
             ranks=ranks,
             progress=progress,
         )
@@ -315,7 +315,7 @@ def _reveal(written: Sequence[Path]) -> None:
         say(f"  … and {len(out) - _SHOWN} more")
 
 
-def _detector() -> Detect:
+def detector() -> Detect:
     """What the scrubber sees as personal data, in any text.
 
     The function raises:
@@ -335,7 +335,7 @@ def _detector() -> Detect:
     return detect
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Keep the libraries' own bars and notices off stderr."""
     import warnings
 

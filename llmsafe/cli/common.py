@@ -75,3 +75,14 @@ def unexpected(error: Exception) -> str:
         f"unexpected {type(error).__name__} at {place}; this is a defect of llmsafe, please report "
         "it (LLMSAFE_DEBUG=1 shows the traceback, which may hold note text)"
     )
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries' own bars and notices off stderr."""
+    import warnings
+
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+    warnings.simplefilter("ignore")
+    disable_progress_bar()
+    set_verbosity_error()

@@ -19,11 +19,14 @@ from llmsafe.cli.demo import demo
 from llmsafe.cli.key import key
 from llmsafe.cli.library import cp, ls
 from llmsafe.cli.plan import plan
+from llmsafe.cli.release import release
 from llmsafe.cli.report import report
 from llmsafe.cli.reveal import reveal
 from llmsafe.cli.scrub import scrub
 from llmsafe.cli.seal import open_, seal
+from llmsafe.cli.serve import serve
 from llmsafe.cli.synth import synth
+from llmsafe.cli.verify import verify
 from llmsafe.errors import LlmsafeError
 
 app = typer.Typer(
@@ -50,7 +53,8 @@ def options(
 ) -> None:
     """Use medical text for language models without giving patients away.
 
-    The job:  synth | your notes -> scrub -> canary -> plan -> train -> audit -> report, check.
+    The job:  synth | your notes -> scrub -> canary -> plan -> train -> audit -> report, check
+              -> release, verify, serve.
     Training: accelerate launch recipes/dp_lora.py (copy it with: llmsafe cp dp_lora.py .).
     At rest:  key new -> seal; every verb reads sealed files and seals what it writes.
     See it all at once: llmsafe demo
@@ -58,7 +62,8 @@ def options(
 
 
 _VERBS = (
-    scrub, reveal, canary, plan, audit, report, check, seal, open_, access, ls, cp, synth, demo,
+    scrub, reveal, canary, plan, audit, report, check, release, verify, serve, seal, open_,
+    access, ls, cp, synth, demo,
 )  # fmt: skip
 for verb in _VERBS:
     app.command(name=verb.__name__.rstrip("_"))(verb)

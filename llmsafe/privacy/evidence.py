@@ -37,9 +37,12 @@ def read_lineage(vault: Path) -> Lineage:
 
 
 def train_step(vault: Path) -> LineageStep:
-    made = [step for step in read_lineage(vault).steps if step.step != "audit"]
+    later = ("audit", "release")
+    made = [step for step in read_lineage(vault).steps if step.step not in later]
     if not made or made[-1].step != "train":
-        raise EvidenceError("the lineage does not end with the training of this run and its audit")
+        raise EvidenceError(
+            "the lineage does not end with the training of this run, its audit and its releases"
+        )
     return made[-1]
 
 

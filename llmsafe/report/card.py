@@ -1,4 +1,4 @@
-"""``release/README.md``: the model card that travels with the adapter.
+"""``release/README.md``: the model card that travels with an adapter or a release.
 
 Valid Hugging Face front matter, and no local path: a release folder leaves the building.
 """
@@ -15,7 +15,7 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from llmsafe.artifacts import Audit, PrivacyStatement
+from llmsafe.artifacts import Audit, Form, PrivacyStatement, Release
 from llmsafe.errors import EvidenceError
 from llmsafe.files import RELEASE, write_text
 from llmsafe.report import headline, rows, sentences, tables, words
@@ -43,10 +43,40 @@ def model_card(
     shown. Of ``settings`` the LoRA settings are shown (``lora_rank``, ``lora_alpha``,
     ``target_modules``, ``dtype``); other keys are left out, since they may hold local paths.
     """
+    rows = [("this adapter", audit)] if audit else []
+    return _card(statement, rows, base=base, settings=settings, languages=languages)
+
+
+def release_card(
+    release: Release,
+    statement: PrivacyStatement,
+    audit: Audit,
+    parent: Audit,
+    *,
+    settings: Mapping[str, Any] | None = None,
+) -> str:
+    """The card of a release: its own audit beside that of the adapter it was made of."""
+    rows = [("this release", audit), ("the adapter as trained", parent)]
+    return _card(statement, rows, base=release.base, settings=settings, release=release)
+
+
+def _card(
+    statement: PrivacyStatement,
+    audits: Sequence[tuple[str, Audit]],
+    *,
+    base: str,
+    settings: Mapping[str, Any] | None,
+    languages: Sequence[str] = ("en",),
+    release: Release | None = None,
+) -> str:
     shown = settings or {}
+    audit = audits[0][1] if audits else None
+    form: Form = release.form if release else "adapter"
     page = _environment().get_template("card.md.j2")
     return page.render(
-        front_matter=Markup(_front_matter(base, languages)),
+        front_matter=Markup(_front_matter(base, languages, form)),
+        release=release,
+        form=form,
         statement=statement,
         base=_base_name(base),
         base_code=Markup(_base_code(base)),
@@ -55,11 +85,11 @@ def model_card(
         findings=sentences.plain_words(audit) if audit else [],
         bounds=audit.bounds if audit else [],
         further=_further(audit) if audit else [],
-        table=Markup(tables.comparison_markdown([("this adapter", audit)])) if audit else None,
+        table=Markup(tables.comparison_markdown(audits)) if audits else None,
         alarms=audit.verdict.alarms if audit else [],
         reasons=audit.verdict.reasons if audit else [],
         verdict=words.STATUS[audit.verdict.status] if audit else None,
-        not_tested=sentences.NOT_TESTED,
+        not_tested=sentences.NOT_TESTED if release is None else sentences.NOT_TESTED_OF_A_RELEASE,
     )
 
 
@@ -71,7 +101,20 @@ def write_card(folder: Path) -> Path:
     """
     release = folder / RELEASE if (folder / RELEASE).is_dir() else folder
     statement = PrivacyStatement.load(release / "privacy.json")
-    file = release / "adapter_config.json"
+    base, settings = adapter_settings(release)
+    audit = Audit.load(release / "audit.json") if (release / "audit.json").is_file() else None
+    return write_text(
+        release / "README.md", model_card(statement, audit, base=base, settings=settings)
+    )
+
+
+def adapter_settings(folder: Path) -> tuple[str, dict[str, Any]]:
+    """The base that ``adapter_config.json`` names, and the LoRA settings that a card shows.
+
+    Raises:
+        EvidenceError: it cannot be read.
+    """
+    file = folder / "adapter_config.json"
     try:
         config = json.loads(file.read_bytes())
         settings = {
@@ -79,13 +122,9 @@ def write_card(folder: Path) -> Path:
             "lora_alpha": config["lora_alpha"],
             "target_modules": config["target_modules"],
         }
-        base = str(config["base_model_name_or_path"])
+        return str(config["base_model_name_or_path"]), settings
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EvidenceError(f"{file} is no readable PEFT adapter config; save it anew") from error
-    audit = Audit.load(release / "audit.json") if (release / "audit.json").is_file() else None
-    return write_text(
-        release / "README.md", model_card(statement, audit, base=base, settings=settings)
-    )
 
 
 def _further(audit: Audit) -> list[str]:
@@ -113,19 +152,27 @@ def _further(audit: Audit) -> list[str]:
     return said
 
 
-def _front_matter(base: str, languages: Sequence[str]) -> str:
+_RELATION: dict[Form, str] = {
+    "adapter": "adapter",
+    "merged": "finetune",
+    "int8": "quantized",
+    "int4": "quantized",
+}
+
+
+def _front_matter(base: str, languages: Sequence[str], form: Form) -> str:
     fields: dict[str, Any] = {
         "language": list(languages),
         "license": "other",
         "license_name": "to-be-chosen",
-        "library_name": "peft",
+        "library_name": "peft" if form == "adapter" else "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["lora", "differential-privacy", "clinical-notes", "medical", "llmsafe"],
     }
     # The hub refuses a card whose base_model is no hub id.
     if _on_hub(base):
         fields["base_model"] = base
-        fields["base_model_relation"] = "adapter"
+        fields["base_model_relation"] = _RELATION[form]
     return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
 
 

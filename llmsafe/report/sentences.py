@@ -19,6 +19,10 @@ NOT_TESTED = (
     "What the base model had learned before this training.",
     "Copies that are merged, quantised or trained further: audit the file that ships.",
 )
+NOT_TESTED_OF_A_RELEASE = (
+    *NOT_TESTED[:-1],
+    "Copies that are quantised or trained further than what lies here.",
+)
 _CATEGORIES = 3
 """Categories of identifiers that a sentence names; the table names all."""
 

@@ -59,17 +59,36 @@ def scrub_notes(jobs: Iterable[Job], settings: Settings, workers: int) -> Iterat
         pool.close()
 
 
+def start_process(settings: Settings) -> tuple[Any, Connection]:
+    """A process with a scrubber of its own, and the pipe to it.
+
+    It sends ``"ready"`` once it is, or what is wrong with the settings and ends. Then it takes
+    lists of jobs and sends an :class:`Outcome` for each job, until the pipe is closed.
+
+    Raises:
+        SetupError: it cannot be started.
+    """
+    module = _scrubber_module(settings)
+    methods = multiprocessing.get_all_start_methods()
+    # A fork server loads Presidio once and forks from a process without threads. There is one
+    # for a program, so what needs torch starts afresh.
+    kind = "forkserver" if module == LIGHT and "forkserver" in methods else "spawn"
+    # The stubs know the class that all contexts share, not the Process they all have.
+    context: Any = multiprocessing.get_context(kind)
+    if kind == "forkserver":
+        context.set_forkserver_preload([module])
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, settings), daemon=True)
+    try:
+        process.start()
+    except (OSError, RuntimeError) as error:
+        raise SetupError(f"cannot start a process ({error}); try --workers 1") from error
+    theirs.close()
+    return process, ours
+
+
 class _Pool:
     def __init__(self, settings: Settings, workers: int) -> None:
-        module = _scrubber_module(settings)
-        methods = multiprocessing.get_all_start_methods()
-        # A fork server loads Presidio once and forks from a process without threads. There is one
-        # for a program, so what needs torch starts afresh.
-        kind = "forkserver" if module == LIGHT and "forkserver" in methods else "spawn"
-        # The stubs know the class that all contexts share, not the Process they all have.
-        self._context: Any = multiprocessing.get_context(kind)
-        if kind == "forkserver":
-            self._context.set_forkserver_preload([module])
         self._settings = settings
         self._size = workers
         self._workers: list[_Worker] = []
@@ -101,14 +120,8 @@ class _Pool:
         return None
 
     def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._settings), daemon=True)
-        try:
-            process.start()
-        except (OSError, RuntimeError) as error:
-            raise SetupError(f"cannot start a process ({error}); try --workers 1") from error
-        theirs.close()
-        return _Worker(process, ours, heard=time.monotonic())
+        process, pipe = start_process(self._settings)
+        return _Worker(process, pipe, heard=time.monotonic())
 
     def _send(self, worker: _Worker, chunk: int, jobs: list[Job]) -> None:
         worker.chunk, worker.jobs, worker.heard = chunk, jobs, time.monotonic()
@@ -144,7 +157,7 @@ class _Pool:
 
     def _replace(self, worker: _Worker, reason: str) -> None:
         """The note that the worker had in hand is the culprit; a new worker does the others."""
-        _kill(worker)
+        end_process(worker.process, worker.pipe)
         if not worker.ready:
             raise SetupError(f"a scrubbing process could not start ({reason}); try --workers 1")
         self._done[worker.chunk].append(Outcome(None, reason=f"scrubber: {reason}"))
@@ -157,14 +170,15 @@ class _Pool:
 
     def close(self) -> None:
         for worker in self._workers:
-            _kill(worker)
+            end_process(worker.process, worker.pipe)
         self._workers.clear()
 
 
-def _kill(worker: _Worker) -> None:
-    worker.pipe.close()
-    worker.process.kill()
-    worker.process.join()
+def end_process(process: Any, pipe: Connection) -> None:
+    """Kill what :func:`start_process` made, whatever it is doing."""
+    pipe.close()
+    process.kill()
+    process.join()
 
 
 def _chunks(jobs: Iterable[Job]) -> Iterator[list[Job]]:

@@ -1,3 +1,4 @@
+# pyright: reportUnknownLambdaType=false
 """What a cell runs: the commands of the real job, each named by a digest of what determines it.
 
     notes -> prepare -> scrub -> plant -> train -> audit -> evaluate

@@ -470,7 +470,7 @@ def test_a_recogniser_that_fails_ends_no_audit(llmsafe, run, monkeypatch):
     def detect(text):
         raise EvidenceError("a generated text cannot be searched: it timed out")
 
-    monkeypatch.setattr("llmsafe.cli.audit._detector", lambda: detect)
+    monkeypatch.setattr("llmsafe.cli.audit.detector", lambda: detect)
     code, _, err = llmsafe("audit", "--model", run, "--generate", 3)
     assert code == 0, err
     assert "not measured: what has the form of personal data in the generated texts" in err

@@ -1,0 +1,1 @@
+"""What leaves the building: made of a run, audited as it ships, judged, described and signed."""

@@ -1,0 +1,170 @@
+"""The weights that ship: the adapter as it is, or merged into its base, then in 8 or 4 bits.
+
+Weights are rounded as they are, by their own size alone, so no text is needed to quantise them and
+none is read: neither the notes nor any other.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from llmsafe.artifacts import Form
+from llmsafe.audit.loading import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    Dtype,
+    Place,
+    attach,
+    folder_of,
+    load_causal,
+    load_tokenizer,
+)
+from llmsafe.errors import EvidenceError, InputError, SetupError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+METHODS: dict[Form, str] = {
+    "adapter": "the adapter as training wrote it, to be put on its base",
+    "merged": "the adapter added to its base, in the base's own precision",
+    "int8": "merged, then linear layers in 8-bit integers with one scale a row (torchao, "
+    "weights only)",
+    "int4": "merged, then linear layers in 4 bits, NF4 in blocks of 64 (bitsandbytes, weights "
+    "only)",
+}
+_PACKAGES: dict[Form, str] = {"int8": "torchao", "int4": "bitsandbytes"}
+_DTYPES: dict[str, Dtype] = {
+    "float32": "float32",
+    "bfloat16": "bfloat16",
+    "float16": "float16",
+}
+_TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+)
+
+
+def check_form(form: Form) -> None:
+    """Raises SetupError when the package that a form needs is not installed."""
+    package = _PACKAGES.get(form)
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise SetupError(
+            f"--quantise {form} needs the package {package}; pip install llmsafe[quantise]"
+        )
+
+
+def write_weights(adapter: Place, base: str, form: Form, folder: Path) -> None:
+    """Write the weights of a run into ``folder`` as ``form``, with config and tokenizer.
+
+    Files of the adapter are copied by name: whatever else lies in its folder stays there. The
+    tokenizer comes with a whole model, and with an adapter that has its own.
+
+    Raises:
+        InputError: the base is not at hand, does not fit, or is stored quantised already.
+        EvidenceError: the merged model does not say what the adapter said.
+    """
+    if form == "adapter":
+        own = [name for name in _TOKENIZER if (adapter.weights / name).is_file()]
+        for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG, *own):
+            shutil.copyfile(adapter.weights / name, folder / name)
+        return
+    if form == "merged":
+        merge(adapter, base, folder)
+        return
+    with tempfile.TemporaryDirectory(prefix=".merged.", dir=folder.parent) as whole:
+        merge(adapter, base, Path(whole))
+        _quantise(Path(whole), form, folder)
+
+
+def merge(adapter: Place, base: str, folder: Path) -> None:
+    """Write the base with the adapter added, in the precision that the base is stored in."""
+    import torch
+
+    source = folder_of(base)
+    model = load_causal(source, torch.device("cpu"), _stored_precision(source))
+    if getattr(model, "hf_quantizer", None) is not None:
+        raise InputError(
+            f"base {source.name} is stored quantised, and an adapter cannot be added to rounded "
+            "weights; keep the adapter, or run training on the whole base"
+        )
+    with_adapter: Any = attach(model, adapter.weights)
+    before = _logits(with_adapter)
+    merged: Any = with_adapter.merge_and_unload(safe_merge=True)
+    _check_same(before, _logits(merged), next(merged.parameters()).dtype)
+    _save(merged, folder)
+    own = (adapter.weights / "tokenizer.json").is_file()
+    load_tokenizer(adapter.weights if own else source).save_pretrained(str(folder))
+
+
+def _quantise(whole: Path, form: Form, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    dtype = getattr(torch, _stored_precision(whole))
+    if form == "int8":
+        from torchao.quantization import (  # pyright: ignore[reportMissingImports]
+            Int8WeightOnlyConfig,
+        )
+        from transformers import TorchAoConfig
+
+        config: Any = TorchAoConfig(Int8WeightOnlyConfig())
+    else:
+        from transformers import BitsAndBytesConfig
+
+        config = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+        )
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        whole, dtype=dtype, quantization_config=config, use_safetensors=True, local_files_only=True
+    )
+    _save(model.eval(), folder)
+    load_tokenizer(whole).save_pretrained(str(folder))
+
+
+def _save(model: Any, folder: Path) -> None:
+    """As safetensors; of where the model came from nothing is written down."""
+    model.config._name_or_path = ""
+    model.name_or_path = ""
+    model.save_pretrained(str(folder))
+
+
+def _stored_precision(folder: Path) -> Dtype:
+    """The precision that a model's configuration says it is stored in, float32 where it is mute."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} has no config.json that can be read") from error
+    named = str(config.get("dtype") or config.get("torch_dtype") or "float32")
+    return _DTYPES.get(named, "float32")
+
+
+def _logits(model: PreTrainedModel) -> torch.Tensor:
+    """What a model says of sixteen fixed tokens."""
+    import torch
+
+    vocabulary = int(cast("Any", model.config).get_text_config().vocab_size)
+    ids = (torch.arange(1, 17) * 7919 % vocabulary)[None]
+    with torch.inference_mode():
+        return cast("Any", model)(input_ids=ids, use_cache=False).logits.float()
+
+
+def _check_same(before: torch.Tensor, after: torch.Tensor, dtype: torch.dtype) -> None:
+    """A wrong merge gives nothing away because it says nothing: no audit would see it."""
+    import torch
+
+    allowed = 1e-3 if torch.finfo(dtype).bits >= 32 else 0.1
+    off = float((before - after).abs().max() / before.abs().max())
+    if not off <= allowed:
+        raise EvidenceError(
+            f"the merged model's logits are {off:.2g} of the largest away from those of the "
+            f"adapter on its base, at most {allowed:g} is rounding; keep the adapter"
+        )
