@@ -103,7 +103,10 @@ def test_block_mode_ends_with_content_filter(endpoint, parrot, finders: Finders)
 
 
 BROKEN = """
+import os
 import re
+import signal
+import time
 from presidio_analyzer import EntityRecognizer
 
 
@@ -120,18 +123,34 @@ class Raising(EntityRecognizer):
 
 class Hanging(Raising):
     def analyze(self, text, entities, nlp_artifacts=None):
-        re.match(r"(a+)+$", "a" * 40 + "b")  # holds the interpreter: only a kill ends it
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)  # as in C code: only a kill ends it
+        time.sleep(120)
+
+
+class Slow(Raising):
+    def analyze(self, text, entities, nlp_artifacts=None):
+        re.match(r"(a+)+$", "a" * 40 + "b")
+
+
+class Dying(Raising):
+    def analyze(self, text, entities, nlp_artifacts=None):
+        os._exit(1)
 """
 
 
 @pytest.mark.parametrize(
     ("recogniser", "seconds", "kind"),
-    [("Raising", 20.0, "broken: ValueError"), ("Hanging", 0.5, "no answer in")],
+    [
+        ("Raising", 20.0, "broken: ValueError"),
+        ("Hanging", 0.5, "no answer in"),
+        ("Slow", 0.5, "time limit"),
+        ("Dying", 20.0, "the process died"),
+    ],
 )
 def test_a_guard_that_fails_blocks(
     endpoint, parrot, tmp_path, monkeypatch, recogniser, seconds, kind
 ):
-    """The operator's own recogniser raises, or never answers and is killed."""
+    """The operator's own recogniser raises, is slow, never answers and is killed, or dies."""
     (tmp_path / "broken_recognisers.py").write_text(BROKEN)
     monkeypatch.syspath_prepend(tmp_path)
     parrot.says = list(SAID)
