@@ -145,6 +145,13 @@ def latency(find: Find, rounds: int, tokens: int) -> str:
         total = spread([t.total for t in timings])
         rate = spread([t.tokens / t.total for t in timings], 0)
         lines.append(f"| {kind} | {name} | {first} | {total} | {rate} |")
+    lines.append("")
+    for kind in kinds:
+        pairs = zip(seen[kind, "with"], seen[kind, "without"], strict=True)
+        ratios = [(a.total / a.tokens) / (b.total / b.tokens) for a, b in pairs]
+        lines.append(
+            f"Time of a token with the guard, in the same round, {kind}: {spread(ratios)} times."
+        )
     return "\n".join(lines)
 
 
@@ -212,6 +219,7 @@ def main() -> None:
     parser.add_argument("--notes", type=int, default=40)
     parser.add_argument("--out", type=Path, default=Path("docs/results/bench-serve.md"))
     args = parser.parse_args()
+    load = os.getloadavg()[0]
     finders = Finders(seconds=60)
     finders.check()
     notes = [note for person in patients(11, args.notes, max_notes=3) for note in person.notes][
@@ -230,7 +238,8 @@ Written by `scripts/bench_serve.py`; do not edit. `--help` says what is compared
 $ python {shlex.join(["scripts/bench_serve.py", *sys.argv[1:]])}
 ```
 
-Machine: {page_of.machine("cpu", int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1)}
+Machine: {page_of.machine("cpu", int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1)}.
+Other programs kept {load:.0f} processes busy when it began: compare within a round.
 
 ## Latency
 
