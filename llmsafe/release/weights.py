@@ -69,7 +69,8 @@ def write_weights(adapter: Place, base: str, form: Form, folder: Path) -> None:
     tokenizer comes with a whole model, and with an adapter that has its own.
 
     Raises:
-        InputError: the base is not at hand, does not fit, or is stored quantised already.
+        InputError: the base is not at hand, does not fit, is stored quantised already, or cannot
+            be computed in so few bits.
         EvidenceError: the merged model does not say what the adapter said.
     """
     if form == "adapter":
@@ -126,7 +127,16 @@ def _quantise(whole: Path, form: Form, folder: Path) -> None:
     model: Any = AutoModelForCausalLM.from_pretrained(
         whole, dtype=dtype, quantization_config=config, use_safetensors=True, local_files_only=True
     )
-    _save(model.eval(), folder)
+    try:
+        finite = bool(_logits(model.eval()).isfinite().all())
+    except RuntimeError:  # kernels take widths that blocks divide, and say so in their own way
+        finite = False
+    if not finite:
+        raise InputError(
+            f"this model cannot be computed as {form} (layers narrower than a block of 64, or "
+            "values that overflow); release it merged or as an adapter"
+        )
+    _save(model, folder)
     load_tokenizer(whole).save_pretrained(str(folder))
 
 

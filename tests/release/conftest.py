@@ -56,6 +56,7 @@ def tiny():
         )
 
     module.make_manifest = long_secrets
+    module.make_model = functools.partial(module.make_model, hidden=64)  # a block of 4-bit weights
     return module
 
 
