@@ -15,6 +15,7 @@ import pytest
 from llmsafe.artifacts import Lineage
 from llmsafe.cli import main as cli
 from llmsafe.files import sha256_file
+from llmsafe.privacy.accountant import epsilon as accountant_epsilon
 from llmsafe.privacy.ledger import Ledger
 from llmsafe.privacy.plan import make_plan
 from llmsafe.privacy.statement import make_statement
@@ -23,13 +24,16 @@ _TINY = Path(__file__).parent.parent / "audit" / "tiny.py"
 SENTINEL = "Quuxworth-Sentinel"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@functools.cache
+def _asked_once(**settings):
+    return accountant_epsilon(**settings)
+
+
+@pytest.fixture(scope="module", autouse=True)
 def accounted_once():
     """The accountants take seconds, and every check of one run asks them the same."""
-    from llmsafe.privacy import accountant
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accountant, "epsilon", functools.cache(accountant.epsilon))
+        patch.setattr("llmsafe.privacy.accountant.epsilon", _asked_once)
         yield
 
 
