@@ -26,7 +26,8 @@ def build(system: str) -> Find:
 def _llmsafe() -> Find:
     from llmsafe.scrub.scrubber import build_scrubber
 
-    scrubber = build_scrubber(Settings("tag", Key(b"evaluation of detection only")))
+    # The default method; those that leave tags look again and find a little more.
+    scrubber = build_scrubber(Settings("surrogate", Key(b"evaluation of detection only")))
 
     def find(note: Note, identity: Identity | None) -> Sequence[PhiSpan] | None:
         outcome = scrubber.scrub(note, identity)

@@ -62,15 +62,14 @@ class Scrubber:
         written, edited = self._write(note, identity, found)
         if self.settings.method not in STAND_INS:
             # A tag where a name was shows other recognisers what they had not seen before. Looked
-            # at until there is no more, so that a second scrub changes nothing.
+            # at until there is no more, so that a second scrub changes nothing; text that gives
+            # up a little each time (one word a thousand times) is left after a few looks.
             for _ in range(_LOOKS):
                 more = self._more(found, written, edited)
                 if not more:
                     break
                 found = changed(found, spans=more)
                 written, edited = self._write(note, identity, found)
-            else:
-                raise DetectionError("second look", f"still finding after {_LOOKS}")
         # Counted over the spans of all languages, so that what two of them see counts once.
         others = [span for span in found.spans if not span.source.startswith(KNOWN)]
         seen = captures(others, found.rules, found.tagged)
@@ -141,7 +140,7 @@ class Scrubber:
         return self.detectors[language].examine(text, known)
 
 
-_LOOKS = 10
+_LOOKS = 5
 
 
 def _plain(text: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 
 from llmsafe.errors import InputError
 from llmsafe.scrub.detect import tagger
@@ -155,15 +156,47 @@ def test_the_recogniser_wants_its_own_engine() -> None:
         TaggerRecogniser(ENGLISH, "en").analyze("Dr. Okafor", [], None)
 
 
-def test_a_damaged_tagger_is_refused(tmp_path: Path) -> None:
-    source = resources.files("llmsafe") / "assets" / "phi-ner-en"
-    folder = tmp_path / "tagger"
-    shutil.copytree(str(source), folder)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(str(resources.files("llmsafe") / "assets" / "phi-ner-en"), tmp_path / "tagger")
+    return tmp_path / "tagger"
+
+
+def test_a_damaged_tagger_is_refused(folder: Path) -> None:
     load_tagger(folder)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"dilations": [1] * 9}))
-    with pytest.raises(InputError, match="no PHI tagger"):
-        load_tagger(folder)
     (folder / "config.json").unlink()
     with pytest.raises(InputError, match="no PHI tagger"):
+        load_tagger(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("dilations", [1] * 9, "bias.5 of shape None"),
+        ("dilations", [1, 2], r"bias.2 of shape \(\d+,\), its config.json asks for None"),
+        ("categories", ["NAME"], "asks for .*2"),
+        ("hashed_rows", 1024, "table"),
+        ("lists", ["words", "first"], "table"),
+    ],
+)
+def test_arrays_that_are_not_what_the_config_asks_for_are_refused(
+    folder: Path, key: str, value: object, words: str
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {key: value}))
+    with pytest.raises(InputError, match=words):
+        load_tagger(folder)
+
+
+def test_a_word_of_a_list_that_does_not_exist_is_refused(folder: Path) -> None:
+    with (folder / "lexicon.tsv").open("a") as lexicon:
+        lexicon.write("zebulon\t9\n")
+    with pytest.raises(InputError, match="names list 9, its config"):
+        load_tagger(folder)
+
+
+def test_a_bias_that_numpy_would_broadcast_is_refused(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    save_file(tensors | {"out_bias": np.zeros(1, np.float16)}, folder / "model.safetensors")
+    with pytest.raises(InputError, match=r"out_bias of shape \(1,\)"):
         load_tagger(folder)

@@ -21,7 +21,7 @@ from functools import cache
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -391,6 +391,7 @@ def _read(read: Callable[[str], bytes], name: str) -> Tagger:
             word: tuple(int(number) for number in numbers.split(","))
             for word, _, numbers in (line.partition("\t") for line in lines if line)
         }
+        _check(config, tensors, lists, name)
         f32 = {key: value.astype(np.float32) for key, value in tensors.items() if key != "table"}
         layers = range(len(config["dilations"]))
         weights = Weights(
@@ -412,3 +413,40 @@ def _read(read: Callable[[str], bytes], name: str) -> Tagger:
             f"{name} is no PHI tagger ({type(error).__name__}); it needs config.json, lexicon.tsv "
             "and model.safetensors as scripts/train_phi_ner.py writes them"
         ) from None
+
+
+def _check(
+    config: Mapping[str, Any],
+    tensors: Mapping[str, NDArray[Any]],
+    lists: Mapping[str, Sequence[int]],
+    name: str,
+) -> None:
+    """Refuse arrays that are not of the number and shape that the config asks for, and list numbers
+    without a row: numpy would broadcast the ones and end the others in a note's quarantine."""
+    wide, deep = tensors["project"].shape
+    layers, outputs = len(config["dilations"]), 1 + len(config["categories"])
+    wanted: dict[str, tuple[int, ...]] = {
+        "table": (config["hashed_rows"] + len(config["lists"]), wide),
+        "project": (wide, deep),
+        "place": (PLACES, deep),
+        "out": (deep, outputs),
+        "out_bias": (outputs,),
+    }
+    for layer in range(layers):
+        wanted[f"kernel.{layer}"] = (3 * deep, deep)
+        wanted |= {f"{part}.{layer}": (deep,) for part in ("bias", "scale", "shift")}
+    for key in sorted(wanted.keys() | tensors.keys()):
+        shape = tensors[key].shape if key in tensors else None
+        if shape != wanted.get(key):
+            raise InputError(
+                f"{name}: model.safetensors holds {key} of shape {shape}, its config.json asks for "
+                f"{wanted.get(key)}; take both from one run of scripts/train_phi_ner.py"
+            )
+    if unknown := {n for numbers in lists.values() for n in numbers} - set(
+        range(len(config["lists"]))
+    ):
+        raise InputError(
+            f"{name}: lexicon.tsv names list {min(unknown)}, its config.json has "
+            f"{len(config['lists'])} lists, from 0; take both from one run of "
+            "scripts/train_phi_ner.py"
+        )

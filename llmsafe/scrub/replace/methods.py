@@ -13,8 +13,9 @@
 
 Dates move by the patient's offset under ``random`` too, since intervals are what notes are about.
 Scrubbing again a text that was tagged, numbered, hashed, masked, redacted or encrypted changes
-nothing (:mod:`llmsafe.scrub.scrubber` looks twice to make sure). That cannot hold for stand-ins:
-what tells a scrubber that a name is one tells everybody, so it takes stand-ins for names, too.
+nothing (:mod:`llmsafe.scrub.scrubber` looks again, up to five times, to make sure). That cannot
+hold for stand-ins: what tells a scrubber that a name is one tells everybody, so it takes stand-ins
+for names, too.
 """
 
 from __future__ import annotations

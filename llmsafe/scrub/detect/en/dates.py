@@ -199,11 +199,23 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
         sure = match["sure"] or match["weekday"]
         if low_scale and not sure and len(match["m"] + match["d"]) < 3:
             continue
+        if is_rating(text, match.start("all"), match["all"]):
+            continue
         if match["m"] == "1" and match["d"] in "234" and match["s"] == "/":
             continue  # a half, a third, a quarter
         if match["s"] == "-" and not match["m"].startswith("0") and not match["d"].startswith("0"):
             continue  # a range: 2-3
         yield PhiSpan(match.start("all"), match.end("all"), "DATE", 0.6)
+
+
+_RATED = re.compile(
+    r"(?i)\b(?:pain|rates?|rated|rating|severity|intensity|scores?|scale|worst|best|vas|nrs)\b[^\n]*\Z"
+)
+
+
+def is_rating(text: str, start: int, found: str) -> bool:
+    """Whether it is a rating out of ten: "pain at best: 2/10"."""
+    return found.endswith("/10") and bool(_RATED.search(text[max(0, start - 60) : start]))
 
 
 def _sense(form: Form, match: re.Match[str]) -> bool:

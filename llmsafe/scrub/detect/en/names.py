@@ -101,6 +101,11 @@ _PAIRED_EPONYMS = frozenset(
         "spencer wells",
     )
 )
+_SENTENCE = frozenset(
+    ("the", "he", "she", "it", "they", "we", "this", "that", "these", "his", "her", "there", "patient",
+     "please", "if", "in", "on", "at", "and", "but", "when", "after", "as", "our", "i", "you")
+)  # fmt: skip
+_PRODUCT = re.compile(r"[A-Z][a-z]{3,}[A-Z][a-z]")  # VerteFill, but MacLeod and DeVries
 _SUFFIX = frozenset(("jr", "sr", "ii", "iii", "iv"))
 
 
@@ -178,6 +183,8 @@ def _checked(text: str, start: int, end: int, score: float, *, trust: bool) -> I
             kept, strong = piece.end(), True
             continue
         initial = len(word) == 1
+        if word in _SENTENCE and piece[0][1:].islower():  # "seen by Dr. X. She is well."
+            break
         named = word in lexicon.first or word in lexicon.last
         if trust and position == 1:  # "Dr. Hope Singer", "Dr. Ann Fraser"
             before = text[start:kept].strip(" .").lower()
@@ -392,7 +399,13 @@ def find_unknown(text: str) -> Iterator[PhiSpan]:
             text[max(0, match.start() - 8) : match.start()],
             re.IGNORECASE,
         )
-        clear = kinds == ["U", "U"] and not article and not _CLINICAL_NEXT.match(text, match.end())
+        product = any(_PRODUCT.match(match[g]) for g in "ab")
+        clear = (
+            kinds == ["U", "U"]
+            and not article
+            and not product
+            and not _CLINICAL_NEXT.match(text, match.end())
+        )
         if digits or clear:
             yield PhiSpan(*match.span(), "NAME", 0.8 if digits else 0.5)
 

@@ -28,6 +28,7 @@ _ADDRESS_LOWER = re.compile(
     rf"(?<![\w/.])\d{{2,6}} (?:[a-z]{{3,15}} ){{1,3}}(?:street|avenue|boulevard|drive|road|lane)\b"
     rf"(?i:{_UNIT})|\b\d{{1,3}}(?:st|nd|rd|th) (?:avenue|street|ave|st)\b",
 )
+_HOUR = re.compile(r"\d{1,4}\s{1,2}(?:[AP]\.?M\b|hrs?\b|HRS?\b)")  # 11:20 PM Dr. Lee came
 _STREET_NAME = re.compile(
     rf"(?<!\w)(?:{_CAP}[ ]){{1,3}}(?:Street|Avenue|Boulevard|Parkway|Highway|Lane|Road|Blvd)\b"
 )
@@ -195,6 +196,8 @@ def find_addresses(text: str) -> Iterator[PhiSpan]:
         (_STREET_NAME, 0.6),
     ):
         for match in pattern.finditer(text):
+            if _HOUR.match(match[0]):
+                continue
             if pattern is _STREET_NAME and match[0].split()[0].lower() in _NO_NAME:
                 continue
             yield PhiSpan(*match.span(), "LOCATION", score)

@@ -8,11 +8,13 @@ in a row of strengths, the hour "oh nine hundred", a diagnosis code, an eponym i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.lexicon import english
+from llmsafe.scrub.detect.en.dates import is_rating
+from llmsafe.scrub.detect.lexicon import english, read_json
 
 _NUMBERED = frozenset(
     ("PHONE", "FAX", "SSN", "MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE",
@@ -27,6 +29,36 @@ _CLOCK = re.compile(
     r"(?i)(?:(?:oh|o|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen"
     r"|twenty|thirty|fifteen|forty)[\s,-]*|and\s)+"
 )
+_MIXED = re.compile(r"\d{1,2}-\d{1,2}/\d{1,2}")
+_SEVENTHS = re.compile(r"/7(?:ths?)?(?!\d|[/-])")
+_INSTITUTION = re.compile(
+    r"(?i)\b(?:hosp\w*|clinics?|cent(?:er|re)|health\w*|institute|university|college|school|home|manor"
+    r"|group|associates|pharmacy|labs?|laboratory|company|inc|llc|bank|church|agency|services?)\b"
+)
+# A kind of place, not one of them.
+_ANY = re.compile(
+    r"(?i)(?:(?:behaviou?ral|mental|home|public|primary|urgent|acute|sub-?acute|long[- ]term"
+    r"|critical|intensive|palliative|wound|skilled|extended|assisted|rehab(?:ilitation)?|nursing"
+    r")[ -])*(?:health|care|living|medical|nursing)"
+    r"(?: (?:center|care|facility|unit|clinic|services?|home))*"
+    r"|(?:labor (?:and|&) delivery|emergency|operating|recovery|pre-?operative|post-?anesthesia"
+    r"|same[- ]day surgery|holding|radiology|ambulatory surgery)"
+    r"(?: (?:department|room|suite|unit|area|triage|holding|care))*"
+)
+_WEEKDAY = re.compile(
+    r"(?i)(?:on |this |last |next )?(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
+    r"(?: (?:morning|afternoon|evening|night)s?)?"
+)
+_YEARS = re.compile(r"(?:(?:19|20)\d\d(?:,? (?:and|or|to) |[,/& -]+)?){2,}")
+_VERTEBRAE = re.compile(r"(?i)[CTLS]\d{1,2}(?:[-,& ]+[CTLS]?\d{1,2})*")
+_NTH = re.compile(r"\d(?:st|nd|rd|th)\Z")
+_ANATOMY = re.compile(
+    r"(?i)(?:,? (?:(?:and|or|to|through|&) )?\d{1,2}(?:st|nd|rd|th))* (?:cranial |left |right )?"
+    r"(?:nerves?|ribs?|intercostal|ics|toes?|fingers?|digits?|metatarsals?|metacarpals?|rays?|webspace"
+    r"|percentiles?|grade|degree|trimester|ventricle|dose|attempt|pass)\b"
+)
+_AROUND = re.compile(r"\d{1,4}s")  # in the 600s
+_DOTTED = re.compile(r"\b(?:p\.r\.n|n\.p\.o|[btq]\.i\.d|q\.[hdo]\.[sd]?|w\.n\.l)\b")
 _HUNDRED = re.compile(r"(?i)\s*hundred\b")
 _SPELLED = re.compile(r"(?:[A-Z]-){2,}[A-Z]")
 # Diseases that go by the name of who described them. Names that are more often a patient's (Bell,
@@ -86,6 +118,14 @@ _COMPOUND = re.compile(
 )
 
 
+@cache
+def _states() -> frozenset[str]:
+    """States in full, which Safe Harbor lets stay, but for those that are cities or names too."""
+    states: Mapping[str, str] = read_json("scrub_places.json")["states"]
+    names = {name.lower() for pair in states.items() for name in pair if len(name) > 2}
+    return frozenset(names - {"new york", "washington", "georgia", "virginia", "dakota"})
+
+
 def _is_usage(text: str, span: PhiSpan) -> bool:
     """Whether it is an everyday word in its everyday sense: an order, or a pair of words."""
     before = text[max(0, span.start - 40) : span.start]
@@ -110,7 +150,7 @@ def senseless(text: str, span: PhiSpan) -> bool:
         return True
     match span.category:
         case "DATE":
-            return _in_series(text, span) or _is_grade(text, span)
+            return _in_series(text, span) or _is_grade(text, span) or _is_score(text, span)
         case "NAME":
             spelled = _SPELLED.fullmatch(found)
             return (
@@ -119,11 +159,17 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 or bool(_QUESTION.match(text, span.start))
                 or _is_instrument(text, span)
                 or _is_eponym(text, span)
+                or _is_abbreviation(text, span)
             )
+        case "ORGANIZATION" if _is_heading(text, span) or _ANY.fullmatch(found):
+            return True
+        case "LOCATION" if found.lower() in _states():
+            return True
         case "LOCATION" | "ORGANIZATION":
             return _is_instrument(text, span) or _is_eponym(text, span)
         case category if category in _NUMBERED:
-            return bool(_ICD.fullmatch(found)) or _is_hour(text, span) or _in_series(text, span)
+            odd = _ICD.fullmatch(found) or _AROUND.fullmatch(found)
+            return bool(odd) or _is_hour(text, span) or _in_series(text, span)
         case _:
             return False
 
@@ -149,6 +195,36 @@ def _is_grade(text: str, span: PhiSpan) -> bool:
     end = text.find("\n", span.end)
     line = text[start : end if end >= 0 else len(text)][:400]
     return len(_GRADE.findall(line)) >= 3 and bool(_EQUAL.search(line))
+
+
+def _is_score(text: str, span: PhiSpan) -> bool:
+    """A pain of 4-5/10, 39-4/7 weeks (no date mixes its signs), years alone, vertebrae, nerves."""
+    found = text[span.start : span.end]
+    if _YEARS.fullmatch(found) or _WEEKDAY.fullmatch(found) or _VERTEBRAE.fullmatch(found):
+        return True
+    if is_rating(text, span.start, found) or (
+        _NTH.search(found) and _ANATOMY.match(text, span.end)
+    ):
+        return True
+    return bool(_MIXED.fullmatch(text, span.start, span.end) or _SEVENTHS.match(text, span.end))
+
+
+def _is_heading(text: str, span: PhiSpan) -> bool:
+    """Whether it is a heading of ordinary words: "• Medical Reasoning: …"."""
+    line = text[text.rfind("\n", 0, span.start) + 1 : span.start]
+    words = [word.lower() for word in _WORD.findall(text, span.start, span.end)]
+    ordinary = all(word in english().words and word not in english().everyday for word in words)
+    heads = text.startswith(":", span.end) and not any(map(str.isalnum, line))
+    return heads and ordinary and not _INSTITUTION.search(text[span.start : span.end])
+
+
+def _is_abbreviation(text: str, span: PhiSpan) -> bool:
+    """Whether it is, or ends after ordinary words in, a letter of p.r.n. or n.p.o."""
+    *words, last = re.split(r"\W+", text[span.start : span.end])
+    around = _DOTTED.finditer(text, max(0, span.end - 5), span.end + 5)
+    inside = any(match.start() < span.end <= match.end() for match in around)
+    ordinary = all(len(word) < 2 or word.lower() in english().words for word in words)
+    return inside and len(last) == 1 and ordinary
 
 
 def _is_hour(text: str, span: PhiSpan) -> bool:
