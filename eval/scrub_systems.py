@@ -75,7 +75,8 @@ def rates(
     jobs: Sequence[Job], systems: Sequence[str], processes: int, rounds: int
 ) -> dict[str, tuple[float, float, float]]:
     """Notes per second of each system with ``processes`` processes: median, least and most of
-    ``rounds``, in which the systems take turns. Start and warm-up are not counted."""
+    ``rounds``, in which the systems take turns. Start and warm-up are not counted. llmsafe
+    replaces by its default method."""
     context = multiprocessing.get_context("spawn")
     pools = {s: context.Pool(processes, partial(_start, s)) for s in systems}
     measured: dict[str, list[float]] = {system: [] for system in systems}

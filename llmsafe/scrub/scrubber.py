@@ -27,7 +27,7 @@ from llmsafe.scrub.known.matcher import Identity, KnownMatcher, build_matcher, p
 from llmsafe.scrub.replace.methods import STAND_INS, TAG, Edited, move_spans, replace
 from llmsafe.scrub.replace.person import Person, date_offset, mention_words, roles
 from llmsafe.scrub.replace.shift import ASSUMED, Shift, read_date, shift_date
-from llmsafe.scrub.replace.tokens import LIKE_A_TOKEN, opens
+from llmsafe.scrub.replace.tokens import LIKE_A_TOKEN, may_hold_tokens, opens
 from llmsafe.scrub.replace.zh.dates import read_chinese
 from llmsafe.scrub.settings import Outcome, Settings
 
@@ -145,6 +145,8 @@ _LOOKS = 5
 
 def _plain(text: str) -> str:
     """The text without what an earlier scrub wrote, which says nothing about the language."""
+    if not may_hold_tokens(text):
+        return text
     return _WRITTEN.sub(lambda match: " " * len(match[0]), text)
 
 
@@ -156,7 +158,7 @@ def find_tokens(note: Note, key: Key) -> tuple[list[tuple[int, int]], list[PhiSp
     """
     sealed: list[tuple[int, int]] = []
     forged: list[PhiSpan] = []
-    for match in LIKE_A_TOKEN.finditer(note.text):
+    for match in LIKE_A_TOKEN.finditer(note.text) if may_hold_tokens(note.text) else ():
         if opens(key, note.note_id, match[0]):
             sealed.append(match.span())
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from importlib import resources
@@ -200,3 +201,45 @@ def test_a_bias_that_numpy_would_broadcast_is_refused(folder: Path) -> None:
     save_file(tensors | {"out_bias": np.zeros(1, np.float16)}, folder / "model.safetensors")
     with pytest.raises(InputError, match=r"out_bias of shape \(1,\)"):
         load_tagger(folder)
+
+
+def by_definition(text: str) -> np.ndarray:
+    """The chances of each token, as the formulas say it: nothing is kept from word to word."""
+    weights, tokens = ENGLISH.weights, tokenise(text)
+    made = []
+    for token in tokens:
+        rows = ENGLISH.features.rows(token.key)
+        summed = sum(w * weights.table[row].astype(np.float64) for row, w in rows)
+        made.append(summed @ weights.project + weights.place[token.place])
+    x = np.array(made)
+    for layer, gap in enumerate(weights.dilations):
+        edge = np.zeros((gap, x.shape[1]))
+        left, right = np.vstack([edge, x])[: len(x)], np.vstack([x, edge])[gap:]
+        new = np.hstack([left, x, right]) @ weights.kernels[layer] + weights.biases[layer]
+        x = x + np.maximum(new, 0)
+        spread = np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+        x = (x - x.mean(axis=1, keepdims=True)) / spread
+        x = x * weights.scales[layer] + weights.shifts[layer]
+    logits = np.exp(x @ weights.out + weights.out_bias)
+    return logits / logits.sum(axis=1, keepdims=True)
+
+
+TEXTS = ("Ann", "a b", "Dr. Bell saw\nhim", "seen by MARY ELLIS on 3/4 at Kent Clinic, " * 5)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_forward_pass_is_what_the_formulas_say(text: str) -> None:
+    chances = ENGLISH.probabilities(tokenise(text))
+    assert np.abs(chances - by_definition(text)).max() < 1e-5
+
+
+def test_no_bit_depends_on_what_was_read_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(texts: list[str]) -> dict[str, bytes]:
+        fresh = dataclasses.replace(ENGLISH)
+        return {text: fresh.probabilities(tokenise(text)).tobytes() for text in texts}
+
+    other = " ".join(f"word{i}" for i in range(300))  # more than there are rows at first
+    alone = {text: read([text])[text] for text in (*TEXTS, other)}
+    assert read([other, *TEXTS]) == alone
+    monkeypatch.setattr(tagger, "_KNOWN", -2 * tagger._CHUNK)  # forget everything each time
+    assert read([*TEXTS, other]) == alone

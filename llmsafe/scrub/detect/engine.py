@@ -7,10 +7,10 @@ eponym ask for a second opinion.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Any, cast
 
-import numpy as np
 import spacy
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
@@ -32,8 +32,9 @@ class Reading(NlpArtifacts):
         self._tagger = tagger
         self._tokens = tokenise(text)
         self._chances = tagger.probabilities(self._tokens)
-        self._starts = np.array([token.start for token in self._tokens])
-        self._ends = np.array([token.end for token in self._tokens])
+        self._private: list[float] = (1.0 - self._chances[:, 0]).tolist()
+        self._starts = [token.start for token in self._tokens]
+        self._ends = [token.end for token in self._tokens]
 
     def found(self) -> Iterator[PhiSpan]:
         """The spans that the tagger is sure enough of."""
@@ -41,9 +42,8 @@ class Reading(NlpArtifacts):
 
     def chance(self, start: int, end: int) -> float:
         """The largest probability that something in ``[start, end)`` is PHI."""
-        first = int(np.searchsorted(self._ends, start, side="right"))
-        last = int(np.searchsorted(self._starts, end, side="left"))
-        return float((1.0 - self._chances[first:last, 0]).max(initial=0.0))
+        first, last = bisect_right(self._ends, start), bisect_left(self._starts, end)
+        return max(self._private[first:last], default=0.0)
 
 
 class TaggingEngine(NlpEngine):

@@ -17,11 +17,11 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +36,14 @@ Rows = tuple[tuple[int, float], ...]
 """What a token is made of: rows of the table and their weights."""
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+_FIRST_HAN = "\u3400"
 _TOKEN = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+|\n|\t|[ ]{{3,}}|[^\w\s]|_")
 _CHARACTER = re.compile(rf"[{_HAN}]")
 # Words that were glued together: DrQuayle, subramanian64m, 14march.
 _SEAM = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Za-z]{4})(?=\d{2})|(?<=\d)(?=[A-Za-z]{4})")
 _MISREAD = str.maketrans("015836", "olsbeb")
 _CHUNK = 4096  # tokens at a time, so that memory does not grow with the note
+_KNOWN = 16_384  # words whose vectors are kept, 2 kB each
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _PAIR = re.compile(r"(\d{1,2})[/-](\d{1,2})")
@@ -53,8 +55,7 @@ _GLUED_RIGHT = re.compile(r"(?:[-_./:@+?=#&]?[A-Za-z0-9]+)*")
 _GAP = re.compile(r"[\s'’.,&/^-]{0,3}")
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """Half-open ``start`` and ``end`` in the text; ``place`` is a row of the context table.
 
     ``key`` is what its features are made of: the token, or a Chinese character between its
@@ -77,36 +78,39 @@ def tokenise(text: str) -> list[Token]:
     lower = text == text.lower()
     tokens: list[Token] = []
     line_end = -1
-    capitals = False
-    end = -1
+    written = 0  # how the line is written: capitals throughout, no capitals in the text
+    end, fresh = -1, True
     for match in _TOKEN.finditer(text):
-        start = match.start()
+        start, stop = match.span()
         if start > line_end:
             line_end = text.find("\n", start)
             line_end = len(text) if line_end < 0 else line_end
-            line = text[start:line_end]
-            capitals = line.isupper() and not lower
-        before = 2 if not tokens or tokens[-1].text == "\n" else int(start > end)
-        for left, right in _parts(match[0]):
-            piece = match[0][left:right]
-            place = (before if left == 0 else 0) * 4 + capitals * 2 + lower
-            key = text[start - 1 : start] + piece + text[match.end() : match.end() + 1]
-            if not _CHARACTER.match(piece):
-                key = piece
-            elif len(key) < 3:
+            written = 2 * (text[start:line_end].isupper() and not lower) + lower
+        word = match[0]
+        place = written + (8 if fresh else 4 * (start > end))
+        if word[0] >= _FIRST_HAN and _CHARACTER.match(word):
+            key = text[start - 1 : start] + word + text[stop : stop + 1]
+            if len(key) < 3:
                 key = key.rjust(3) if start == 0 else key.ljust(3)
-            tokens.append(Token(start + left, start + right, piece, place, key))
-        end = match.end()
+            tokens.append(Token(start, stop, word, place, key))
+        elif stop - start < 4:
+            tokens.append(Token(start, stop, word, place, word))
+        else:
+            for left, part in _parts(word):
+                begin = start + left
+                tokens.append(Token(begin, begin + len(part), part, place, part))
+                place = written
+        end, fresh = stop, word == "\n"
     return tokens
 
 
-def _parts(word: str) -> Iterator[tuple[int, int]]:
-    one_kind = word.isdigit() or (word.isalpha() and (word.islower() or word.isupper()))
-    if len(word) < 4 or one_kind:
-        yield 0, len(word)
-        return
+@lru_cache(maxsize=20_000)
+def _parts(word: str) -> tuple[tuple[int, str], ...]:
+    """The words that were glued together, each with its offset."""
+    if word.isdigit() or (word.isalpha() and (word.islower() or word.isupper())):
+        return ((0, word),)
     seams = [0, *(m.start() for m in _SEAM.finditer(word)), len(word)]
-    yield from pairwise(seams)
+    return tuple((left, word[left:right]) for left, right in pairwise(seams))
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,14 @@ class Tagger:
     names: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
-        self._vectors: dict[str, FloatArray] = {}
+        # What a word adds to the first layer: as it is, and as the neighbour on the right, the word
+        # itself and the neighbour on the left of a place see it. Each is computed alone, so that
+        # the bits of an answer do not depend on what was read before.
+        weights = self.weights
+        self._first = np.concatenate(np.split(weights.kernels[0], 3), axis=1)
+        self._places = np.concatenate([weights.place, weights.place @ self._first], axis=1)
+        self._rows: dict[str, int] = {}
+        self._vectors = np.empty((256, self._places.shape[1]), np.float32)
 
     def probabilities(self, tokens: Sequence[Token]) -> FloatArray:
         """[tokens, 1 + categories]: first that a token is no PHI, then each category."""
@@ -227,39 +238,61 @@ class Tagger:
         return whole
 
     def _forward(self, tokens: Sequence[Token]) -> FloatArray:
-        weights = self.weights
-        x = np.stack([self._vector(token.key) for token in tokens])
-        x = x + weights.place[[token.place for token in tokens]]
-        for kernel, bias, scale, shift, gap in zip(
-            weights.kernels,
-            weights.biases,
-            weights.scales,
-            weights.shifts,
-            weights.dilations,
-            strict=True,
-        ):
-            edge = np.zeros((gap, x.shape[1]), np.float32)
-            padded = np.concatenate([edge, x, edge])
-            near = np.concatenate([padded[: len(x)], x, padded[2 * gap :]], axis=1)
-            x = x + np.maximum(near @ kernel + bias, 0)
-            x = x - x.mean(axis=1, keepdims=True)
-            x *= scale / np.sqrt((x * x).mean(axis=1, keepdims=True) + 1e-5)
-            x += shift
-        logits = x @ weights.out + weights.out_bias
-        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return cast("FloatArray", raised / raised.sum(axis=1, keepdims=True))
+        weights, size = self.weights, len(tokens)
+        known = self._known([token.key for token in tokens])  # may replace the vectors
+        seen = self._vectors[known]
+        seen += self._places[[token.place for token in tokens]]
+        x, left, own, right = np.split(seen, 4, axis=1)
+        near = np.empty((size, 3 * x.shape[1]), np.float32)
+        before, at, after = np.split(near, 3, axis=1)
+        for layer, gap in enumerate(weights.dilations):
+            inside = max(0, size - gap)
+            if layer == 0:
+                y = own + weights.biases[0]
+                y[gap:] += left[:inside]
+                y[:inside] += right[gap:]
+            else:
+                before[:gap], before[gap:] = 0, x[:inside]
+                at[:] = x
+                after[:inside], after[inside:] = x[gap:], 0
+                y = near @ weights.kernels[layer]
+                y += weights.biases[layer]
+            np.maximum(y, 0, out=y)
+            y += x
+            y -= np.add.reduce(y, axis=1, keepdims=True) / np.float32(y.shape[1])
+            spread = np.einsum("td,td->t", y, y) / np.float32(y.shape[1])
+            y *= (1 / np.sqrt(spread + np.float32(1e-5)))[:, None]
+            y *= weights.scales[layer]
+            y += weights.shifts[layer]
+            x = y
+        chances = x @ weights.out
+        chances += weights.out_bias
+        chances -= chances.max(axis=1, keepdims=True)
+        np.exp(chances, out=chances)
+        chances /= chances.sum(axis=1, keepdims=True)
+        return chances
 
-    def _vector(self, token: str) -> FloatArray:
-        found = self._vectors.get(token)
-        if found is None:
-            rows = self.features.rows(token)
-            table = self.weights.table[[row for row, _ in rows]]
-            summed = np.array([w for _, w in rows], np.float32) @ table.astype(np.float32)
-            found = summed @ self.weights.project
-            if len(self._vectors) > 100_000:
-                self._vectors.clear()
-            self._vectors[token] = found
-        return found
+    def _known(self, words: Sequence[str]) -> list[int]:
+        """The rows of the words in ``_vectors``; those of new words are made."""
+        if len(self._rows) + len(words) > _KNOWN + 2 * _CHUNK:
+            self._rows.clear()
+        places: list[int] = []
+        for word in words:
+            row = self._rows.get(word)
+            if row is None:
+                row = self._rows[word] = len(self._rows)
+                if row == len(self._vectors):
+                    self._vectors = np.concatenate([self._vectors, np.empty_like(self._vectors)])
+                vector = self._vector(word)
+                self._vectors[row] = np.concatenate([vector, vector @ self._first])
+            places.append(row)
+        return places
+
+    def _vector(self, word: str) -> FloatArray:
+        rows = self.features.rows(word)
+        table = self.weights.table[[row for row, _ in rows]]
+        summed = np.array([w for _, w in rows], np.float32) @ table.astype(np.float32)
+        return summed @ self.weights.project
 
     def find(self, text: str) -> Iterator[PhiSpan]:
         """Spans of neighbouring tokens of one category; the score is the largest probability."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 Range = tuple[int, int]
 
@@ -16,14 +16,28 @@ def windows(text: str, hint: re.Pattern[str], before: int, after: int) -> list[R
     (with all it looks at) at most ``after`` characters from it, matches in the stretches just what
     it matches in the whole text.
     """
+    return around(text, [match.start() for match in hint.finditer(text)], before, after)
+
+
+def around(text: str, places: Iterable[int], before: int, after: int) -> list[Range]:
+    """The same around the ordered ``places`` instead of the matches of a hint."""
     merged: list[Range] = []
-    for match in hint.finditer(text):
-        start, end = max(0, match.start() - before), min(len(text), match.start() + after)
+    for place in places:
+        start, end = max(0, place - before), min(len(text), place + after)
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], end)
         else:
             merged.append((start, end))
     return merged
+
+
+def find_at(pattern: re.Pattern[str], text: str, places: Iterable[int]) -> Iterator[re.Match[str]]:
+    """The matches of a pattern that can begin only at one of the ordered ``places``."""
+    end = 0
+    for place in places:
+        if place >= end and (match := pattern.match(text, place)):
+            yield match
+            end = match.end()
 
 
 def find_in(

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.windows import find_in, windows
+from llmsafe.scrub.detect.outline import outline, word_set
+from llmsafe.scrub.detect.windows import Range, around, find_at, find_in, windows
 from llmsafe.scrub.replace.spelled import ORDINALS
 
 MONTHS = [
@@ -167,14 +168,28 @@ _PADDED = re.compile(
 )
 _SCALES = frozenset(("3", "4", "5", "6", "8", "10"))
 _CAPITAL_ONLY = frozenset(("may", "march", "mar"))
-HINT_MONTH = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", re.IGNORECASE)
-_HINT_NUMBER = re.compile(r"\d[-/.]\d|\d{8}")
+_MONTH_WORD = re.compile(MONTH + r"(?![a-z])", re.IGNORECASE)
+_SHORT = tuple(month[:3] for month in MONTHS)
+# Where a date in numbers can begin.
+_NUMERIC = re.compile(r"(?<!\d)(?:\d{1,4}[-/.]\d|\d{8})")
+_PAIR = re.compile(r"(?<!\d)\d{1,2}[-/]\d")
+_SEASONS = word_set("spring summer fall autumn winter")
+HOLIDAY_WORDS = word_set(
+    "thanksgiving christmas xmas new halloween valentine valentines easter memorial labor"
+    " independence veterans 4th fourth mother mothers father fathers st mlk"
+    " president presidents columbus cinco hanukkah passover ramadan diwali eid good"
+)
+_OLD = re.compile(r"9\d|1[0-2]\d")
+_OLD_WORDS = word_set("ninety one")
 _AGE = re.compile(
     r"(?<![\w.-])(?P<n>9\d|1[0-2]\d)(?:[- ]?(?:years?|yrs?)[- ]?(?:old|of age)|[- ]?y/?o\b|[- ]?y\.o\."
     r"|[- ]?(?:year|yr)[- ]old|\s?[MF]\b(?!\w))"
     r"|\b(?:aged?|age of|turned|turning|age is|age was)\s?[:=]?\s?(?P<n2>9\d|1[0-2]\d)"
-    r"(?![\w+]|\.\d|\s?(?:%|days?|weeks?|months?|mg|ml))"
-    r"|\b(?P<n3>ninety(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|one hundred"
+    r"(?![\w+]|\.\d|\s?(?:%|days?|weeks?|months?|mg|ml))",
+    re.IGNORECASE,
+)
+_AGE_SPELLED = re.compile(
+    r"\b(?P<n3>ninety(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|one hundred"
     r"(?:[- ](?:and[- ])?\w{3,5})?)[- ]years?[- ]old",
     re.IGNORECASE,
 )
@@ -182,19 +197,26 @@ _AGE = re.compile(
 
 def find_dates(text: str) -> Iterator[PhiSpan]:
     """Every date in any of the :data:`FORMS`, and month/day pairs where the words say so."""
-    by_hint = {hint: windows(text, hint, 40, 120) for hint in (HINT_MONTH, _HINT_NUMBER)}
+    note = outline(text)
+    months = near_months(text, 40, 120)
+    numbers = [match.start() for match in _NUMERIC.finditer(text)]
     for form in FORMS:
-        hint = HINT_MONTH if "mon" in form.pattern.groupindex else _HINT_NUMBER
-        whole = form.name in ("season", "holiday")
-        ranges = [(0, len(text))] if whole else by_hint[hint]
-        for match in find_in(form.pattern, text, ranges):
+        if form.name == "season":
+            found = find_in(form.pattern, text, around(text, note.places(_SEASONS), 10, 24))
+        elif form.name == "holiday":
+            found = find_at(form.pattern, text, note.places(HOLIDAY_WORDS))
+        elif "mon" in form.pattern.groupindex:
+            found = find_in(form.pattern, text, months)
+        else:
+            found = find_at(form.pattern, text, numbers)
+        for match in found:
             if not _sense(form, match):
                 continue
             start = match.start("mon") if form.name == "month alone" else match.start()
             yield PhiSpan(start, match.end(), "DATE", form.score)
-    for match in find_in(_PADDED, text, by_hint[_HINT_NUMBER]):
+    for match in find_at(_PADDED, text, numbers):
         yield PhiSpan(*match.span(), "DATE", 0.6)
-    for match in find_in(_PARTIAL, text, by_hint[_HINT_NUMBER]):
+    for match in find_in(_PARTIAL, text, windows(text, _PAIR, 40, 40)):
         low_scale = match["d"] in _SCALES and int(match["m"]) <= int(match["d"])
         sure = match["sure"] or match["weekday"]
         if low_scale and not sure and len(match["m"] + match["d"]) < 3:
@@ -218,6 +240,22 @@ def is_rating(text: str, start: int, found: str) -> bool:
     return found.endswith("/10") and bool(_RATED.search(text[max(0, start - 60) : start]))
 
 
+def near_months(text: str, before: int, after: int) -> list[Range]:
+    """Stretches around what may be the name of a month, for patterns with a :data:`MONTH` that no
+    letter follows."""
+    lower = outline(text).signs
+    if len(lower) != len(text):
+        return windows(text, _MONTH_WORD, before, after)
+    places: list[int] = []
+    for month in _SHORT:
+        place = lower.find(month)
+        while place >= 0:
+            if _MONTH_WORD.match(text, place):
+                places.append(place)
+            place = lower.find(month, place + 1)
+    return around(text, sorted(places), before, after)
+
+
 def _sense(form: Form, match: re.Match[str]) -> bool:
     """Whether a match is a date: "may 5" and "march 3" are verbs unless capitalised or dated."""
     month = match.groupdict().get("mon")
@@ -235,6 +273,7 @@ def _sense(form: Form, match: re.Match[str]) -> bool:
 
 def find_ages(text: str) -> Iterator[PhiSpan]:
     """Ages of 90 and more; the span is the number alone."""
-    for match in _AGE.finditer(text):
-        name = next(group for group in ("n", "n2", "n3") if match[group] is not None)
+    spelled = find_at(_AGE_SPELLED, text, outline(text).places(_OLD_WORDS))
+    for match in (*find_in(_AGE, text, windows(text, _OLD, 24, 40)), *spelled):
+        name = next(name for name, value in match.groupdict().items() if value is not None)
         yield PhiSpan(match.start(name), match.end(name), "AGE", 0.9)

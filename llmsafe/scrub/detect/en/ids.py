@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.windows import find_in, windows
+from llmsafe.scrub.detect.outline import Outline, outline, word_set
+from llmsafe.scrub.detect.windows import find_at
 
 _LINK = (
     r"(?:[ \t]{0,2}(?:\b(?:number|numbers|num|nbr|no|id|identifier|code|is|was|of|ending|in|on file"
@@ -33,7 +34,7 @@ _LABELS: tuple[tuple[str, str, bool], ...] = (
     ("ACCOUNT", r"account|acct|a/c|invoice|claim|bill(?:ing)? ?(?=#|no|num|id|acc)|guarantor|har ?(?=#|:)|iban|routing|(?:credit|debit) card|bank", True),
     ("DEVICE", r"serial(?: ?(?=#|no|num|:))?|s/n|sn(?=[ :#])|udi|device (?=id|#|no|serial)|imei|implant (?=id|#|no)|model/serial|pacemaker (?=id|#|no|serial)", True),
     ("BIOMETRIC", r"(?:finger ?print|retina(?:l)? ?(?:scan)?|iris (?:scan|id|code)|voice ?print|palm ?print|face ?(?:id|print)|biometric|facial (?:scan|id|recognition))(?: (?:template|hash|ref(?:erence)?|record|scan|id))?", True),
-    ("OTHER_ID", r"accession|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol+ment|confirmation|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial", False),
+    ("OTHER_ID", r"accession|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol{1,2}ment|confirmation|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial", False),
 )  # fmt: skip
 LABELLED = tuple(
     (
@@ -43,6 +44,21 @@ LABELLED = tuple(
     )
     for category, label, strong in _LABELS
 )
+# With which word a label of each pattern begins; tests/scrub/test_outline.py spells the labels out.
+_FIRST = {
+    "MRN": "m mr mrn med medical medrec medrecs medrecord medrecords medicalrec medicalrecs medicalrecord medicalrecords chart chartno chartnum chartid hospital unit patient patientid patientidentifier patientno patientnum patientnumber pt ptid ptidentifier ptno ptnum ptnumber id idband name nameband wrist wristband record",
+    "SSN": "ssn ss soc social",
+    "FAX": "fax facsimile",
+    "PHONE": "phone telephone telphone tel cell mobile pager beeper call callback contact home work reached reache ph extension ext voice voicemail text",
+    "LICENSE": "license licence lic driver drivers dl npi dea upin certificate certification cert state medical",
+    "VEHICLE": "license licence plate vehicle car truck vin registration tag",
+    "HEALTH_PLAN": "insurance ins insur health healthplan healthcare healthcareplan plan policy member membership subscriber group beneficiary hicn mbi medicare medicaid payer",
+    "ACCOUNT": "account acct a invoice claim bill billing guarantor har iban routing credit debit bank",
+    "DEVICE": "serial s sn udi device imei implant model pacemaker",
+    "BIOMETRIC": "finger fingerprint retina retinal retinascan retinalscan iris voice voiceprint palm palmprint face faceid faceprint biometric facial",
+    "OTHER_ID": "accession specimen case encounter csn fin visit order study subject participant enrolment enrollment confirmation ref reference rx prescription passport employee badge student id identifier user username userid login ticket tracking site requisition referral authorization auth pathology serial",
+}
+LABEL_WORDS = tuple(word_set(_FIRST[category]) for category, _, _ in _LABELS)
 _CALL = re.compile(
     r"\b(?:call|reach|dial|page|contact|phone|question)(?:ed|s)?\b(?:[^.\n]{0,40}?\b(?:at|on|to))?\s"
     r"(?!(?:[01]\d|2[0-3])[0-5]\d\b)(?P<v>\d{4,5})(?!\w|[/.,]\d)",
@@ -52,6 +68,12 @@ _USER = re.compile(
     r"\b(?:user ?name|user ?id|login|patient portal user)\s?[:=]\s?(?P<v>[\w.@-]{3,40})",
     re.IGNORECASE,
 )
+
+CALL_WORDS = word_set(
+    "call called calls reach reached reachs dial dialed dials page pageed pages contact contacted"
+    " contacts phone phoneed phones question questioned questions"
+)
+USER_WORDS = word_set("username user userid login patient")
 
 _PATTERNS: tuple[tuple[str, float, str], ...] = (
     ("EMAIL", 0.99, r"(?<![\w.+%-])[\w.+%-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}"),
@@ -82,6 +104,43 @@ FORMATS = tuple(
     (category, score, re.compile(pattern, re.IGNORECASE if category in ("URL", "EMAIL") else 0))
     for category, score, pattern in _PATTERNS
 )
+
+
+# One of these stands in every match of the pattern in the same place: signs in the text with all
+# digits 0 or in lower case, or a pattern that is quick to look for.
+_SIGNS: tuple[tuple[str, ...] | re.Pattern[str], ...] = (
+    ("@",),
+    re.compile(r"[\[(]\s?at\s?[\])]", re.IGNORECASE),
+    (" dot ",),
+    ("://", "www."),
+    (".com", ".org", ".net", ".edu", ".gov", ".io", ".health", ".info", ".co.uk"),
+    ("000-00-0000",),
+    ("xxx", "***", "xx*", "x*x", "*xx", "x**", "*x*", "**x"),
+    ("0.0.0", "0.00.0", "0.000.0"),
+    re.compile(r":[0-9A-Fa-f]{0,4}:"),
+    re.compile(r"[:-](?:[0-9A-Fa-f]{2}[:-]){4}"),
+    ("(00)00000000000000",),
+    re.compile(r"-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-"),
+    ("000-0000", "000.0000", "000 0000"),
+    ("+0",),
+    ("0-000-",),
+    ("x0000",),
+    re.compile(r"[A-Z]-?\d{2,4}-?\d{3}"),
+    ("000-00-00",),
+    ("000000",),
+    ("000000",),
+    ("last four", "last 0", "ending in"),
+    ("#",),
+    ("000000000",),
+)
+
+
+def _may_match(sign: tuple[str, ...] | re.Pattern[str], note: Outline) -> bool:
+    if isinstance(sign, re.Pattern):
+        return sign.search(note.text) is not None
+    return any(mark in note.signs for mark in sign)
+
+
 _VIN = re.compile(r"(?<!\w)[A-HJ-NPR-Z0-9]{17}(?!\w)")
 _DEA = re.compile(r"(?<!\w)[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}(?!\w)")
 _CARD = re.compile(r"(?<![\w-])\d{4}[- ]?\d{4}[- ]?\d{4}[- ]?\d{1,7}(?![\w-])")
@@ -91,16 +150,14 @@ _VERSION = re.compile(
     r"(?i)\b(?:firmware|fw|driver|version|ver|software|build|release|catalog(?:ue)?|cat|model|part)"
     r"\b[^\w\n]{0,4}(?:no\.?|number|v)?[^\w\n]{0,3}$"
 )
-_DIGIT = re.compile(r"\d")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 
 
 def find_labelled(text: str) -> Iterator[PhiSpan]:
     """What a label says is an identifier: at least three digits (five after a weak label)."""
-    # The longest label, its link and what stands before the first digit of a value.
-    ranges = windows(text, _DIGIT, 160, 240)
-    for category, strong, pattern in LABELLED:
-        for match in find_in(pattern, text, ranges):
+    note = outline(text)
+    for (category, strong, pattern), first in zip(LABELLED, LABEL_WORDS, strict=True):
+        for match in find_at(pattern, text, note.places(first)):
             value = match["v"]
             digits = sum(c.isdigit() for c in value)
             letters = any(c.isalpha() for c in value)
@@ -113,18 +170,19 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
             if _YEAR.fullmatch(value) or re.fullmatch(r"\d{1,2}/\d{1,2}(/\d{2,4})?", value):
                 continue
             yield PhiSpan(match.start("v"), match.end("v"), category, 0.97 if strong else 0.8)
-    for match in _CALL.finditer(text):
+    for match in find_at(_CALL, text, note.places(CALL_WORDS)):
         yield PhiSpan(match.start("v"), match.end("v"), "PHONE", 0.6)
-    for match in _USER.finditer(text):
+    for match in find_at(_USER, text, note.places(USER_WORDS)):
         yield PhiSpan(match.start("v"), match.end("v"), "OTHER_ID", 0.8)
 
 
 def find_formats(text: str) -> Iterator[PhiSpan]:
     """What its own form gives away: telephone, SSN, e-mail, URL, IP, UUID, MAC, UDI, codes."""
-    near, all_of_it = windows(text, _DIGIT, 40, 160), [(0, len(text))]
-    for category, score, pattern in FORMATS:
-        worded = category in ("EMAIL", "URL") or "A-F" in pattern.pattern
-        for match in find_in(pattern, text, all_of_it if worded else near):
+    note = outline(text)
+    for (category, score, pattern), sign in zip(FORMATS, _SIGNS, strict=True):
+        if not _may_match(sign, note):
+            continue
+        for match in pattern.finditer(text):
             start, end = match.span()
             found = category
             if category in ("URL", "EMAIL"):
@@ -138,13 +196,17 @@ def find_formats(text: str) -> Iterator[PhiSpan]:
 
 def find_checked(text: str) -> Iterator[PhiSpan]:
     """What a check digit confirms: VIN, DEA number, payment card."""
-    for match in _VIN.finditer(text):
+    note = outline(text)
+    long = [word for word in note.written if len(word) == 17]
+    for match in find_at(_VIN, text, note.exact(frozenset(long))):
         if vin_valid(match[0]):
             yield PhiSpan(*match.span(), "VEHICLE", 0.95)
-    for match in _DEA.finditer(text):
+    for match in _DEA.finditer(text) if "0000000" in note.signs else ():
         if dea_valid(match[0]):
             yield PhiSpan(*match.span(), "LICENSE", 0.95)
-    for match in _CARD.finditer(text):
+    groups = ("00000000", "0000-0000", "0000 0000")
+    card = any(group in note.signs for group in groups)
+    for match in _CARD.finditer(text) if card else ():
         if luhn_valid(re.sub(r"\D", "", match[0])):
             yield PhiSpan(*match.span(), "ACCOUNT", 0.9)
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import MONTHS
 from llmsafe.scrub.detect.lexicon import Lexicon, english
+from llmsafe.scrub.detect.outline import outline, signs, word_set
+from llmsafe.scrub.detect.windows import around, find_at, find_in, windows
 
 _WORD = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|['’](?=[A-Za-z]{2})|[’'](?=[A-Z]))*")
 # A capitalised word that may belong to a name: Smith, O'Brien, McKay, Smith-Jones, J., Marine542.
@@ -30,6 +33,13 @@ _NAME = (
 )
 _TITLE = r"(?:Dr|DR|Drs|Mr|MR|Mrs|MRS|Ms|MS(?=\.)|Miss|Mx|Prof|Doctor|Professor|Rev|Reverend|Rabbi)"
 _OFFICE = r"(?:Sister|Father|Pastor|Nurse|Officer|Judge|Captain|Sergeant|Chaplain|Deputy|Detective)"
+TITLE_WORDS = word_set(
+    "Dr DR Drs Mr MR Mrs MRS Ms MS Miss Mx Prof Doctor Professor Rev Reverend Rabbi"
+)
+OFFICE_WORDS = word_set(
+    "Sister Father Pastor Nurse Officer Judge Captain Sergeant Chaplain Deputy Detective"
+)
+LOWER_TITLES = word_set("dr mr mrs ms doctor")
 _TITLED = re.compile(rf"(?<!\w){_TITLE}\b\.?[ \t]{{0,2}}\n?[ ]?(?P<n>{_NAME})")
 _OFFICED = re.compile(rf"(?<!\w){_OFFICE}[ ](?P<n>{_NAME})")
 _TITLED_LOWER = re.compile(
@@ -40,6 +50,8 @@ _CREDENTIAL = (
     r"A\.?P\.?R\.?N|A\.?R\.?N\.?P|F\.?N\.?P(?:-C|-BC)?|C\.?R\.?N\.?A|L\.?P\.?N|L\.?V\.?N|C\.?N\.?A|D\.?P\.?T|P\.?T"
     r"|O\.?T\.?R|L\.?C\.?S\.?W|M\.?S\.?W|L\.?M\.?F\.?T|M\.?P\.?H|F\.?A\.?C\.?[SPC]\.?|MBBS|MBChB|R\.?D|R\.?T|CMA|M\.?A|CCC-SLP|DNP|Psy\.?D|EMT(?:-P)?|RPh)"
 )
+# Before it the longest name: four words of 221 letters, each with a second half or two.
+_CREDENTIAL_HINT = re.compile(rf"[ ,]{_CREDENTIAL}(?!\w)")
 _CREDENTIALED = re.compile(
     rf"(?<![\w.])(?P<n>{_NAME}),? {{1,2}}{_CREDENTIAL}(?![\w])|(?<![\w.])(?P<n2>{_NAME}),{_CREDENTIAL}(?!\w)"
 )
@@ -50,14 +62,32 @@ _LABEL = (
     r"|primary care (?:physician|provider)|seen by|evaluated by|examined by|performed by|read by|interpreted by|reported by|verified by|documented by|entered by|informant|interpreter|case manager|social worker|therapist"
     r"|radiologist|pathologist|technologist|technician|operator|caller|spoke (?:with|to)|discussed with|emergency contact|next of kin|nok|guardian|contact|proxy|hcp|poa|power of attorney|responsible party|guarantor|subscriber|insured|employer contact|witness|attn|cc|to|from|re|regarding|dear|sincerely|regards|thank you)"
 )
+LABEL_WORDS = word_set(
+    "patient pt name full legal preferred first last surname maiden alias aka a nickname goes named called dictated"
+    " transcribed signed electronically e authenticated reviewed attending physician provider pcp surgeon assistant"
+    " anesthesiologist anesthetist consultant resident intern fellow nurse author cosigned cosigner referring referred"
+    " ordering primary seen evaluated examined performed read interpreted reported verified documented entered informant"
+    " interpreter case social therapist radiologist pathologist technologist technician operator caller spoke discussed"
+    " emergency next nok guardian contact proxy hcp poa power responsible guarantor subscriber insured employer witness"
+    " attn cc to from re regarding dear sincerely regards thank"
+)
 _LABELLED = re.compile(
     rf"(?<!\w)(?i:{_LABEL})[ \t]{{0,3}}(?::|=|#|\bis\b|\|)[ \t|]{{0,4}}(?i:{_TITLE}\.? )?(?P<n>{_NAME}(?:, (?=[A-Z][A-Za-z]){_NAME})?)"
+)
+BARE_WORDS = word_set(
+    "named called goes signed dictated transcribed seen evaluated examined performed reviewed spoke discussed per dear"
+    " referred reported patient pt"
 )
 _LABELLED_BARE = re.compile(
     rf"(?<!\w)(?i:named|called|goes by|signed by|dictated by|transcribed by|seen by|evaluated by|examined by|performed by|reviewed by|spoke with|spoke to|discussed with|per|dear|referred by|reported by|patient|pt)[ ]{{1,2}}(?:{_TITLE}\b\.? )?(?P<n>{_CAP}(?: (?:{_INITIAL} )?{_CAP})?(?: [A-Z]\.)?)"
 )
 _FIELD = re.compile(r"(?:ology|ologists?|ists?|iatrics?|iatry|surgery|medicine|therapy|service)$")
 _LOOSE = re.compile(r"(?i:per|patient|pt)\b")
+RELATIVE_WORDS = word_set(
+    "wife husband spouse partner son daughter mother father mom dad brother sister aunt uncle niece nephew cousin grandson"
+    " granddaughter grandmother grandfather grandma grandpa friend neighbor neighbour fiance fiancee girlfriend"
+    " boyfriend caregiver roommate boss coworker landlord in stepmother stepfather stepson stepdaughter"
+)
 _RELATIVE = re.compile(
     r"\b(?i:wife|husband|spouse|partner|son|daughter|mother|father|mom|dad|brother|sister|aunt|uncle|niece"
     r"|nephew|cousin|grandson|granddaughter|grandmother|grandfather|grandma|grandpa|friend|neighbor|neighbour|fianc[ee]e?|girlfriend"
@@ -111,13 +141,14 @@ _SUFFIX = frozenset(("jr", "sr", "ii", "iii", "iv"))
 
 def find_titled(text: str) -> Iterator[PhiSpan]:
     """After a title (Dr., Mrs.) or before a credential (MD, RN)."""
-    for match in _TITLED.finditer(text):
+    note = outline(text)
+    for match in find_at(_TITLED, text, note.exact(TITLE_WORDS)):
         if _ASKED.match(text, match.start("n")):
             continue
         yield from _checked(text, match.start("n"), match.end("n"), 0.95, trust=True)
-    for match in _OFFICED.finditer(text):
+    for match in find_at(_OFFICED, text, note.exact(OFFICE_WORDS)):
         yield from _checked(text, match.start("n"), match.end("n"), 0.8, trust=False)
-    for match in _TITLED_LOWER.finditer(text):
+    for match in find_at(_TITLED_LOWER, text, note.exact(LOWER_TITLES)):
         first = match["n"].split()[0]
         if first not in english().words or first in english().last:
             end = match.end("n")
@@ -125,9 +156,21 @@ def find_titled(text: str) -> Iterator[PhiSpan]:
             if rest and rest[0] not in english().last:
                 end = match.start("n") + len(first)
             yield PhiSpan(match.start("n"), end, "NAME", 0.8)
-    for match in _CREDENTIALED.finditer(text):
+    for match in find_in(_CREDENTIALED, text, _before_credentials(text)):
         group = "n" if match["n"] else "n2"
         yield from _credentialed(text, match.start(group), match.end(group))
+
+
+def _before_credentials(text: str) -> list[tuple[int, int]]:
+    """The lines of credentials, as far as a name before one can reach."""
+    ranges: list[tuple[int, int]] = []
+    for match in _CREDENTIAL_HINT.finditer(text):
+        line = text.rfind("\n", max(0, match.start() - 1100), match.start()) + 1
+        start, end = max(line, match.start() - 1100), match.end()
+        if ranges and start <= ranges[-1][1]:
+            start = ranges.pop()[0]
+        ranges.append((start, end))
+    return ranges
 
 
 def _credentialed(text: str, start: int, end: int) -> Iterator[PhiSpan]:
@@ -150,11 +193,12 @@ def _credentialed(text: str, start: int, end: int) -> Iterator[PhiSpan]:
 def find_labelled_names(text: str) -> Iterator[PhiSpan]:
     """After a label (Patient:, Dictated by:, Dear) or a relation (his wife Mary)."""
     lexicon = english()
-    for match in _LABELLED.finditer(text):
+    note = outline(text)
+    for match in find_at(_LABELLED, text, note.places(LABEL_WORDS)):
         named = "name" in match[0][: match.start("n") - match.start()].lower()
         yield from _checked(text, match.start("n"), match.end("n"), 0.9, trust=named)
-    for pattern in (_LABELLED_BARE, _RELATIVE):
-        for match in pattern.finditer(text):
+    for pattern, first_words in ((_LABELLED_BARE, BARE_WORDS), (_RELATIVE, RELATIVE_WORDS)):
+        for match in find_at(pattern, text, note.places(first_words)):
             first = re.split(r"\W", match["n"].lower())[0]
             if _FIELD.search(first):
                 continue
@@ -211,13 +255,15 @@ def _end(text: str, end: int) -> int:
     return end - 1 if text[end - 1] == "." and _STOP.match(text, end) else end
 
 
+_COMMA = re.compile(r",[ ]{0,2}\n?[ ]?[A-Z]")
 _HEADER = re.compile(r"[ ,]{1,4}(?:MRN|DOB|Unit|Acct)\b", re.IGNORECASE)
 
 
 def find_reversed(text: str) -> Iterator[PhiSpan]:
     """ "Last, First M." when the word list knows one of them and neither is ordinary."""
     lexicon = english()
-    for match in _REVERSED.finditer(text):
+    # Around the comma; before it the longest family name.
+    for match in find_in(_REVERSED, text, windows(text, _COMMA, 240, 500)):
         last, first = match["last"].lower(), match["first"].lower()
         parts = last.split("-")
         known_last = any(part in lexicon.last for part in parts)
@@ -249,9 +295,12 @@ def find_listed(text: str) -> Iterator[PhiSpan]:
     lexicon = english()
     for run in _RUN.finditer(text):
         pieces = list(_PIECE.finditer(text, run.start(), run.end()))
+        kinds = "".join([_kind(piece[0].lower().rstrip("."), piece[0]) for piece in pieces])
+        if _NAMED.isdisjoint(kinds):
+            continue
         position = 0
         while position < len(pieces):
-            length, score = _name_at(pieces, position, lexicon, text)
+            length, score = _name_at(pieces, kinds, position, lexicon, text)
             if length:
                 start, end = pieces[position].start(), pieces[position + length - 1].end()
                 following = pieces[position + length : position + length + 1]
@@ -264,26 +313,26 @@ def find_listed(text: str) -> Iterator[PhiSpan]:
 
 
 def _name_at(
-    pieces: list[re.Match[str]], at: int, lexicon: Lexicon, text: str
+    pieces: list[re.Match[str]], kinds: str, at: int, lexicon: Lexicon, text: str
 ) -> tuple[int, float]:
-    """How many pieces from ``at`` on are a name, and how sure that is; (0, 0) if none."""
-    words = [piece[0].lower().rstrip(".") for piece in pieces[at : at + 4]]
-    kinds = [
-        _kind(word, piece[0], lexicon) for word, piece in zip(words, pieces[at:], strict=False)
-    ]
-    if len(words[0]) == 1 and words[0] in "cfl" and _UNIT.search(text, 0, pieces[at].start()):
+    """How many pieces from ``at`` on, of these kinds, are a name, and how sure that is; (0, 0) if
+    none."""
+    start = pieces[at].start()
+    word = pieces[at][0].lower().rstrip(".")
+    if word in ("c", "f", "l") and _UNIT.search(text[max(0, start - 2) : start]):
         return 0, 0.0  # degrees and litres
-    shape = "".join(kinds)
-    first_upper = pieces[at][0].isupper() and len(words[0]) > 1
+    shape = kinds[at : at + 4]
+    first_upper = pieces[at][0].isupper() and len(word) > 1
     for pattern, score in _SHAPES_UPPER if first_upper else _SHAPES:
         if match := pattern.match(shape):
-            eponym = len(match[0]) == 2 and " ".join(words[:2]) in _PAIRED_EPONYMS
+            both = " ".join(piece[0].lower().rstrip(".") for piece in pieces[at : at + 2])
+            eponym = len(match[0]) == 2 and both in _PAIRED_EPONYMS
             return len(match[0]), 0.6 if eponym else score
     if (
         shape[:1] in "FL"
         and shape[:1]
         and not first_upper
-        and _lonely(pieces[at], text, words[0], lexicon)
+        and _lonely(pieces[at], text, word, lexicon)
     ):
         return 1, 0.6
     return 0, 0.0
@@ -292,6 +341,7 @@ def _name_at(
 # One letter per word: F given name, f given name that is an everyday word, L family name, l family
 # name that is an everyday word, e family name that is an eponym, B both, b both and everyday,
 # I initial, U unknown, N not a name.
+_NAMED = frozenset("FfLleBb")  # each of the shapes has one of them
 _SHAPES = tuple(
     (re.compile(pattern), score)
     for pattern, score in (
@@ -325,7 +375,9 @@ _SHAPES_UPPER = tuple(
 )
 
 
-def _kind(word: str, written: str, lexicon: Lexicon) -> str:
+@lru_cache(maxsize=20_000)
+def _kind(word: str, written: str) -> str:
+    lexicon = english()
     if len(word) == 1:
         return "I"
     if "-" in word:
@@ -390,9 +442,8 @@ _UNKNOWN_PAIR = re.compile(rf"(?<![\w.'’-])(?P<a>{_CAP})[ ](?:[A-Z]\.? )?(?P<b
 
 def find_unknown(text: str) -> Iterator[PhiSpan]:
     """Two capitalised words in a row that no list knows, or that carry digits ("Marine542 Ai120")."""
-    lexicon = english()
     for match in _UNKNOWN_PAIR.finditer(text):
-        kinds = [_kind(match[g].lower(), match[g], lexicon) for g in "ab"]
+        kinds = [_kind(match[g].lower(), match[g]) for g in "ab"]
         digits = all(re.fullmatch(r"[A-Z][a-z'’]+\d{1,3}", match[g]) for g in "ab")
         article = re.search(
             r"\b(?:the|an?|with|using|and)\s$",
@@ -422,15 +473,41 @@ _SIGNED_INITIALS = (
     re.compile(r"(?<![\w/])(?P<n>[A-Z]{2,3})/(?:tr|dt|jb|md|sl|mt|nts|ts|aw)\b"),
     re.compile(r"^[-\s]{0,4}(?P<n>[A-Z]{2,3}),[ ]\d{1,2}:?\d\d(?!\d)", re.MULTILINE),
 )
+TAKEN_WORDS = word_set("taken received handled entered typed logged signed")
+TYPED_WORDS = word_set("transcribed dictated typed d t")
+TYPIST_WORDS = word_set("tr dt jb md sl mt nts ts aw")
 _CLOCK_WORDS = frozenset(("AM", "PM", "RN", "MD", "DO", "NP", "PA", "EST", "PST"))
 
 
 def find_initials(text: str) -> Iterator[PhiSpan]:
     """The initials of who took a message, typed a report or signed a note."""
-    for pattern in _SIGNED_INITIALS:
-        for match in pattern.finditer(text):
-            if match["n"] not in _CLOCK_WORDS:
-                yield PhiSpan(*match.span("n"), "NAME", 0.6)
+    note = outline(text)
+    taken, typed, slashed, timed = _SIGNED_INITIALS
+    for match in (
+        *find_at(taken, text, note.places(TAKEN_WORDS)),
+        *find_at(typed, text, note.places(TYPED_WORDS)),
+        *find_in(slashed, text, around(text, note.exact(TYPIST_WORDS), 5, 6)),
+        *(timed.finditer(text) if ", 0" in note.signs else ()),
+    ):
+        if match["n"] not in _CLOCK_WORDS:
+            yield PhiSpan(*match.span("n"), "NAME", 0.6)
+
+
+def _again(text: str, parts: set[str], covered: set[tuple[int, int]]) -> bool:
+    """Whether letters of a part may stand elsewhere, in any case."""
+    whole = outline(text).signs
+    if len(whole) != len(text):
+        return True
+    for part in parts:
+        letters = signs(part)
+        place = whole.find(letters)
+        while place >= 0:
+            end = place + len(part)
+            after = text[end : end + 1]
+            if (place, end) not in covered or after.isalnum() or after in ("'", "’"):
+                return True
+            place = whole.find(letters, end)
+    return False
 
 
 def echoes(text: str, found: Iterable[PhiSpan]) -> Iterator[PhiSpan]:
@@ -446,7 +523,7 @@ def echoes(text: str, found: Iterable[PhiSpan]) -> Iterator[PhiSpan]:
                 covered.add(piece.span())
                 if len(word) > 2 and word not in _SUFFIX and not lexicon.plain(word):
                     parts.add(word)
-    if not parts:
+    if not parts or not _again(text, parts, covered):
         return
     for piece in _WORD.finditer(text):
         word = piece[0].lower().removesuffix("'s").removesuffix("’s")

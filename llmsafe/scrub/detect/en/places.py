@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.lexicon import english, read_json, read_words
+from llmsafe.scrub.detect.outline import fold, outline, word_set
+from llmsafe.scrub.detect.windows import around, find_at, find_in
 
 _STREET = (
     r"street|avenue|boulevard|drive|road|lane|court|place|terrace|parkway|highway|square|trail|way"
@@ -19,6 +21,7 @@ _STREET_SHORT = r"st|ave?|blvd|dr|rd|ln|ct|pl|ter|pkwy|pky|hwy|sq|trl|cir|xing"
 _UNIT = r"(?:[,\s]{1,2}(?:apt|apartment|suite|ste|unit|floor|fl|room|rm|bldg|#)\.?\s?#?\s?[\w-]{1,6}){0,2}"
 _TITLE_CASE = r"[A-Z][a-z]{1,20}(?:['’-][A-Z]?[a-z]{1,20})?"
 _CAP = r"[A-Z][\w'.-]{0,20}"
+STREET_WORDS = word_set(f"{_STREET}|{_STREET_SHORT} av".replace("|", " ").replace("ave?", "ave"))
 _ADDRESS = re.compile(
     rf"(?<![\w/.])\d{{1,6}}[A-Za-z]?(?:-\d{{1,5}})?[ \t]{{1,2}}(?:(?:[NSEW]|North|South|East|West|NE|NW|SE|SW)\.?[ ])?"
     rf"(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th|ST|ND|RD|TH))[ ]){{1,4}}?"
@@ -33,9 +36,12 @@ _STREET_NAME = re.compile(
     rf"(?<!\w)(?:{_CAP}[ ]){{1,3}}(?:Street|Avenue|Boulevard|Parkway|Highway|Lane|Road|Blvd)\b"
 )
 _BOX = re.compile(r"\bP\.?\s?O\.?\s?Box\s{1,2}#?\d{1,8}", re.IGNORECASE)
+_BOXES = word_set("box")
 _ZIP = re.compile(
     r"\b(?:zip|zip ?code|postal code|postcode)\W{0,4}(?P<z>\d{5}(?:-\d{4})?)(?!\d)", re.IGNORECASE
 )
+_NAMED_STREETS = word_set("Street Avenue Boulevard Parkway Highway Lane Road Blvd")
+_COUNTIES = word_set("County Township Parish Borough")
 _COUNTY = re.compile(rf"(?<!\w)(?:{_CAP}[ ]){{1,2}}(?:County|Township|Parish|Borough)\b")
 # State codes that are also clinical or English words: only a known city or a ZIP decides.
 _DOUBTFUL = frozenset(
@@ -84,6 +90,13 @@ _HEADS = (
     r"|family\spractice|physicians|pediatrics|home\shealth|hospice\scare|nursing\sand\srehab(?:ilitation)?"
     r"|(?:health\s)?insurance|mutual|school\sdistrict)"
 )
+# Every head has one of these.
+HEAD_WORDS = word_set(
+    "hospital hospitals hosp clinic clinics medical med health healthcenter healthsystem healthcare healthnetwork"
+    " healthservices healthpartners healthclinic healthctr infirmary nursing center institute ctr hospice sanatorium"
+    " living retirement care manor university college academy school pharmacy laboratory laboratories associates partners"
+    " physicians specialists group medicine practice pediatrics insurance mutual"
+)
 _MOD = (
     r"(?:(?:St|Mt|Ft|Ste)\.?|Saint|Mount|[A-Z][A-Za-z'’]{1,20}(?:-[A-Z][a-z]{1,20})?|VA|U\.?S\.?)"
 )
@@ -96,6 +109,10 @@ _UPPER = re.compile(
     r"(?<!\w)(?:[A-Z][A-Z'.]{1,20}[ ]){1,5}(?:HOSPITAL|CLINIC|MEDICAL CENTER|HEALTH SYSTEM|HEALTH|"
     r"HEALTHCARE|HEALTH CENTER|NURSING HOME|INFIRMARY|ASSOCIATES|PHYSICIANS|PRIMARY CARE|FAMILY MEDICINE)(?!\w)(?:, INC\b)?"
 )
+_UPPER_WORDS = word_set(
+    "HOSPITAL CLINIC MEDICAL HEALTH HEALTHCARE NURSING INFIRMARY ASSOCIATES PHYSICIANS PRIMARY FAMILY"
+)
+_SAINTS = word_set("St Saint Mt Mount")
 _SAINT = re.compile(r"(?<!\w)(?:St\.|Saint|Mt\.|Mount) (?P<n>[A-Z][a-z]{2,15})(?P<s>'s|’s)?(?!\w)")
 _NO_NAME = read_words("scrub_generic.txt")
 _LEADING = frozenset(
@@ -164,11 +181,19 @@ _FIXED = frozenset(
     |community hospital|regional medical center|community medical center|university medical center
     |community health center|regional hospital""".replace("\n    ", "").split("|")
 )
+LIVES_WORDS = word_set(
+    "stay stays stayed staying roommate live lives lived living resides residing resided born"
+    " raised grew home house apartment moved relocated native visiting travel travels traveled travelled trip returned"
+    " man woman male female gentleman lady boy girl m f"
+)
 _LIVES = re.compile(
     r"(?:\b(?i:stay(?:s|ed|ing)?|roommate|lives?|lived|living|resid(?:es|ing|ed)|born|raised|grew up|home|house|apartment|moved"
     r"|relocated|native|visiting|travel(?:s|ed|led)?|trip|returned)\b[^.\n;:]{0,30}?\b(?i:in|to|of|from|near)"
     r"|\b(?i:man|woman|male|female|gentleman|lady|boy|girl|[mf])\s(?:originally\s)?(?i:from))\s"
     rf"(?P<c>{_TITLE_CASE}(?:\s{_TITLE_CASE})?)"
+)
+WORKS_WORDS = word_set(
+    "work works worked working employed employer job on retired manager clerk driver teacher letter"
 )
 _WORKS = re.compile(
     r"\b(?i:works?|worked|working|employed|employer|job|on leave|retired|manager|clerk|driver|teacher"
@@ -176,6 +201,9 @@ _WORKS = re.compile(
     rf"(?P<o>{_TITLE_CASE}(?:\s(?:{_TITLE_CASE}|&|and|of)){{1,3}})"
 )
 _TOOL = re.compile(r"(?:'s)?\s(?:clamps?|forceps|retractors?|scissors|bag|tube|vascular clamp)\b")
+EMPLOYER_WORDS = word_set(
+    "employer facility hospital clinic agency pharmacy school job form forms note"
+)
 _EMPLOYER = re.compile(
     r"\b(?i:employer|facility|hospital|clinic|agency|pharmacy|school|job|forms? for|note for)(?:\s?:|(?<=for))\s{1,2}"
     rf"(?P<o>{_TITLE_CASE}(?:\s(?:{_TITLE_CASE}|&|and|of)){{0,4}})"
@@ -189,21 +217,23 @@ _BEFORE_CITY = re.compile(
 
 def find_addresses(text: str) -> Iterator[PhiSpan]:
     """Street addresses, post office boxes, ZIP codes by label, counties."""
-    for pattern, score in (
-        (_ADDRESS, 0.9),
-        (_ADDRESS_LOWER, 0.7),
-        (_BOX, 0.95),
-        (_STREET_NAME, 0.6),
+    note = outline(text)
+    streets = around(text, note.places(STREET_WORDS), 140, 100)
+    for pattern, score, ranges in (
+        (_ADDRESS, 0.9, streets),
+        (_ADDRESS_LOWER, 0.7, streets),
+        (_BOX, 0.95, around(text, note.places(_BOXES), 10, 20)),
+        (_STREET_NAME, 0.6, around(text, note.exact(_NAMED_STREETS), 70, 12)),
     ):
-        for match in pattern.finditer(text):
+        for match in find_in(pattern, text, ranges):
             if _HOUR.match(match[0]):
                 continue
             if pattern is _STREET_NAME and match[0].split()[0].lower() in _NO_NAME:
                 continue
             yield PhiSpan(*match.span(), "LOCATION", score)
-    for match in _ZIP.finditer(text):
+    for match in _ZIP.finditer(text) if "zip" in note.signs or "post" in note.signs else ():
         yield PhiSpan(*match.span("z"), "LOCATION", 0.95)
-    for match in _COUNTY.finditer(text):
+    for match in find_in(_COUNTY, text, around(text, note.exact(_COUNTIES), 50, 12)):
         if match[0].split()[0].lower() not in _NO_NAME:
             yield PhiSpan(*match.span(), "LOCATION", 0.7)
 
@@ -211,7 +241,9 @@ def find_addresses(text: str) -> Iterator[PhiSpan]:
 def find_cities(text: str) -> Iterator[PhiSpan]:
     """Cities of the gazetteer, and "City, ST 12345" whatever the city."""
     cities, doubtful = _cities()
-    for match in _city_pattern().finditer(text):
+    note = outline(text)
+    pattern, first_words = _city_pattern()
+    for match in find_at(pattern, text, note.places(first_words)):
         name, start = match[0], match.start()
         if name in doubtful and not _BEFORE_CITY.search(text[max(0, start - 14) : start]):
             continue
@@ -222,13 +254,14 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         ):
             continue
         yield PhiSpan(start, match.end(), "LOCATION", 0.8)
-    for match in _LIVES.finditer(text):
+    for match in find_at(_LIVES, text, note.places(LIVES_WORDS)):
         words = match["c"].split()
         kept = [w for w in words if not english().plain(w.lower()) and w not in states()]
         if kept and kept[0] == words[0]:
             length = len(" ".join(kept)) if len(kept) == len(words) else len(words[0])
             yield PhiSpan(match.start("c"), match.start("c") + length, "LOCATION", 0.6)
-    for match in _state_pattern().finditer(text):
+    pattern, first_words = _state_pattern()
+    for match in find_in(pattern, text, around(text, note.exact(first_words), 80, 40)):
         city, code, zip_code = match["city"], match["code"], match["zip"]
         known = city in cities or any(city.endswith(" " + word) for word in cities)
         sure = match["comma"].startswith(",") and (not code or code not in _DOUBTFUL)
@@ -242,8 +275,8 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
 
 def find_institutions(text: str) -> Iterator[PhiSpan]:
     """Hospitals, clinics, schools and the like by their head noun, by gazetteer, by "St. X's"."""
-    for match in _INSTITUTION.finditer(text):
-        start = match.start()
+    note = outline(text)
+    for match in find_in(_INSTITUTION, text, around(text, note.places(HEAD_WORDS), 400, 240)):
         words = list(re.finditer(r"\S+", match["mods"]))
         while words and words[0][0].lower().strip(".,") in _LEADING:
             words.pop(0)
@@ -257,19 +290,22 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
         fixed = text[start : match.end()].lower().rstrip(".") in _FIXED
         if proper or fixed or match["tail"]:
             yield PhiSpan(start, match.end(), "ORGANIZATION", 0.85)
-    for match in (*_WORKS.finditer(text), *_EMPLOYER.finditer(text)):
+    works = find_at(_WORKS, text, note.places(WORKS_WORDS))
+    employers = find_at(_EMPLOYER, text, note.places(EMPLOYER_WORDS))
+    for match in (*works, *employers):
         if not all(w.lower().strip(".,") in _NO_NAME for w in match["o"].split()):
             yield PhiSpan(*match.span("o"), "ORGANIZATION", 0.6)
-    for match in _UPPER.finditer(text):
+    for match in find_in(_UPPER, text, around(text, note.exact(_UPPER_WORDS), 120, 40)):
         words = match[0].split()
         if not all(w.lower().strip(".,") in _NO_NAME for w in words[:-1]) and not all(
             english().plain(w.lower()) for w in words[:-1]
         ):
             yield PhiSpan(*match.span(), "ORGANIZATION", 0.7)
-    for match in _SAINT.finditer(text):
+    for match in find_at(_SAINT, text, note.exact(_SAINTS)):
         if match["s"] or match["n"].lower() in english().first:
             yield PhiSpan(*match.span(), "ORGANIZATION", 0.7)
-    for match in _institution_pattern().finditer(text):
+    pattern, first_words = _institution_pattern()
+    for match in find_at(pattern, text, note.exact(first_words)):
         if _TOOL.match(text, match.end()):
             continue
         yield PhiSpan(*match.span(), "ORGANIZATION", 0.85)
@@ -290,33 +326,44 @@ def _cities() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(places["cities"]), doubtful
 
 
+def _first_words(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", name)[0] for name in names)
+
+
 @cache
-def _city_pattern() -> re.Pattern[str]:
+def _city_pattern() -> tuple[re.Pattern[str], frozenset[str]]:
+    """With the words that its matches begin with, in lower case."""
     cities, doubtful = _cities()
     names = sorted(cities | doubtful, key=len, reverse=True)
     loud = [n.upper() for n in names if " " in n or (len(n) > 4 and n not in doubtful)]
     both = names + loud
-    return re.compile(rf"(?<![\w'])(?=[A-Z])(?:{'|'.join(map(re.escape, both))})(?![\w])")
+    pattern = re.compile(rf"(?<![\w'])(?=[A-Z])(?:{'|'.join(map(re.escape, both))})(?![\w])")
+    return pattern, _first_words(map(fold, both))
 
 
 @cache
-def _state_pattern() -> re.Pattern[str]:
+def _state_pattern() -> tuple[re.Pattern[str], frozenset[str]]:
+    """With the words that codes and names of states begin with."""
     states = read_json("scrub_places.json")["states"]
     codes, names = "|".join(states), "|".join(states.values())
-    return re.compile(
+    pattern = re.compile(
         rf"(?<![\w])(?P<city>(?:(?:St|Ft|Mt)\.\s)?[A-Z][A-Za-z'-]{{1,20}}(?:\s[A-Z][A-Za-z'-]{{1,20}}){{0,2}})"
         rf"(?P<comma>,\s?|\s)(?:(?P<code>{codes})|(?P<name>{names}))\b(?:,?\s{{1,2}}(?P<zip>\d{{5}}(?:-\d{{4}})?)(?!\d))?"
     )
+    return pattern, _first_words([*states, *states.values()])
 
 
 @cache
-def _institution_pattern() -> re.Pattern[str]:
+def _institution_pattern() -> tuple[re.Pattern[str], frozenset[str]]:
+    """With the words that its matches begin with."""
     places = read_json("scrub_places.json")
     names = sorted(places["institutions"], key=len, reverse=True)
     codes = "|".join(map(re.escape, places["institution_codes"]))
-    words = "|".join(places["institution_words"])
-    return re.compile(
+    single = "|".join(places["institution_words"])
+    pattern = re.compile(
         rf"(?<!\w)(?:(?:{'|'.join(map(re.escape, names))}|{codes})(?!\w)(?:\s(?:Hospital|Clinic"
         r"|(?:Med(?:ical|\.)?|med|medical)\s(?:Center|Ctr|Cntr|center|ctr)|Health))?"
-        rf"|(?<=at )(?:{words})(?!\w)|(?<=from )(?:{words})(?!\w))"
+        rf"|(?<=at )(?:{single})(?!\w)|(?<=from )(?:{single})(?!\w))"
     )
+    known = (*names, *places["institution_codes"], *places["institution_words"])
+    return pattern, _first_words(known)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en.dates import HINT_MONTH, MONTH, WEEKDAY
+from llmsafe.scrub.detect.en.dates import MONTH, WEEKDAY, near_months
 from llmsafe.scrub.detect.windows import find_in, windows
 from llmsafe.scrub.replace.shift import Shift, month_like, move_day, read_date, shift_date
 from llmsafe.scrub.replace.spelled import like, ordinal_suffix
@@ -62,7 +62,7 @@ _ANY = Shift(0)
 
 def find_ranges(text: str) -> Iterator[PhiSpan]:
     """Ranges that make sense: both ends are dates, and the first is not after the second."""
-    months, numbers = windows(text, HINT_MONTH, 40, 80), windows(text, _HINT_NUMBERS, 16, 32)
+    months, numbers = near_months(text, 40, 80), windows(text, _HINT_NUMBERS, 16, 32)
     for pattern in (*_ONE_MONTH, *_TWO_ENDS):
         for match in find_in(pattern, text, months if "jan" in pattern.pattern else numbers):
             if _sense(match, text):

@@ -1,0 +1,190 @@
+"""What looks only where it can match finds what a search of the whole text finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmsafe.scrub.detect.en import dates, ids, names, places, ranges
+from llmsafe.scrub.detect.outline import fold, outline, word_set
+from llmsafe.scrub.detect.recognisers import ENGLISH
+from llmsafe.scrub.detect.windows import find_at
+
+try:  # public under another name since Python 3.11
+    from re import _parser as parser  # type: ignore[attr-defined]
+except ImportError:
+    import sre_parse as parser
+
+# Each pattern that is tried only where certain words begin, those words, and whether case counts.
+ANCHORED: list[tuple[str, re.Pattern[str], frozenset[str], bool]] = [
+    *(
+        (f"label {category}", pattern, first, False)
+        for (category, _, pattern), first in zip(ids.LABELLED, ids.LABEL_WORDS, strict=True)
+    ),
+    ("call", ids._CALL, ids.CALL_WORDS, False),
+    ("user", ids._USER, ids.USER_WORDS, False),
+    ("titled", names._TITLED, names.TITLE_WORDS, True),
+    ("officed", names._OFFICED, names.OFFICE_WORDS, True),
+    ("titled, lower", names._TITLED_LOWER, names.LOWER_TITLES, True),
+    ("labelled", names._LABELLED, names.LABEL_WORDS, False),
+    ("labelled, bare", names._LABELLED_BARE, names.BARE_WORDS, False),
+    ("relative", names._RELATIVE, names.RELATIVE_WORDS, False),
+    ("taken", names._SIGNED_INITIALS[0], names.TAKEN_WORDS, False),
+    ("typed", names._SIGNED_INITIALS[1], names.TYPED_WORDS, False),
+    ("holiday", dates.FORMS[-1].pattern, dates.HOLIDAY_WORDS, False),
+    ("age in words", dates._AGE_SPELLED, dates._OLD_WORDS, False),
+    ("lives", places._LIVES, places.LIVES_WORDS, False),
+    ("works", places._WORKS, places.WORKS_WORDS, False),
+    ("employer", places._EMPLOYER, places.EMPLOYER_WORDS, False),
+    ("saint", places._SAINT, places._SAINTS, True),
+    ("city", *places._city_pattern(), False),
+    ("institution", *places._institution_pattern(), True),
+]
+
+
+_NO_WORD = "[(IN, [(CATEGORY, CATEGORY_WORD)])]"
+
+
+def beginnings(pattern: re.Pattern[str]) -> set[str]:
+    """Every first word that a match can have, read off the pattern itself: literals, options,
+    choices and short repeats are spelled out; the word is over at the first other sign, and a set
+    of more than three characters ends it, too."""
+    return {word for word in _spell(list(parser.parse(pattern.pattern, pattern.flags)), "") if word}
+
+
+def _spell(parts: list[Any], written: str) -> Iterator[str]:
+    if not parts:
+        yield written
+        return
+    (kind, value), rest = parts[0], parts[1:]
+    match str(kind):
+        case "LITERAL":
+            character = chr(value)
+            if re.match(r"\w", character):
+                yield from _spell(rest, written + character)
+            elif written:
+                yield written
+            else:
+                raise AssertionError("a match begins with a sign")
+        case "IN":
+            members = [chr(v) for k, v in value if str(k) == "LITERAL"]
+            if len(members) != len(value) or len(members) > 5:
+                yield written
+                return
+            for member in members:
+                yield from _spell([(parser.LITERAL, ord(member)), *rest], written)
+        case "BRANCH":
+            for branch in value[1]:
+                yield from _spell([*branch, *rest], written)
+        case "SUBPATTERN":
+            yield from _spell([*value[3], *rest], written)
+        case "MAX_REPEAT" | "MIN_REPEAT":
+            low, high, inner = value
+            for times in range(low, min(int(high), low + 2) + 1):
+                yield from _spell([*list(inner) * times, *rest], written)
+        case "ASSERT" | "ASSERT_NOT" | "AT":
+            boundary = str(kind) == "AT" and "BOUNDARY" in str(value) and written
+            ahead = str(kind) == "ASSERT_NOT" and value[0] == 1 and written
+            if boundary or (ahead and str(list(value[1])) == _NO_WORD):
+                yield written
+            else:
+                yield from _spell(rest, written)
+        case _:
+            yield written
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in ANCHORED])
+def test_every_beginning_of_a_pattern_is_among_its_words(name: str) -> None:
+    _, pattern, first, exact = next(row for row in ANCHORED if row[0] == name)
+    found = beginnings(pattern)
+    assert found
+    assert {word if exact else fold(word) for word in found} <= first
+
+
+def test_a_word_that_is_left_out_is_found() -> None:
+    assert beginnings(re.compile(r"(?<!\w)(?:m\.?r\.?n|chart ?(?:#|no))(?!\w): \d")) == {
+        *("m", "mr", "mrn", "chart", "chartno")
+    }
+    assert "mrn" in beginnings(ids.LABELLED[0][2])
+
+
+VOCABULARY = """
+    MRN Chart#77123 med.rec #A123456 SSN 123-45-6789 xxx-xx-1234 pager 4411 call 5512 fax
+    (617)555-0123 555.010.0199 617 5550142 +44 20 79460018 1-800-GOFEVER x4411 @ a.b@c.org
+    at dot com www.clinic.org/x http://a.b clinic.co.uk 10.0.12.7 fe80::1 1:2:3:4:5:6:7:8
+    00:1a:2b:3c:4d:5e (01)12345678901234 0b2e6d8c-1111-2222-3333-444455556666 AB12-34567
+    123-45-67 1234567 12345678A # 123456789 last four 4111 1111-1111-1111-1111 ending in
+    1HGCM82633A004352 BP1234563 username: login=ann Dr. DR Mrs. Miss Nurse Ann Bell SMITH
+    O'Brien Garcia-Lopez Marine542 Ai120 Will, MD RN, M.D. Patient: Name Dear wife son named
+    seen by Smith, John P. Sarah Smith's disease typed d: AB/tr taken signed AB, 12:30 of
+    March 3rd, 2021 3-5 May to 2021-03-04 2021/3/4 3/4/2021 13.3.2021 03/04 3/4 20210304
+    14MAY21 Jan '21 january first december spring fall of 2020 Christmas Eve 4th July the
+    since DOS on aged 91 95 years old ninety two yo F 12 Oak Street 221B Elm Rd. Apt 5 200
+    main street P.O. Box 991 zip: 02139 Kent County St. Paul Boston, MA 02118 OR Oregon New
+    York lives moved from works for Acme Widgets and Sons employer: Mercy General Hospital
+    University of Kent Medical Center ST MARY HOSPITAL St. Luke's Mayo Clinic Stanford City
+    202103041230 healthcare health clinic Home Health Care and & ( ) [at] 9\u0131 \u017fon
+"""
+SEPARATORS = [" ", "\n", ". ", ", ", ": ", "-", "/", "  ", ".", "\t", "'s ", "\u0130"]
+PIECES = st.sampled_from(VOCABULARY.split()) | st.sampled_from(SEPARATORS)
+RULES = (names, dates, ranges, places, ids)
+
+
+class _Everything(str):
+    """A text in which everything stands."""
+
+    __slots__ = ()
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+def searched_whole(text: str, run: Any) -> set[Any]:
+    """What a rule finds when every pattern is tried on the whole text."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in RULES:
+            for name in ("find_at", "find_in"):
+                patch.setattr(module, name, lambda p, text, _: p.finditer(text), raising=False)
+            if hasattr(module, "outline"):
+                patch.setattr(module, "outline", lambda t: replace(outline(t), signs=_Everything()))
+        patch.setattr(ids, "_may_match", lambda sign, note: True)
+        return set(run(text))
+
+
+@given(st.lists(PIECES, max_size=30), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_rules_find_what_a_search_of_the_whole_text_finds(parts: list[str], spaced: bool) -> None:
+    text = (" " if spaced else "").join(parts)
+    for name, _, find in ENGLISH:
+        assert set(find(text)) == searched_whole(text, find), name
+
+
+def test_a_rule_that_looks_in_too_few_places_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "Pager 617-555-0123 x4411, seen by Ann Bell"
+    assert set(ids.find_labelled(text)) == searched_whole(text, ids.find_labelled) != set()
+    short = tuple(words - {"pager"} for words in ids.LABEL_WORDS)
+    monkeypatch.setattr(ids, "LABEL_WORDS", short)
+    assert set(ids.find_labelled(text)) != searched_whole(text, ids.find_labelled)
+    monkeypatch.setattr(ids, "_SIGNS", (("no such thing",),) * len(ids.FORMATS))
+    assert set(ids.find_formats(text)) != searched_whole(text, ids.find_formats)
+
+
+def test_folding_is_that_of_the_patterns() -> None:
+    for code in range(0x3000):
+        for letter in "abcdefghijklmnopqrstuvwxyz":
+            if re.fullmatch(letter, chr(code), re.IGNORECASE):
+                assert fold(chr(code))[0] == letter
+
+
+def test_the_outline_by_hand() -> None:
+    note = outline("Dr. Bell, dr bell: 12/3")
+    assert note.signs == "dr. bell, dr bell: 00/0"
+    assert note.places(word_set("dr bell")) == [0, 4, 10, 13]
+    assert note.exact(word_set("dr Bell")) == [4, 10]
+    assert [m[0] for m in find_at(re.compile("aa"), "aaa aa", [0, 1, 4])] == ["aa", "aa"]
