@@ -4,8 +4,8 @@
 
 Notes come from the hand-written templates of scripts/phi_ner, filled anew each time and written in
 many ways; in English also from the synthetic patients and from public prose without patients
-(CC BY), in which nothing is PHI. What tells the checkpoints apart is only foreign text, given by
---check: notes that nobody filled in.
+(CC BY), in which nothing is PHI. What tells the checkpoints apart is foreign text, given
+by --check: notes that nobody filled in, and the templates that are held out.
 
 A token that is a name is often made unknown (its own row and its name lists are left out), for most
 names of the world are in no list. Takes about 15 minutes on one core.
@@ -21,6 +21,7 @@ import random
 import re
 import sys
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +35,24 @@ from torch import nn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from phi_ner import ENGLISH, LANGUAGES, Language, dressed, notes, read_templates  # noqa: E402
+from phi_ner import (  # noqa: E402
+    ENGLISH,
+    LANGUAGES,
+    Language,
+    Template,
+    dressed,
+    fill,
+    labelled,
+    notes,
+    read_templates,
+)
 
 from llmsafe.gold import read_gold  # noqa: E402
 from llmsafe.notes import CATEGORIES, FOREIGN_TYPES  # noqa: E402
 from llmsafe.scrub.detect.lexicon import english  # noqa: E402
 from llmsafe.scrub.detect.normalise import normalise  # noqa: E402
 from llmsafe.scrub.detect.tagger import PLACES, Features, Token, load_tagger, tokenise  # noqa: E402
+from llmsafe.scrub.detect.zh.lexicon import chinese  # noqa: E402
 from llmsafe.scrub.detect.zh.view import chinese_view  # noqa: E402
 from llmsafe.synthetic import patients  # noqa: E402
 
@@ -56,9 +68,10 @@ LISTS = (
     "products",
 )
 NAME_LISTS = ("first", "last", "places")
-THRESHOLDS = {"en": (0.7, 0.12), "zh": (0.95, 0.3)}
+THRESHOLDS = {"en": (0.7, 0.12), "zh": (0.3, 0.2)}
 """From which chance on a token is PHI, and from which beside one that is; set on the development
-halves, so that few clean notes are touched."""
+halves, so that few clean notes are touched. Of the Chinese findings `detect/zh/tagged.py` keeps
+those that are made like what they say."""
 KINDS = {
     "en": {
         "first": "first nick",
@@ -93,13 +106,17 @@ class Size:
     dilations: tuple[int, ...] = (1, 2, 1, 4, 1)
 
 
+SIZES = {"en": Size(), "zh": Size(dilations=(1, 2, 4, 8, 1))}
+"""A Chinese word is two or three tokens, so the tagger must look further."""
+
+
 class Model(nn.Module):
     """The twin of `llmsafe.scrub.detect.tagger.Tagger` that can be trained."""
 
     def __init__(self, size: Size, lists: int, tags: Sequence[str]) -> None:
         super().__init__()
         self.size, self.tags = size, tags
-        self.table = nn.EmbeddingBag(size.hashed_rows + lists, size.embedding, mode="sum")
+        self.table = nn.EmbeddingBag(size.hashed_rows + 4 * lists, size.embedding, mode="sum")
         nn.init.normal_(self.table.weight, std=0.3)
         self.project = nn.Linear(size.embedding, size.width, bias=False)
         self.place = nn.Embedding(PLACES, size.width)
@@ -133,7 +150,11 @@ class Batcher:
 
     def __init__(self, features: Features, rng: np.random.Generator) -> None:
         self.features, self.rng = features, rng
-        self.names = {features.hashed + LISTS.index(name) for name in NAME_LISTS}
+        self.names = {
+            features.hashed + place * len(LISTS) + LISTS.index(name)
+            for name in NAME_LISTS
+            for place in range(4)  # the word itself; begun, inside, ended by a Chinese character
+        }
         self.cache: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def rows(self, token: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -157,25 +178,22 @@ class Batcher:
         index = np.zeros((len(notes), longest), np.int64)
         mask = np.zeros((len(notes), longest), np.float32)
         labels = np.full((len(notes), longest), -100, np.int64)
-        all_rows, all_weights, lengths, places = [], [], [], []
+        found, unknown, places = [], [], []
         for line, (tokens, tags) in enumerate(notes):
             index[line, : len(tokens)] = np.arange(len(places), len(places) + len(tokens))
             mask[line, : len(tokens)] = 1.0
             labels[line, : len(tokens)] = tags
             hidden = self.rng.random(len(tokens))
             for token, tag, draw in zip(tokens, tags, hidden, strict=True):
-                rows, weights, own = self.rows(token.key)
-                if draw < (hide if tag else hide / 3) and token.text[0].isalnum():
-                    weights = np.where(own, 0.0, weights).astype(np.float32)
-                all_rows.append(rows)
-                all_weights.append(weights)
-                lengths.append(len(rows))
+                found.append(self.rows(token.key))
+                unknown.append(draw < (hide if tag else hide / 3) and token.text[0].isalnum())
                 places.append(token.place)
-        offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        lengths = np.array([len(rows) for rows, _, _ in found])
+        rows, weights, own = (np.concatenate(parts) for parts in zip(*found, strict=True))
         tensors = [
-            np.concatenate(all_rows),
-            np.concatenate(all_weights),
-            offsets,
+            rows,
+            np.where(own & np.repeat(unknown, lengths), 0.0, weights).astype(np.float32),
+            np.concatenate([[0], np.cumsum(lengths)[:-1]]),
             np.array(places),
             index,
             mask,
@@ -210,7 +228,7 @@ def synthetic_notes(seed: int, lang: str) -> Iterator[Note]:
     rng, language = random.Random(seed), LANGUAGES[lang]
     people = patients(seed, 100_000, lang=lang, audience="public" if lang == "zh" else "private")
     for person in people:
-        for note in person.notes[:2]:
+        for note in person.notes[:6]:
             spans = [(s["start"], s["end"], s["category"]) for s in note.extra["spans"]]
             text = note.text
             start = rng.randrange(max(1, len(text) - 700))
@@ -252,15 +270,28 @@ def prose_notes(folder: Path, seed: int) -> Iterator[Note]:
                 yield dressed(passage[:600], [], ENGLISH, rng)
 
 
+def held_out(template: Template) -> bool:
+    """One in twelve, by the digest of its text: no training note is made of it."""
+    return zlib.crc32(template.text.encode()) % 12 == 0
+
+
+def held_notes(args: argparse.Namespace, language: Language) -> Iterator[Note]:
+    """Two notes of each template that is held out."""
+    rng, lexicon = random.Random(args.seed + 1), language.read_lexicon(args.lexicon)
+    held = [t for t in read_templates(args.templates, language) if held_out(t)]
+    for template in held * 2:
+        yield labelled(fill(template, language, lexicon, rng))
+
+
 def mixed(args: argparse.Namespace, language: Language) -> Iterator[Note]:
     """Templates above all."""
     rng = random.Random(args.seed)
-    templates = read_templates(args.templates, language)
+    templates = [t for t in read_templates(args.templates, language) if not held_out(t)]
     streams = [
         notes(templates, language, language.read_lexicon(args.lexicon), rng),
         synthetic_notes(args.seed + 77_000, args.lang),
     ]
-    weights = [0.75, 0.12]
+    weights = [0.75, 0.12 if language is ENGLISH else 0.32]
     if args.prose and language is ENGLISH:
         streams.append(prose_notes(args.prose, args.seed))
         weights.append(0.13)
@@ -279,6 +310,12 @@ def word_lists(folder: Path, lang: str) -> dict[str, tuple[int, ...]]:
     if lang == "en":
         for name in ("words", "first", "last", "everyday", "capitals", "eponyms"):
             found[name] |= set(getattr(english(), name))
+    else:
+        lexicon = chinese()
+        found["words"] |= lexicon.words
+        found["first"] |= lexicon.given | lexicon.given_names
+        found["last"] |= lexicon.single | lexicon.compound
+        found["everyday"] |= lexicon.telling
     lists_of = {kind: name for name, kinds in KINDS[lang].items() for kind in kinds.split()}
     for path in sorted(folder.glob("*.txt")):
         name = lists_of.get(path.stem, lists_of.get(path.stem.split("_")[0]))
@@ -376,14 +413,16 @@ def main() -> None:
         return write_card(args, LANGUAGES[args.lang])
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
-    size = Size()
+    size = SIZES[args.lang]
     language = LANGUAGES[args.lang]
     tags = tags_of(language)
-    features = Features(size.hashed_rows, word_lists(args.lexicon, args.lang))
+    features = Features(size.hashed_rows, word_lists(args.lexicon, args.lang), len(LISTS))
     batcher = Batcher(features, np.random.default_rng(args.seed))
     model = Model(size, len(LISTS), tags)
     averaged = copy.deepcopy(model)
     checks = [foreign(path, tags) for path in args.check]
+    held = [tagged(note, tags) for note in held_notes(args, language)]
+    checks.append(Checked("templates held out", held))
     stream = mixed(args, language)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.01)
     begun, best, batches = time.monotonic(), -1.0, []
@@ -395,9 +434,10 @@ def main() -> None:
         if not batches:
             batches = sorted_batches(stream, args.notes, tags)
         tensors, labels = batcher.batch(batches.pop(), args.hide)
-        logits = model(*tensors, args.dropout)
+        with torch.autocast("cpu", torch.bfloat16):  # two to four times as fast, where AMX is
+            logits = model(*tensors, args.dropout)
         loss = F.cross_entropy(
-            logits.flatten(0, 1), labels.flatten(), ignore_index=-100, label_smoothing=0.01
+            logits.float().flatten(0, 1), labels.flatten(), ignore_index=-100, label_smoothing=0.01
         )
         optimizer.zero_grad()
         loss.backward()
@@ -417,9 +457,7 @@ def main() -> None:
                 )
                 print(f"  {check.name:32s} {shown}", flush=True)
                 scores.append(max(f for *_, f in rows))
-            if not scores:
-                save(averaged, features, args.out, args.lang)
-            elif np.mean(scores) > best:
+            if np.mean(scores) > best:
                 best = float(np.mean(scores))
                 save(averaged, features, args.out, args.lang)
                 print(f"  kept: mean F1 on foreign text {best:.4f}", flush=True)
@@ -440,7 +478,7 @@ def sorted_batches(
 ) -> list[list[Tagged]]:
     """Batches of notes of similar length, so that little is computed on padding."""
     made = [tagged(next(stream), tags) for _ in range(size * count)]
-    made = sorted(((tokens[:400], tag[:400]) for tokens, tag in made), key=lambda n: len(n[0]))
+    made = sorted(((tokens[:300], tag[:300]) for tokens, tag in made), key=lambda n: len(n[0]))
     batches = [made[start : start + size] for start in range(0, len(made), size)]
     random.Random(len(made[0][0])).shuffle(batches)
     return batches
@@ -494,6 +532,7 @@ MORE = {
     "trial reports; CC BY)",
     "zh": "; notes of `llmsafe synth\n  --lang zh --audience public`",
 }
+OPTIONS = {"en": "", "zh": " --steps 1400 --notes 40"}
 CARD = """# PHI tagger ({lang})
 
 A token tagger of {parameters:,} parameters ({megabytes:.1f} MB in half precision): hashed features
@@ -501,10 +540,11 @@ of each token (word, affixes, character n-grams, shape, word lists), {layers} re
 of width {width}, one of {tags} categories or none. numpy runs it; see
 `llmsafe/scrub/detect/tagger.py`.
 
-- **Made by** `scripts/train_phi_ner.py --lang {lang}` (seed 0) from `scripts/phi_ner/`:
+- **Made by** `scripts/train_phi_ner.py --lang {lang}{options}` (seed 0) from `scripts/phi_ner/`:
   {templates:,} templates ({clean:,} of them without PHI) that the project wrote by hand, filled
   anew each time from word lists that it wrote too{more}.
-- **Checkpoint** chosen on foreign text, not on notes of the generator: the files below.
+- **Checkpoint** chosen on the files below and on the templates that are held out, not on notes of
+  the generator.
 - **Not seen**: the unseen halves of the stress sets. The development halves were read while the
   last templates were written and the thresholds set: figures on them flatter.
 - **Licence** Apache-2.0, weights and lists.
@@ -544,6 +584,7 @@ def write_card(args: argparse.Namespace, language: Language) -> None:
         templates=len(templates),
         clean=sum(template.clean for template in templates),
         more=MORE[args.lang],
+        options=OPTIONS[args.lang],
         threshold=tagger.threshold,
         rows="\n".join(rows),
     )

@@ -278,9 +278,9 @@ def test_no_finding_ends_behind_the_note(scrubbers: dict[str, Scrubber]) -> None
 
 def test_time_is_linear(scrubbers: dict[str, Scrubber]) -> None:
     for piece in ("张", "1", "张 ", "北京市", "姓名：", "一", "(", "医院", "李·", "1月"):
-        started = time.perf_counter()
+        started = time.process_time()
         scrubbers["tag"].scrub(Note("n", "患者" + piece * (12000 // len(piece))))
-        assert time.perf_counter() - started < 5, piece
+        assert time.process_time() - started < 5, piece
 
 
 @pytest.mark.parametrize(

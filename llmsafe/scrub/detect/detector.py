@@ -32,7 +32,7 @@ from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import INDEPENDENT
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract, trim
 from llmsafe.scrub.detect.tagger import embedded_tagger
-from llmsafe.scrub.detect.zh import mentions
+from llmsafe.scrub.detect.zh import mentions, tagged
 from llmsafe.scrub.detect.zh.view import chinese_view
 
 MINIMUM_SCORE = 0.3
@@ -55,10 +55,9 @@ def build_engine(extra: Sequence[EntityRecognizer] = (), language: str = "en") -
     Of Presidio's own recognisers none is registered: ours cover the same formats, and the e-mail
     and URL ones would fetch the public suffix list over the network.
     """
-    tagger = None if language == "zh" else embedded_tagger(language)  # none for Chinese yet
-    ours = recognisers.english() if tagger else recognisers.chinese()
-    if tagger:
-        ours.append(TaggerRecogniser(tagger, language))
+    tagger = embedded_tagger(language)
+    ours = recognisers.chinese() if language == "zh" else recognisers.english()
+    ours.append(TaggerRecogniser(tagger, language))
     registry = RecognizerRegistry(
         recognizers=[*ours, *(_speaking(language, recogniser) for recogniser in extra)],
         supported_languages=[language],
@@ -144,6 +143,8 @@ class Detector:
                 found.extend(_run(recogniser, view.text, artifacts))
                 if tripwire.tripped:
                     raise DetectionError(recogniser.name, "hidden failure")
+            if self.language == "zh":
+                found = list(tagged.beside(view.text, found, TAGGER))
             found.extend(_ECHOES[self.language](view.text, found))
         mapped = [_map(view.span(s.start, s.end), s) for s in found]
         spans = resolve(filter(None, (trim(text, span) for span in _as_read(text, mapped))))
@@ -153,7 +154,7 @@ class Detector:
             return Detection(spans)
         return Detection(
             spans,
-            [span for span in mapped if span.source in INDEPENDENT],
+            [span for span in mapped if span.source in INDEPENDENT[self.language]],
             [span for span in mapped if span.source == TAGGER],
         )
 

@@ -19,8 +19,11 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.sense import senseless
 from llmsafe.scrub.detect.lexicon import read_words
 from llmsafe.scrub.detect.tagger import Tagger, tokenise
+from llmsafe.scrub.detect.zh import tagged
 
 TAGGER = "tagger"
+LEAST = 0.3
+"""The score of the least sure finding; the detector takes none that is below."""
 
 
 class Reading(NlpArtifacts):
@@ -121,16 +124,20 @@ class TaggerRecogniser(EntityRecognizer):
         """The spans; ``entities`` limits the categories unless it is empty."""
         if not isinstance(nlp_artifacts, Reading) or nlp_artifacts.text != text:
             raise TypeError("the tagger needs its own engine")
+        read = tagged.read if self.supported_language == "zh" else _named
         return [
             # A rule that knows the label or the check digit names what both have found.
-            RecognizerResult(span.category, span.start, span.end, span.score / 2)
-            for span in nlp_artifacts.found()
-            if (not entities or span.category in entities)
-            and not (span.category == "ORGANIZATION" and _generic(text[span.start : span.end]))
-            and not senseless(text, span)
+            RecognizerResult(span.category, span.start, span.end, max(LEAST, span.score / 2))
+            for span in (read(text, found) for found in nlp_artifacts.found())
+            if span is not None and (not entities or span.category in entities)
         ]
 
 
-def _generic(found: str) -> bool:
-    """Whether an institution is any of its kind: "university hospital"."""
-    return found.islower() and read_words("scrub_generic.txt").issuperset(found.split())
+def _named(text: str, span: PhiSpan) -> PhiSpan | None:
+    """A finding in an English note, unless it is any institution ("university hospital") or what
+    no note means by it."""
+    if senseless(text, span):
+        return None
+    found = text[span.start : span.end]
+    generic = found.islower() and read_words("scrub_generic.txt").issuperset(found.split())
+    return None if span.category == "ORGANIZATION" and generic else span

@@ -89,8 +89,11 @@ DOUBTFUL = {
 """English rules that cannot tell a name from an eponym, and the score up to which they ask the
 tagger whether it sees a trace of PHI. The Chinese rules look at context enough."""
 TRACE = 0.03
-INDEPENDENT = frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL)
-"""English rules that do not ask the tagger."""
+INDEPENDENT = {
+    "en": frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL),
+    "zh": frozenset(name for name, _, _ in CHINESE),
+}
+"""Rules of each language that do not ask the tagger."""
 
 
 class Finder(EntityRecognizer):

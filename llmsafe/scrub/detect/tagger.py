@@ -42,6 +42,7 @@ _CHARACTER = re.compile(rf"[{_HAN}]")
 # Words that were glued together: DrQuayle, subramanian64m, 14march.
 _SEAM = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Za-z]{4})(?=\d{2})|(?<=\d)(?=[A-Za-z]{4})")
 _MISREAD = str.maketrans("015836", "olsbeb")
+_REACH = 4  # characters of a key on either side of a Chinese one
 _CHUNK = 4096  # tokens at a time, so that memory does not grow with the note
 _KNOWN = 16_384  # words whose vectors are kept, 2 kB each
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
@@ -58,8 +59,8 @@ _GAP = re.compile(r"[\s'’.,&/^-]{0,3}")
 class Token(NamedTuple):
     """Half-open ``start`` and ``end`` in the text; ``place`` is a row of the context table.
 
-    ``key`` is what its features are made of: the token, or a Chinese character between its
-    neighbours, for words have no borders there.
+    ``key`` is what its features are made of: the token, or a Chinese character with the four before
+    and the four behind it, for words have no borders there.
     """
 
     start: int
@@ -77,6 +78,7 @@ def tokenise(text: str) -> list[Token]:
     """Words, signs, line ends and column gaps of ``text``, in order."""
     lower = text == text.lower()
     tokens: list[Token] = []
+    padded = f"{' ' * _REACH}{text}{' ' * _REACH}"
     line_end = -1
     written = 0  # how the line is written: capitals throughout, no capitals in the text
     end, fresh = -1, True
@@ -89,9 +91,7 @@ def tokenise(text: str) -> list[Token]:
         word = match[0]
         place = written + (8 if fresh else 4 * (start > end))
         if word[0] >= _FIRST_HAN and _CHARACTER.match(word):
-            key = text[start - 1 : start] + word + text[stop : stop + 1]
-            if len(key) < 3:
-                key = key.rjust(3) if start == 0 else key.ljust(3)
+            key = padded[start : stop + 2 * _REACH]
             tokens.append(Token(start, stop, word, place, key))
         elif stop - start < 4:
             tokens.append(Token(start, stop, word, place, word))
@@ -117,19 +117,21 @@ def _parts(word: str) -> tuple[tuple[int, str], ...]:
 class Features:
     """Rows of a token: hashed ones in ``[0, hashed)``, behind them one row for each list of words.
 
-    ``lists`` gives the lists that a (lower-case) word is in, by number.
+    ``lists`` gives the lists that a (lower-case) word is in, by number; there are ``count``. Three
+    times as many rows follow for Chinese characters that begin, are inside or end such a word.
     """
 
     hashed: int
     lists: Mapping[str, Sequence[int]]
+    count: int = 0
 
     def rows(self, token: str) -> Rows:
         """Word, affixes, shape, n-grams (weights sum to 1) and lists of a token; of a Chinese
-        character between two others, these with their pairs.
+        character, its pairs with both neighbours and the words of the lists that it lies in.
 
         ``token`` is a key of :func:`tokenise`.
         """
-        if len(token) == 3 and _CHARACTER.match(token, 1):
+        if _chinese(token):
             return self._character(token)
         word = self.word(token)
         found = [(self._row("w", word), 1.0), *self.listed(word)]
@@ -153,18 +155,22 @@ class Features:
         return "0" * len(token) if token.isdigit() and len(token) > 4 else token.lower()
 
     def _character(self, key: str) -> Rows:
-        parts = {"w": key[1], "l": key[:2], "r": key[1:], "t": key}
-        found = [(self._row(kind, part), 1.0) for kind, part in parts.items()]
-        for part in (key[1], key[:2], key[1:]):
-            found += self.listed(part)
+        found = [(self._row(kind, part), 1.0) for kind, part in _parts_of(key).items()]
+        found += self.listed(key[_REACH])
+        within = set[int]()
+        for start in range(_REACH + 1):  # after the soft words of Ma et al. 2020
+            for end in range(max(start + 2, _REACH + 1), start + _REACH + 2):
+                numbers = self.lists.get(key[start:end])
+                if numbers:
+                    place = 1 if start == _REACH else 3 if end == _REACH + 1 else 2
+                    within.update(place * self.count + number for number in numbers)
+        found += [(self.hashed + number, 1.0) for number in sorted(within)]
         return tuple(found)
 
     def own(self, key: str) -> frozenset[int]:
         """The rows that stand for this very token, so that it is a stranger without them."""
-        if len(key) == 3 and _CHARACTER.match(key, 1):
-            return frozenset(
-                self._row(k, p) for k, p in (("l", key[:2]), ("r", key[1:]), ("t", key))
-            )
+        if _chinese(key):
+            return frozenset(self._row(k, p) for k, p in _parts_of(key).items() if k != "w")
         return frozenset([self._row("w", self.word(key))])
 
     def listed(self, word: str) -> list[tuple[int, float]]:
@@ -173,6 +179,16 @@ class Features:
 
     def _row(self, kind: str, part: str) -> int:
         return zlib.crc32(f"{kind}:{part}".encode()) % self.hashed
+
+
+def _chinese(key: str) -> bool:
+    return len(key) == 2 * _REACH + 1 and _CHARACTER.match(key, _REACH) is not None
+
+
+def _parts_of(key: str) -> dict[str, str]:
+    """A Chinese character alone, with its left, its right and both neighbours."""
+    left, middle, right = key[_REACH - 1 : _REACH + 2]
+    return {"w": middle, "l": left + middle, "r": middle + right, "t": left + middle + right}
 
 
 def shape(token: str) -> str:
@@ -409,7 +425,7 @@ def load_tagger(folder: Path) -> Tagger:
 
 @cache
 def embedded_tagger(language: str) -> Tagger:
-    """The embedded tagger of a language; so far English."""
+    """The embedded tagger of a language, ``en`` or ``zh``."""
     name = f"phi-ner-{language}"
     folder = resources.files("llmsafe") / "assets" / name
     return _read(lambda file: (folder / file).read_bytes(), name)
@@ -439,7 +455,7 @@ def _read(read: Callable[[str], bytes], name: str) -> Tagger:
             out_bias=f32["out_bias"],
             dilations=tuple(config["dilations"]),
         )
-        features = Features(config["hashed_rows"], lists)
+        features = Features(config["hashed_rows"], lists, len(config["lists"]))
         return Tagger(weights, features, config["categories"], config["threshold"], config["edge"])
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise InputError(

@@ -168,6 +168,12 @@ def place(context: Context) -> str:
     return f"{short_city(context)}{context.rng.choice(_SPOTS)}"
 
 
+@SLOTS.value("LOCATION", "zip")
+def postcode(context: Context) -> str:
+    """Six digits."""
+    return f"{context.rng.randrange(1, 86):02d}{context.digits(4)}"
+
+
 @SLOTS.value("LOCATION", "address")
 def address(context: Context) -> str:
     """A whole address in one span, from the province or less down to the room or more."""

@@ -40,7 +40,8 @@ _DOCUMENTS = re.compile(
     r"|[军軍南北沈兰蘭成济濟广廣海空参參政后後装裝武文]字第 ?\d{5,8} ?[号號]"
 )
 _PLATE = re.compile(
-    rf"[{PLATE}][A-HJ-Z] ?[·・•.-]? ?(?=[A-Z]{{0,3}}\d)[A-HJ-NP-Z\d]{{4,6}}[挂学警港澳领]?(?![A-Za-z\d])"
+    # No plate has an I or an O, but people type them for 1 and 0.
+    rf"[{PLATE}][A-Z] ?[·・•.-]? ?(?=[A-Z]{{0,3}}\d)[A-Z\d]{{4,6}}[挂学警港澳领]?(?![A-Za-z\d])"
 )
 _CARD = re.compile(rf"{_NOT_BEFORE}(?:\d[ -]{{0,2}}){{15,18}}\d{_NOT_AFTER}")
 
@@ -51,7 +52,7 @@ _MOBILE = re.compile(
     rf"(?<![\dA-Za-z.])(?:\(?\+? ?(?:00)?86\)?[ -]{{0,2}})?1[ -]{{0,2}}[3-9](?:[ .,-]{{0,2}}{_D}){{9}}(?![\dA-Za-z]|[.]\d){EXTENSION}"
 )
 _LANDLINE = re.compile(
-    rf"(?<![\dA-Za-z.])(?:\+?86[ -]{{0,2}})?(?:\(0\d{{1,3}}\)[ -]{{0,2}}|0\d{{2,3}}[ -]{{1,2}}|0[1-9]\d{{1,2}}(?=\d{{7,8}}(?!\d)))\d{{3,4}}[ -]{{0,2}}\d{{3,4}}(?![\dA-Za-z]|[.]\d){EXTENSION}"
+    rf"(?<![\dA-Za-z.])(?:\+?86[ -]{{0,2}})?(?:\(0\d{{1,3}}\)[ -]{{0,2}}|0\d{{2,3}}[ -]{{1,2}}|0[1-9]\d{{1,2}}(?=\d{{7,8}}(?!\d)))\d{{3,4}}[ -]{{0,2}}\d{{3,4}}(?![\dA-Za-z]|[.]\d)(?:-\d{{1,5}}(?![\d-])|{EXTENSION})"
     rf"|(?<![\dA-Za-z.])0\d{{3}}[ -]\d{{4}}[ -]\d{{3}}(?![\dA-Za-z]){EXTENSION}"
 )
 _SERVICE = re.compile(r"(?<![\dA-Za-z.])[48]00[ -]\d{3,4}[ -]?\d{3,4}(?![\dA-Za-z])")
@@ -82,7 +83,7 @@ _CHAT = re.compile(
 _DOCUMENT = re.compile(r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号")
 _LONG = re.compile(r"(?<![\d.A-Za-z,/×^-])(?!\d{0,20}0{5})\d{7,25}(?![\dA-Za-z%,/×]|[.]\d)")
 _PLAIN_CODE = re.compile(
-    r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO)[A-Z]{1,4}\d{6,12}[A-Z]?(?![A-Za-z\d-])"
+    r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO)(?:[A-Z]{1,6}|[A-Z]{2,5}-)\d{6,12}[A-Z]?(?![A-Za-z\d-])"
 )
 _BRACKETED = re.compile(r"(?<=[\u4e00-\u9fff] )\(\d{5,10}\)|(?<=[\u4e00-\u9fff])\(\d{6,10}\)")
 _CODE = re.compile(

@@ -75,8 +75,8 @@ _PATTERNS = tuple(
     )
     for category, label, score in _LABELS
 )
-_NO_LABEL = re.compile(
-    r"(?:版本|批|型|床|房|楼|门牌|房间|规格|产品|国药准|批准文|注册|试剂)[号號]?$"
+NO_LABEL = re.compile(
+    r"(?:端口|版本|批|型|床|房|楼|门牌|房间|规格|产品|国药准|批准文|注册|试剂)[号號]?$"
 )
 _CALENDAR = re.compile(r"(?:19|20)\d\d(?:[-/.]\d{1,2}){0,2}")
 _MEASURE = re.compile(
@@ -91,8 +91,26 @@ _LABEL_BEFORE = re.compile(
 _DIALLED = re.compile(
     rf"(?<![\dA-Za-z.+(])\(?\+?\d[\d ()-]{{1,20}}\d(?![\dA-Za-z]|[.]\d){EXTENSION}"
 )
-_PUBLIC = frozenset(
-    ("110", "112", "119", "120", "122", "114", "12345", "12320", "12369", "12315", "12333")
+PUBLIC = frozenset(
+    (
+        "110",
+        "112",
+        "119",
+        "120",
+        "122",
+        "114",
+        "12345",
+        "12320",
+        "12369",
+        "12315",
+        "12333",
+        "12393",
+        "12356",
+        "12378",
+        "10086",
+        "10010",
+        "95588",
+    )
 )
 
 
@@ -102,7 +120,7 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
         for match in pattern.finditer(text):
             value, chat = match["v"].rstrip("./-_"), score == 0.9 and category == "OTHER_ID"
             digits = sum(map(str.isdigit, value))
-            if _NO_LABEL.search(text[max(0, match.start() - 3) : match.start()]):
+            if NO_LABEL.search(text[max(0, match.start() - 3) : match.start()]):
                 continue
             if not chat and (digits < (3 if score > 0.9 else 4) or _CALENDAR.fullmatch(value)):
                 continue
@@ -118,7 +136,7 @@ def find_called(text: str) -> Iterator[PhiSpan]:
     for match in _DIALLED.finditer(text):
         before = _LABEL_BEFORE.search(text, max(0, match.start() - 24), match.start())
         digits = re.sub(r"\D", "", match[0])
-        if before is None or digits in _PUBLIC or len(digits) < 3 or len(digits) > 20:
+        if before is None or digits in PUBLIC or len(digits) < 3 or len(digits) > 20:
             continue
         if _AFTER.match(text, match.end()) or text.startswith(":", match.end()):
             continue

@@ -80,7 +80,9 @@ def _before_title(text: str, start: int, end: int, title: str) -> bool:
         return False
     if not given:
         return _lone_surname(text, start, end, title)
-    blocked = name in lexicon.words or lexicon.starts_word(name, 0) or TITLE.search(name)
+    blocked = (
+        stop(name) or name in lexicon.words or lexicon.starts_word(name, 0) or TITLE.search(name)
+    )
     unsure = surname == 1 and ambiguous(name[0]) and title in GENERIC
     odd = re.search(r"[主经副管接]", name) and surname == 1
     clear = (

@@ -47,6 +47,7 @@ _BUILDING = re.compile(
 _GROUP = re.compile(
     rf"{_LETTER}{{2,5}}(?:村|屯|寨|庄|堡|坝|组|社|嘎查)[ \t]?(?:第?[\d一二三四五六七八九十]{{1,2}}[组社队])|(?<!{HAN}){_LETTER}{{2,4}}(?:村|屯)(?=[\s,。;)人]|$)"
 )
+_POSTCODE = re.compile(r"邮(?:政编码|编)[ \t]{0,3}[:|(]?[ \t]{0,3}(?P<v>\d{6})(?!\d)")
 _LATIN = re.compile(
     r"(?:No\.? ?\d{1,5},? ?)?(?:Lane \d{1,5},? ?)?(?:No\.? ?\d{1,5},? ?)?[A-Z][a-z]{2,15}(?: [A-Z][a-z]{2,15}){0,2} (?:Rd|Road|St|Street|Ave|Avenue|Lane)\b\.?"
 )
@@ -60,7 +61,7 @@ _ROAD = re.compile(
     rf"(?:{_LETTER}{{2,5}}?(?:[东南西北中]?路|大道|大街|街|胡同|巷|弄))(?:{_NUMBERS}{{1,6}}|口|(?=桥)|与|(?=[。,;，]))"
 )
 _NO_ROAD = re.compile(
-    r"(?:静脉|通|径|途|尿|血|气|泌尿|道|胆|呼吸|输液|心|电|管|套|思|陌|一|半|线|术|老|马|出|绕|跑|走|上|下|离|留|同|本|护|另|消化|传导|侧|旁|网|铁|公|开)(?:路|道|街|巷)$"
+    r"(?:静脉|通|径|途|尿|血|气|泌尿|道|胆|呼吸|输液|心|电|管|套|思|陌|一|半|线|术|老|马|出|绕|跑|走|上|下|离|留|同|本|护|另|入|消化|传导|侧|旁|网|铁|公|开)(?:路|道|街|巷)$"
 )
 
 
@@ -131,7 +132,7 @@ _TO_PLACE = re.compile(
 _OF_PLACE = re.compile(
     r"[ \t]?(?:籍|人(?![民体工员数际乳])|市|出差|务工|打工|老家|上班|上学|工作|旅游|旅行|居住|定居|那边|这边|当地|乡下|[东南西北]站|机场|火车|高铁|站|返回|来此|来[,，]|[,，。;、)）\s]|$|坐车|回来|转[来入]|救护车|乘)"
 )
-_NOT_PLACE = re.compile(
+NOT_PLACE = re.compile(
     r"(?:管圆|型|株|脚|流感|热|病|肉|烤|话|方言|牌|产|制|生产|药|酒|菜|豆|血吸|评分|标准|共识|宣言|指南|分类|分型)"
 )
 
@@ -179,14 +180,14 @@ def _generic(value: str) -> bool:
 def find_places(text: str) -> Iterator[PhiSpan]:
     """A city, district or county of the lists, with all the levels that follow it."""
     for match in _known_place().finditer(text):
-        yield PhiSpan(match.start(), _grow(text, match.end()), "LOCATION", 0.8)
+        yield PhiSpan(match.start(), grow(text, match.end()), "LOCATION", 0.8)
 
 
 def find_cities(text: str) -> Iterator[PhiSpan]:
     """A short name of a city or county where the words beside it say that a place is meant."""
     for match in _short_place().finditer(text):
-        end = _grow(text, match.end())
-        if _NOT_PLACE.match(text, end):
+        end = grow(text, match.end())
+        if NOT_PLACE.match(text, end):
             continue
         grown = end > match.end()
         before = text[max(0, match.start() - 3) : match.start()]
@@ -197,10 +198,16 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         yield PhiSpan(*match.span(), "LOCATION", 0.6)
 
 
+def names_a_thing(text: str, start: int) -> bool:
+    """Whether a place that stands at ``start`` is part of a word for something: 广州管圆线虫."""
+    ends = (start + length for length in (2, 3) if text[start : start + length] in chinese().cities)
+    return any(NOT_PLACE.match(text, end) for end in ends)
+
+
 _GROW = re.compile(rf"{_CHAIN}")
 
 
-def _grow(text: str, end: int) -> int:
+def grow(text: str, end: int) -> int:
     """The end of the levels that follow a place at ``end``; a hospital is none of them."""
     match = _GROW.match(text, end)
     if match is None or re.match(r"(?:人民|中心|中医|第[一二三四五六七八九十])", text[end:]):
@@ -228,7 +235,7 @@ def _landmark() -> re.Pattern[str]:
 
 
 def find_streets(text: str) -> Iterator[PhiSpan]:
-    """Roads with a number, crossings, motorways, villages: without a city before them."""
+    """Roads with a number, crossings, motorways, villages: without a city before them; postcodes."""
     for match in (
         *_CROSSING.finditer(text),
         *_HIGHWAY.finditer(text),
@@ -242,6 +249,8 @@ def find_streets(text: str) -> Iterator[PhiSpan]:
         if name and not _NO_ROAD.search(name[0]):
             end = match.end() - (match[0][-1] in "与")
             yield PhiSpan(match.start(), end, "LOCATION", 0.6)
+    for match in _POSTCODE.finditer(text):
+        yield PhiSpan(*match.span("v"), "LOCATION", 0.9)
     for match in _VILLAGE.finditer(text):
         yield PhiSpan(*match.span(), "LOCATION", 0.65)
 

@@ -39,7 +39,8 @@ _STOP = split_words(
     "空缺 保密 匿名 拒绝 未签 代签 不明 无名 无名氏 已签 已知 知情 性别 年龄 姓名 "
     "床号 科室 父亲 母亲 父母 子女 丈夫 妻子 儿子 女儿 配偶 本院 外院 我院 手术 "
     "麻醉医 主刀 助手 记录 系统 自动 全麻 局麻 腰麻 夫妻 父子 父女 母子 母女 关系 "
-    "之子 之女"
+    "之子 之女 生日 车牌 爱人 今日 今天 明天 昨天 早上好 上午好 中午好 下午好 晚上好 周一 周二 周三 周四 "
+    "周五 周六 周日 楼上 楼下 大陆 中文 任何人 那边 这边 前一天 后一天"
 )
 _BAD_GIVEN = frozenset(
     "先的了是在有和与及或者因为并将等被给从由对向按经予未无不很较已曾又也都约各其此该本每这那你我他她它您们吗呢吧啊哦嗯谁哪什么病症痛疼炎癌瘤术药片院科医诊疗查检患岁床号码日年分您"
@@ -194,4 +195,4 @@ def in_word(text: str, start: int, end: int) -> bool:
 
 def ambiguous(character: str) -> bool:
     """Whether a surname is more often a function word: 于, 向, 时, 应."""
-    return character in _AMBIGUOUS_FIRST or character in "时从来要应相计支强华原国家有"
+    return character in _AMBIGUOUS_FIRST or character in "时从来要应相计支强华原国家有者车"

@@ -1,0 +1,267 @@
+"""What the Chinese tagger found, as far as it is also made like what it says it is.
+
+The tagger looks at the words around; it cannot know that nobody is called 玫瑰, that 去年夏天 is no
+date and 12345 everybody's number. A name is believed the sooner the more it is made like one, and
+the rules that read names, dates and addresses correct its borders, for these hang on one character.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.resolve import subtract
+from llmsafe.scrub.detect.zh.labels import NO_LABEL, PUBLIC
+from llmsafe.scrub.detect.zh.lexicon import chinese
+from llmsafe.scrub.detect.zh.organizations import HEAD, generic
+from llmsafe.scrub.detect.zh.places import NOT_PLACE, grow, names_a_thing
+from llmsafe.scrub.detect.zh.reading import (
+    DOT,
+    HAN,
+    MASK,
+    NEXT,
+    ambiguous,
+    ends_here,
+    in_word,
+    open_name,
+    stop,
+    surname_length,
+)
+from llmsafe.scrub.detect.zh.roles import GENERIC, TITLE
+
+FAINT, LIKELY, LONE, ODD, STRANGE = 0.3, 0.5, 0.9, 0.98, 0.998
+"""How sure the tagger must be of a name that the rules would read too, of what is made like a name,
+of a surname alone, of what is not made like one, of what is nearly always something else."""
+NEVER = 2.0
+OTHER = 0.8
+"""And of the other categories."""
+
+_SPACE = re.compile(r"\s+")
+_PIECE = re.compile(
+    rf"{HAN}(?:[ \t]{{0,4}}{HAN})*(?:{DOT}{HAN}+)*{MASK}?"
+    r"|[A-Z][A-Za-z'’.-]*(?:[ ,]{1,2}[A-Z][A-Za-z'’.-]*){0,3}"
+)
+_REGION = re.compile(
+    r"(?:中国|全国|外省|本省|国内|国外|台湾|新疆|西藏|内蒙古?|广西|宁夏)"
+    r"|[左右].{0,3}[区侧叶]|农村|城市|城镇|山区|牧区|本市|当地|外地|病区|病房|楼[上下]|门[诊口]|医院|[东南西北]方"
+)
+_LATIN_ROAD = re.compile(r"\b(?:Rd|Road|St|Street|Ave|Avenue|Lane|Village|Court|Building)\b")
+_CALENDAR = re.compile(
+    r"[\d一二三四五六七八九十〇○廿初][\d\s]{0,4}[月日号]|[月日号].?[\d一二三四五六七八九十]"
+    r"|\d[-/.、]\s?\d|\d{4,8}|[节初旬夕秋阳午]|[正腊冬]月|元旦|除夕|五一|国庆|十一|清明|至"
+    r"|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+)
+_NO_DATE = re.compile(
+    r"(?:19|20)\d\d年?"
+    r"|(?!(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$|\d{6}$|\d{8}$)\d+"
+    r"|[一二三四五六七八九〇零]{4}年|(?:周|星期|礼拜)[一二三四五六日天末]"
+    r"|.*[两次片粒瓶支个周].*|(?:1[3-9]|[2-9]\d)月"
+    r"|[前昨今明后当次同]+[年月天日晚晨早]|.{0,3}[春夏秋冬][天季]"
+)
+_SPAN_OF_TIME = re.compile(r"\d+[-~至]\d+(?:[天周年个]|月(?!\d))")
+_ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了]|术后|停药|间隔)$")
+_YEAR = re.compile(r"[\d〇零一二三四五六七八九]年$")  # a surname too
+_PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
+_GLUED = re.compile(r"(?:\d{1,4}[-/.年月])*\d{0,4}$"), re.compile(r"(?:[-/.]\d{1,4})*")
+_NUMERALS = "〇零一二三四五六七八九幺"
+_LED = ("VEHICLE", "RESIDENT_ID", "LICENSE", "OTHER_ID")  # 京A12345, 军字第1234567号
+_MEASURED = re.compile(r"\d+\.\d+|.{0,6}\d+(?:\.\d+)?(?:[A-Za-zμ]+/[A-Za-z\d]+|元|次|岁|天|个|%)")
+_UNIT = re.compile(r"[ \t]?(?:[a-zμ]?[LlgMm]\b|[A-Za-zμ]{1,4}/|[%℃°]|元|次|天|分钟?)")
+
+
+def read(text: str, span: PhiSpan) -> PhiSpan | None:
+    """A finding of the tagger in a view of a Chinese note within its right borders; ``None`` if it
+    cannot be what it says."""
+    return _READERS.get(span.category, _number)(text, span)
+
+
+def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan]:
+    """``found``, where a rule's borders count and the tagger, which is ``source``, adds what it
+    would have found without them. A surname that the rule missed makes the rule's name longer."""
+    rules = [span for span in found if span.source != source]
+    for span in found:
+        if span.source != source:
+            yield span
+            continue
+        under = [r for r in rules if r.start < span.end and span.start < r.end]
+        longer = span.category == "NAME" and _doubt(text, span.start, span.end) <= LIKELY
+        if not under or (longer and all(r.category == "NAME" for r in under)):
+            yield span
+            continue
+        for piece in subtract(text, [span], _merged(under)):
+            places = piece.category in ("LOCATION", "ORGANIZATION")
+            if places or read(text, replace(piece, score=min(1.0, 2 * piece.score))):
+                yield piece
+
+
+def _merged(spans: Sequence[PhiSpan]) -> list[tuple[int, int]]:
+    """The places of spans in order, those that overlap as one."""
+    holes: list[tuple[int, int]] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        if holes and span.start <= holes[-1][1]:
+            holes[-1] = (holes[-1][0], max(holes[-1][1], span.end))
+        else:
+            holes.append((span.start, span.end))
+    return holes
+
+
+def _name(text: str, span: PhiSpan) -> PhiSpan | None:
+    kept = [(start, end) for start, end, doubt in _pieces(text, span) if span.score >= doubt]
+    if not kept:
+        return None
+    start = min(start for start, _ in kept)
+    return replace(span, start=start, end=max(span.end, *(end for _, end in kept)))
+
+
+def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int, float]]:
+    """What may be a name in a finding that goes on behind it (何芳琴,99), and its doubt."""
+    for match in _PIECE.finditer(text, span.start, span.end):
+        start, end = _borders(text, *match.span())
+        yield start, end, _doubt(text, start, end)
+
+
+def _borders(text: str, start: int, end: int) -> tuple[int, int]:
+    """The name around or in ``text[start:end]``: with its surname, with the last character of the
+    given name, without 老 or 小."""
+    lexicon = chinese()
+    if end - start == 2 and text[start] in "老小阿" and surname_length(text, start + 1):
+        return start + 1, end
+    if end - start < 3 and not surname_length(text, start):
+        before = next((n for n in (2, 1) if surname_length(text, max(0, start - n)) == n), 0)
+        if before and not in_word(text, start - before, start):
+            start -= before
+    longer = open_name(text, start)
+    if longer is not None and longer > end:
+        return start, longer
+    last = text[end : end + 1]
+    if (
+        end - start == surname_length(text, start) + 1
+        and last in lexicon.given
+        and not (NEXT.match(text, end) or lexicon.starts_word(text, end))
+        and (ends_here(text, end + 1) or lexicon.starts_word(text, end + 1))
+    ):
+        end += 1
+    return start, end
+
+
+def _doubt(text: str, start: int, end: int) -> float:
+    """How sure the tagger must be that this is a name; ``NEVER`` of a word, which only the context
+    that a rule knows makes a name."""
+    lexicon, name = chinese(), _SPACE.sub("", text[start:end])
+    if not re.search(HAN, name):
+        return ODD
+    if re.search(rf"{HAN}{DOT}{HAN}", name):
+        return LIKELY
+    if re.search(rf"{MASK}$", name):
+        return LIKELY if surname_length(name, 0) else NEVER
+    if (
+        len(name) > 8
+        or stop(name)
+        or name in GENERIC
+        or name[-1] == "族"
+        or _YEAR.search(text, 0, start + 1)
+    ):
+        return NEVER
+    if lexicon.plain(name) or TITLE.fullmatch(name) or in_word(text, start, end):
+        return NEVER
+    if name in lexicon.other_names or name in lexicon.nicknames:
+        return LIKELY
+    surname = surname_length(name, 0)
+    given = name[surname:]
+    if surname == 1 and ambiguous(name[0]):
+        return NEVER if lexicon.plain(given) else ODD if given else STRANGE
+    if surname and not given:
+        spoken = TITLE.match(text, end) or text[max(0, start - 1) : start] in ("老", "小")
+        return LIKELY if spoken else LONE if ends_here(text, end) else ODD
+    if _straddled(text, start, end):
+        return STRANGE
+    if surname and len(given) < 3:
+        if len(given) == 2 and open_name(text, start) == end:
+            return FAINT
+        return LIKELY if all(c in lexicon.parts for c in given) else ODD
+    if len(name) == 1 or lexicon.plain(name[1:]):
+        return NEVER
+    called = name in lexicon.given_names or name[0] == name[-1] or name[0] in "小阿"
+    return ODD if called else STRANGE
+
+
+def _straddled(text: str, start: int, end: int) -> bool:
+    """Whether an ordinary word ends in ``text[start:end]`` and began before, or begins in it and
+    ends behind."""
+    words = chinese().words
+    left = ((a, b) for b in range(start + 1, end) for a in range(max(0, b - 4), start))
+    right = ((a, b) for a in range(start + 1, end) for b in range(end + 1, a + 5))
+    return any(text[a:b] in words for a, b in (*left, *right))
+
+
+def _place(text: str, span: PhiSpan) -> PhiSpan | None:
+    found, lexicon = _SPACE.sub("", text[span.start : span.end]), chinese()
+    if (
+        span.score < OTHER
+        or len(found) < 2
+        or not (re.search(HAN, found) or re.fullmatch(r"\d{6}", found) or _LATIN_ROAD.search(found))
+        or re.fullmatch(rf"{HAN}\d+", found)
+        or found in lexicon.words
+        or found.rstrip("省")
+        in lexicon.provinces - {"香港", "澳门", "北京", "上海", "天津", "重庆"}
+        or _REGION.fullmatch(found)
+        or NOT_PLACE.match(text, span.end)
+        or any(names_a_thing(text, at) for at in range(max(0, span.start - 3), span.end))
+    ):
+        return None
+    return replace(span, end=grow(text, span.end))
+
+
+def _organisation(text: str, span: PhiSpan) -> PhiSpan | None:
+    found = _SPACE.sub("", text[span.start : span.end])
+    known = HEAD.search(found) is not None
+    if len(found) < 3 or generic(found) or span.score < (OTHER if known else ODD):
+        return None
+    return span
+
+
+def _date(text: str, span: PhiSpan) -> PhiSpan | None:
+    before, behind = _GLUED
+    left = before.search(text, max(0, span.start - 12), span.start)
+    right = behind.match(text, span.end)
+    start, end = left.start() if left else span.start, right.end() if right else span.end
+    found = _SPACE.sub("", text[start:end])
+    if (
+        span.score < (LIKELY if _PAIR.fullmatch(found) else OTHER)
+        or not _CALENDAR.search(found)
+        or _NO_DATE.fullmatch(found)
+        or _SPAN_OF_TIME.fullmatch(found)
+        or (_ALONE.fullmatch(found) and _LASTING.search(text, max(0, start - 3), start))
+    ):
+        return None
+    return replace(span, start=start, end=end)
+
+
+def _as_it_is(text: str, span: PhiSpan) -> PhiSpan | None:
+    return span if span.score >= OTHER else None
+
+
+def _number(text: str, span: PhiSpan) -> PhiSpan | None:
+    found = _SPACE.sub("", text[span.start : span.end])
+    digits = sum(c.isdigit() or c in _NUMERALS for c in found)
+    before = text[max(0, span.start - 4) : span.start]
+    led = re.match(rf"(?![{_NUMERALS}]){HAN}", found) and span.category not in _LED
+    if span.score < OTHER or digits < 3 or led or found in PUBLIC:
+        return None
+    if before.endswith("*") or NO_LABEL.search(before):  # HLA-B*1502, 批号2021
+        return None
+    table = re.fullmatch(r"(?:\d )+\d", text[span.start : span.end])
+    return None if table or _MEASURED.fullmatch(found) or _UNIT.match(text, span.end) else span
+
+
+_READERS: dict[str, Callable[[str, PhiSpan], PhiSpan | None]] = {
+    "NAME": _name,
+    "LOCATION": _place,
+    "ORGANIZATION": _organisation,
+    "DATE": _date,
+    "AGE": _as_it_is,
+    "EMAIL": _as_it_is,
+    "URL": _as_it_is,
+}

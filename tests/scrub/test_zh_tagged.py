@@ -1,0 +1,139 @@
+"""The Chinese tagger beside the rules: words stay words, rules set borders, names are whole."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmsafe.notes import Note, PhiSpan
+from llmsafe.scrub.detect.engine import TAGGER
+from llmsafe.scrub.detect.tagger import Features, embedded_tagger, tokenise
+from llmsafe.scrub.detect.zh.tagged import beside, read
+from llmsafe.scrub.keys import Key
+from llmsafe.scrub.scrubber import Scrubber, build_scrubber
+from llmsafe.scrub.settings import Settings
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+
+@pytest.fixture(scope="module")
+def scrubber() -> Scrubber:
+    return build_scrubber(Settings("tag", Key(b"k" * 32)))
+
+
+def kept(text: str, found: str, category: str, score: float) -> str | None:
+    """What is left of a finding of the tagger, ``found`` in ``text``."""
+    start = text.index(found)
+    span = read(text, PhiSpan(start, start + len(found), category, score))
+    return None if span is None else text[span.start : span.end]
+
+
+def test_a_character_knows_the_words_that_it_lies_in() -> None:
+    features = Features(100, {"高血压": (1,), "王": (0,)}, 2)
+    rows = {
+        token.text: {row for row, _ in features.rows(token.key) if row >= 100}
+        for token in tokenise("王高血压")
+    }
+    # By list: the word itself from 100 on, its begin from 102, its inside 104, its end 106.
+    assert rows == {"王": {100}, "高": {103}, "血": {105}, "压": {107}}
+    assert features.own(tokenise("王")[0].key) < {r for r, _ in features.rows("    王    ")}
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "category", "score", "left"),
+    [
+        ("请于学波来", "学波", "NAME", 0.99, "于学波"),  # with its surname
+        ("签名:傅子妤", "傅子", "NAME", 0.9, "傅子妤"),  # with all of its given name
+        ("老郑来了", "老郑", "NAME", 0.9, "郑"),
+        ("何芳琴,99岁", "何芳琴,99", "NAME", 0.9, "何芳琴,99"),
+        ("扎西·顿珠说", "扎西·顿珠", "NAME", 0.6, "扎西·顿珠"),
+        ("家属:高血压", "高血压", "NAME", 0.98, None),  # a word
+        ("蒙古族,已婚", "蒙古族", "NAME", 1.0, None),
+        ("送玫瑰来", "玫瑰", "NAME", 0.9, None),  # nobody has that surname
+        ("生于广东省", "广东省", "LOCATION", 1.0, None),
+        ("端口8022", "8022", "LOCATION", 0.97, None),
+        ("转康复医院", "康复医院", "ORGANIZATION", 1.0, None),
+        ("2023年起", "2023年", "DATE", 1.0, None),
+        ("去年夏天", "去年夏天", "DATE", 1.0, None),
+        ("术后18月", "18月", "DATE", 1.0, None),
+        ("每日1-2两", "1-2两", "DATE", 0.95, None),
+        ("9-24复查", "9-24", "DATE", 0.6, "9-24"),
+        ("于99.5.10手术", "99.5", "DATE", 0.9, "99.5.10"),
+        ("HLA-B*1502", "1502", "OTHER_ID", 0.97, None),
+        ("拨打12345", "12345", "PHONE", 1.0, None),
+        ("淀粉酶1286U/L", "1286", "OTHER_ID", 0.9, None),
+        ("分机7747", "7747", "PHONE", 0.9, "7747"),
+    ],
+)
+def test_a_finding_must_be_made_like_what_it_is(
+    text: str, found: str, category: str, score: float, left: str | None
+) -> None:
+    assert kept(text, found, category, score) == left
+
+
+def test_the_borders_of_a_rule_count() -> None:
+    text = "请于10月底前来,郝学波"
+    tagged = [PhiSpan(2, 7, "DATE", 0.45, TAGGER), PhiSpan(9, 12, "NAME", 0.45, TAGGER)]
+    rules = [PhiSpan(2, 6, "DATE", 0.9, "dates"), PhiSpan(10, 12, "NAME", 0.5, "listed names")]
+    shown = {(text[s.start : s.end], s.source) for s in beside(text, [*tagged, *rules], TAGGER)}
+    assert shown == {
+        *{("10月底", "dates"), ("学波", "listed names")},
+        ("郝学波", TAGGER),  # the surname that the rule missed
+    }
+
+
+CLEAN = """\
+神志清，双肺呼吸音粗，心率78次/分，腹软，肝脾肋下未触及，余无殊。
+处方：黄芪30g 白术12g 当归10g 杜仲15g 石斛10g 金银花15g 7剂 水煎服。
+白血病化疗后，血红蛋白98g/L，白细胞12.3，黄连素0.3g tid，高血压病3级。
+由家属陪同入室，经治医师同意后，请心内科、营养科会诊，父母表示理解。
+术后3月复查，停药2月，每月1次，2019年起病，85岁，压力12345Pa，NT-proBNP 13865pg/ml。
+"""
+
+
+def test_clinical_words_stay(scrubber: Scrubber) -> None:
+    for line in CLEAN.splitlines():
+        outcome = scrubber.scrub(Note("n", line))
+        assert [line[s.start : s.end] for s in outcome.spans] == []
+
+
+def test_the_tagger_finds_what_no_rule_does(scrubber: Scrubber) -> None:
+    text = "感谢谭慧敏这几天的照顾，东西已托郝立新捎回去。"
+    sources = {text[s.start : s.end]: s.source for s in scrubber.scrub(Note("n", text)).spans}
+    assert sources.keys() == {"谭慧敏", "郝立新"}
+    assert TAGGER in sources.values()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("停放车辆苏A·O12I5", "苏A·O12I5"),
+        ("邮编：210008", "210008"),
+        ("总机025-83214567-802", "025-83214567-802"),
+        ("化疗20210304-20210309", "20210309"),
+        ("住院2021.3.4-2021.3.9", "2021.3.4"),
+        ("注射泵（ABC-5523419）", "ABC-5523419"),
+    ],
+)
+def test_forms_that_the_rules_learned(scrubber: Scrubber, text: str, value: str) -> None:
+    assert value not in re.sub(r"\[[A-Z_]+\]", "", scrubber.scrub(Note("n", text)).note.text)  # type: ignore[union-attr]
+
+
+def test_a_template_in_twelve_trains_nobody() -> None:
+    pytest.importorskip("torch")
+    import train_phi_ner
+    from phi_ner import CHINESE, read_templates
+
+    templates = read_templates(CHINESE.templates, CHINESE)
+    held = [template for template in templates if train_phi_ner.held_out(template)]
+    assert 0.06 < len(held) / len(templates) < 0.11
+    assert 0.4 < sum(template.clean for template in templates) / len(templates) < 0.6
+
+
+def test_the_asset_is_small() -> None:
+    folder = Path(__file__).parents[2] / "llmsafe" / "assets" / "phi-ner-zh"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 10e6
+    assert "RESIDENT_ID" in embedded_tagger("zh").categories
