@@ -6,6 +6,7 @@ Reading and writing of corpora is in :mod:`llmsafe.corpus`.
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 UnitKind = Literal["patient", "note"]
+
+SPACELESS = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Characters of scripts that put no spaces between words, for a regular expression's class: kana
+and Chinese. Where words are compared, each of them is taken for one."""
 
 # Category -> (HIPAA Safe Harbor identifier, 45 CFR 164.514(b)(2)(i); i2b2-2014 type).
 CATEGORY_MAP: Mapping[str, tuple[str, str]] = {
@@ -153,11 +158,15 @@ def texts_digest(texts: Iterable[str]) -> str:
     return f"sha256:{hashlib.sha256(b''.join(each)).hexdigest()}"
 
 
+_WORD = re.compile(f"[{SPACELESS}]|[^\\s{SPACELESS}]+")
+
+
 def near_duplicate_groups(
     texts: Sequence[str], *, words: int = 10, share: float = 0.5
 ) -> list[int]:
     """Label texts so that those which share over ``share`` of their word n-grams get one label.
 
+    A character of a script that puts no spaces between words counts as a word.
     Transitive: if A is near B and B near C, all three share a label. The n-grams of the shorter
     text decide, so an excerpt joins its source. Texts shorter than ``words`` words are joined
     only when equal. Returns one label per text (the index of the group's first member).
@@ -190,7 +199,8 @@ def near_duplicate_groups(
 
 
 def _shingles(text: str, words: int) -> set[int]:
-    tokens = text.lower().split()
+    text = text.lower()
+    tokens = text.split() if text.isascii() else _WORD.findall(text)
     if len(tokens) < words:
         return {zlib.crc32(" ".join(tokens).encode())} if tokens else set()
     return {

@@ -5,6 +5,9 @@
     python scripts/pretrain_base.py export   --work WORK --out llmsafe/assets/base-en
     python scripts/pretrain_base.py evaluate MODEL --text notes.jsonl.gz
 
+With `--lang zh` the same program makes the Chinese base, from notes of our own making alone
+(`pretrain_zh.py`), so it needs no PROSE.
+
 `prepare` trains the tokenizer and writes one uint16 token file per source; `train` is resumable
 (run it again with the same WORK) and follows the clock rather than a step count, so a machine that
 is busy with other things still ends on a fully decayed model; `export` writes half-precision
@@ -37,6 +40,7 @@ from pretrain_eval import evaluate, heldout_bits
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 HERE = Path(__file__).resolve().parent
+CONFIGS = {"en": "pretrain_cpu.yaml", "zh": "pretrain_zh.yaml"}
 
 # ------------------------------------------------------------------------------ configuration
 
@@ -353,7 +357,8 @@ def export(
         settings = {k: v for k, v in settings.items() if k not in drop} | add
         (out / name).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     parameters = sum(p.numel() for p in model.parameters())
-    card = Template((HERE / "configs" / "pretrain_card.md").read_text(encoding="utf-8"))
+    card_file = HERE / "configs" / f"pretrain_card_{config.data.lang}.md"
+    card = Template(card_file.read_text(encoding="utf-8"))
     (out / "README.md").write_text(
         card.substitute(
             parameters=f"{parameters:,}",
@@ -362,6 +367,7 @@ def export(
             minutes=f"{state['spent'] / 60:.0f}",
             cpu_minutes=f"{state['cpu'] / 60:.0f}",
             data=(work / "data.md").read_text(encoding="utf-8").strip(),
+            facts=(work / "facts.md").read_text(encoding="utf-8").strip(),
             rows=rows_seen(state["counts"]),
             curve=loss_curve(work),
             comparison=comparison(config, work, out, foreign, compare),
@@ -403,7 +409,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("prepare", "train", "export"):
         sub = commands.add_parser(name)
-        sub.add_argument("--config", type=Path, default=HERE / "configs" / "pretrain_cpu.yaml")
+        sub.add_argument("--lang", choices=sorted(CONFIGS), default="en")
+        sub.add_argument("--config", type=Path, help=f"default: {', '.join(CONFIGS.values())}")
         sub.add_argument("--work", type=Path, required=True, help="folder outside the repository")
         sub.add_argument("overrides", nargs="*", metavar="section.key=value")
         if name == "export":
@@ -412,7 +419,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             sub.add_argument("--foreign", nargs="*", type=named, default=[], metavar="NAME=FILE")
             sub.add_argument("--compare", nargs="*", type=named, default=[], metavar="NAME=MODEL")
         if name == "prepare":
-            sub.add_argument("--prose-dir", type=Path, required=True)
+            sub.add_argument("--prose-dir", type=Path, help="needed for English")
         if name == "train":
             sub.add_argument("--minutes", type=float, help="run.minutes: budget by the clock")
     sub = commands.add_parser("evaluate")
@@ -424,7 +431,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.command == "evaluate":
         print(json.dumps(evaluate(args.model, args.text, args.limit, args.seed)))
         return
-    config = load_config(args.config, args.overrides)
+    file = args.config or HERE / "configs" / CONFIGS[args.lang]
+    config = load_config(file, args.overrides)
     if args.command == "prepare":
         prepare(config.data, config.model.vocabulary, args.prose_dir, args.work)
     elif args.command == "train":

@@ -27,6 +27,7 @@ SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s
 
 @dataclass(frozen=True)
 class Data:
+    lang: str  # en: prose and synthetic notes; zh: what `pretrain_zh.py` makes
     synthetic_patients: int
     synthetic_seed: int
     holdout: float  # share of documents kept back, by hash of their key
@@ -181,26 +182,56 @@ def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield chunk
 
 
-def prepare(data: Data, vocabulary: int, prose: Path, work: Path) -> None:
-    """Write `tokenizer.json`, `SOURCE.{train,heldout}.bin`, held-out texts and `data.md`.
+@dataclass(frozen=True)
+class Corpus:
+    """The documents of a language by source, and those its vocabulary is learnt on."""
 
-    A tokenizer that is there already is kept, so sources can be added to a run under way.
-    """
+    sources: dict[str, Callable[[], Iterator[Document]]]
+    sample: tuple[Callable[[], Iterator[Document]], ...]
+    facts: Callable[[PreTrainedTokenizerFast, str], str] = lambda tokenizer, trained: ""
+
+
+def english(data: Data, prose: Path | None) -> Corpus:
+    if prose is None:
+        sys.exit("--prose-dir is needed for English; it holds one folder per source")
     if missing := [name for name in FOLDERS.values() if not (prose / name).is_dir()]:
         sys.exit(f"{prose}: lacks {', '.join(missing)}; --prose-dir holds one folder per source")
-    work.mkdir(parents=True, exist_ok=True)
     sources: dict[str, Callable[[], Iterator[Document]]] = {
         name: (lambda read=read: read(prose)) for name, read in PROSE.items()
     }
+    # Prose alone: invented names, many as they are, should not earn merges of their own.
+    sample = tuple(sources.values())
     if data.synthetic_patients:
         sources["synthetic"] = lambda: read_synthetic(data.synthetic_seed, data.synthetic_patients)
+    return Corpus(sources, sample)
+
+
+def chinese(data: Data) -> Corpus:
+    import pretrain_zh as zh
+
+    return Corpus(
+        {
+            "synthetic": lambda: zh.read_synthetic(data),
+            "templates": lambda: zh.read_templates(data),
+        },
+        (lambda: zh.tokenizer_sample(data),),
+        lambda tokenizer, trained: zh.facts(data, tokenizer, trained),
+    )
+
+
+def prepare(data: Data, vocabulary: int, prose: Path | None, work: Path) -> None:
+    """Write `tokenizer.json`, `SOURCE.{train,heldout}.bin`, held-out texts, `data.md`, `facts.md`.
+
+    A tokenizer that is there already is kept, so sources can be added to a run under way.
+    """
+    corpus = chinese(data) if data.lang == "zh" else english(data, prose)
+    work.mkdir(parents=True, exist_ok=True)
 
     def sample() -> Iterator[str]:
-        # Prose alone: invented names, many as they are, should not earn merges of their own.
-        for name in PROSE:
+        for read in corpus.sample:
             left = data.tokenizer_megabytes * 1e6
             # The few real notes are small and matter most: a source may come round 8 times.
-            for key, text in itertools.chain.from_iterable(sources[name]() for _ in range(8)):
+            for key, text in itertools.chain.from_iterable(read() for _ in range(8)):
                 if kept_back(key, data.holdout):
                     continue
                 yield text
@@ -212,20 +243,25 @@ def prepare(data: Data, vocabulary: int, prose: Path, work: Path) -> None:
         train_tokenizer(sample(), vocabulary).save_pretrained(work)
     tokenizer = AutoTokenizer.from_pretrained(work)
     rows: list[list[str]] = []
-    for name, read in sources.items():
+    trained: list[str] = []
+    for name, read in corpus.sources.items():
         for split in ("heldout", "train"):
             path = work / f"{name}.{split}.bin"
             held = split == "heldout"
             texts = [t for k, t in read() if kept_back(k, data.holdout) == held and t]
+            trained += [] if held else texts
             tokens = write_tokens(texts, tokenizer, path)
             if held:
                 with gzip.open(work / f"{name}.heldout.jsonl.gz", "wt", encoding="utf-8") as out:
                     out.writelines(json.dumps({"text": t}) + "\n" for t in texts)
             characters = sum(map(len, texts))
-            rows.append([name, split, f"{len(texts):,}", f"{characters:,}", f"{tokens:,}"])
+            each = f"{characters / tokens:.2f}" if tokens else "-"
+            rows.append([name, split, f"{len(texts):,}", f"{characters:,}", f"{tokens:,}", each])
             print(*rows[-1], flush=True)
-    header = ["source", "split", "documents", "characters", "tokens"]
+    header = ["source", "split", "documents", "characters", "tokens", "characters a token"]
     (work / "data.md").write_text(markdown(header, rows) + "\n", encoding="utf-8")
+    facts = corpus.facts(tokenizer, "\n".join(trained))
+    (work / "facts.md").write_text(facts + "\n", encoding="utf-8")
 
 
 # ------------------------------------------------------------------------------ batches

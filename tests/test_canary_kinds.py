@@ -22,6 +22,7 @@ from llmsafe.canary import (
     check_character,
     fill_template,
     flip_coins,
+    kinds_in,
     load_manifest,
     make_canaries,
     make_manifest,
@@ -110,12 +111,13 @@ def test_check_characters_are_those_of_the_standard():
 # --- kinds --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_shape_of_every_kind(kind):
-    canaries = make_canaries(count=300, kind=kind, seed=1)
+@pytest.mark.parametrize(("lang", "kind"), [(g, k) for g in ("en", "zh") for k in kinds_in(g)])
+def test_shape_of_every_kind(lang, kind):
+    canaries = make_canaries(count=300, kind=kind, seed=1, lang=lang)
     assert len({secret(c) for c in canaries}) == 300
     assert len({c.text[: c.secret_start] for c in canaries}) == 300
-    assert {c.sort for c in canaries} == (set(PHI_SORTS) if kind == "phi" else {kind})
+    mixed = set(PHI_SORTS) & set(kinds_in(lang))
+    assert {c.sort for c in canaries} == (mixed if kind == "phi" else {kind})
     for one in canaries:
         assert len(one.text) - one.secret_end <= 1
         assert "{" not in one.text
@@ -139,9 +141,42 @@ def test_resident_ids_agree_with_the_note_and_belong_to_nobody():
         assert number[6:14] == "".join(born.groups())
 
 
-@pytest.mark.parametrize("kind", ["mrn", "phone", "ssn", "insurance", "resident_id"])
-def test_free_digits_are_uniform(kind):
-    canaries = make_canaries(count=3000, kind=kind, seed=2)
+def test_chinese_canaries_are_chinese_and_nobodys():
+    """Readable as a note: Chinese throughout but for the numbers, and in ranges that nobody has."""
+    assert set(KINDS) - set(kinds_in("zh")) == {"ssn"}
+    for one in make_canaries(count=400, kind="phi", seed=0, lang="zh"):
+        prose = one.text[: one.secret_start] + one.text[one.secret_end :]
+        assert not re.search(r"[0-9A-Za-z,.: ]", prose)
+        assert one.text.endswith("。")
+        if one.sort == "phone":  # prefixes that are allotted to nobody
+            assert re.fullmatch(r"16[014]\d{8}", secret(one))
+    for kind in ("phi", "mrn", "random"):
+        zh = make_canaries(count=30, kind=kind, seed=0, lang="zh")
+        en = make_canaries(count=30, kind=kind, seed=0)
+        assert not {c.patient_id for c in zh} & {c.patient_id for c in en}
+
+
+def test_the_scrubber_would_take_a_chinese_canary_out():
+    """A secret is written as a real one would be: the rules know it for what it is."""
+    from llmsafe.scrub.detect.detector import Detector, build_engine
+
+    detector = Detector(build_engine(language="zh"), language="zh")
+    for kind, category in (
+        ("mrn", "MRN"), ("phone", "PHONE"), ("insurance", "HEALTH_PLAN"), ("account", "ACCOUNT"),
+        ("resident_id", "RESIDENT_ID"),
+    ):  # fmt: skip
+        for one in make_canaries(count=15, kind=kind, seed=0, lang="zh"):
+            spans = detector.detect(one.text)
+            found = [s for s in spans if s.start <= one.secret_start and one.secret_end <= s.end]
+            assert [s.category for s in found] == [category], one.text
+
+
+@pytest.mark.parametrize(
+    ("lang", "kind"),
+    [(g, k) for g in ("en", "zh") for k in kinds_in(g) if k not in ("diagnosis", "random", "phi")],
+)
+def test_free_digits_are_uniform(lang, kind):
+    canaries = make_canaries(count=3000, kind=kind, seed=2, lang=lang)
     for place in range(canaries[0].secret_template.count("#")):
         digits = Counter(
             secret(c)[[i for i, x in enumerate(c.secret_template) if x == "#"][place]]
@@ -337,6 +372,7 @@ def test_counts_of_kinds():
     assert kind_counts(["phi=30", "suffix=5"], None) == {"phi": 30, "suffix": 5}
     mixed_counts = kind_counts(["mixed"], 80)
     assert set(mixed_counts) == set(KINDS) - {"phi"}
+    assert set(kind_counts(["mixed"], 80, "zh")) == set(KINDS) - {"phi", "ssn"}
     assert set(mixed_counts.values()) == {10}
 
 
@@ -356,6 +392,21 @@ def test_counts_of_kinds():
 def test_wrong_counts_are_named(kinds, count, words):
     with pytest.raises(InputError, match=words):
         kind_counts(kinds, count)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("ssn", "choose from phi, mrn"), ("suffix", "English words")]
+)
+def test_kinds_that_chinese_has_not_are_refused(tmp_path, kind, words):
+    app = typer.Typer()
+    app.command()(canary)
+    notes = [{"note_id": f"n{i}", "patient_id": f"p{i}", "text": "发热"} for i in range(9)]
+    write_text(tmp_path / "in.jsonl", "".join(json.dumps(n) + "\n" for n in notes))
+    given = [str(tmp_path / "in.jsonl"), str(tmp_path / "out"), "--lang", "zh", "--kind", kind]
+    result = CliRunner().invoke(app, given)
+    assert isinstance(result.exception, InputError)
+    assert words in str(result.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_verb_plants_several_kinds(tmp_path):

@@ -63,6 +63,18 @@ def test_near_duplicates_are_grouped_transitively():
     assert labels[7] != labels[8]  # empty texts share nothing
 
 
+def test_near_duplicates_are_found_where_no_spaces_are():
+    """A copied-forward note in Chinese; without words of its own it would be one long word."""
+    body = "患者三天前受凉后出现咳嗽，咳少量白痰，无发热，无胸痛，夜间可平卧，精神食欲尚可。"
+    texts = [
+        f"今日查房：{body}继续抗感染治疗。",
+        f"昨夜平稳。{body}双肺呼吸音粗。",
+        "腹平软，右下腹压痛，无反跳痛，肠鸣音正常，拟行腹部彩超检查后再定手术与否，家属知情。",
+    ]
+    labels = near_duplicate_groups(texts)
+    assert labels[0] == labels[1] != labels[2]
+
+
 def test_every_category_is_mapped():
     assert len(CATEGORIES) == 20
     letters = {CATEGORY_MAP[c][0][0] for c in CATEGORIES}

@@ -263,6 +263,59 @@ def test_shipped_configs_load(scripts: Any) -> None:
         assert all(stage.context <= config.model.context for stage in config.stages)
 
 
+def test_the_chinese_text_is_of_our_own_making(
+    scripts: Any, config_file: Path, tmp_path: Path
+) -> None:
+    """Public patients alone, every name apart in what the vocabulary is learnt on."""
+    import pretrain_zh
+
+    from llmsafe.synthetic import patients
+
+    base, data = scripts
+    given = ["data.lang=zh", "data.synthetic_patients=4", "data.holdout=0.3"]
+    config = base.load_config(config_file, [*given, "model.vocabulary=600"])
+    work = tmp_path / "work"
+    base.main(["prepare", "--config", str(config_file), "--work", str(work), *given,
+               "model.vocabulary=600"])  # fmt: skip
+    seed = config.data.synthetic_seed
+    public = list(patients(seed, 4, lang="zh", audience="public"))
+    assert [text for _, text in pretrain_zh.read_synthetic(config.data)] == [
+        note.text for person in public for note in person.notes
+    ]
+    names = {
+        note.text[s["start"] : s["end"]]
+        for person in public for note in person.notes for s in note.extra["spans"]
+        if s["category"] == "NAME"
+    }  # fmt: skip
+    whole = {name for name in names if len(name) >= 3}
+    assert whole
+    sample = "".join(text for _, text in pretrain_zh.tokenizer_sample(config.data))
+    read = "".join(text for _, text in pretrain_zh.read_synthetic(config.data))
+    assert all(name in read and name not in sample for name in whole)
+
+    tokenizer = AutoTokenizer.from_pretrained(work)
+    text = "\U00020bb7野家，陳先生 12"  # a character beyond the usual plane: bytes
+    assert tokenizer.decode(tokenizer(text, add_special_tokens=False).input_ids) == text
+    sides: dict[str, set[bool]] = {}
+    for key, _ in pretrain_zh.read_templates(config.data):
+        sides.setdefault(key, set()).add(data.kept_back(key, config.data.holdout))
+    assert all(len(side) == 1 for side in sides.values())
+    for name in ("synthetic", "templates"):
+        stream = np.fromfile(work / f"{name}.train.bin", dtype=np.uint16)
+        trained = tokenizer.decode(stream.astype(int), skip_special_tokens=True)
+        held = [row["text"] for row in data.jsonl(work / f"{name}.heldout.jsonl.gz")]
+        assert held
+        assert not any(len(text) > 60 and text in trained for text in held)
+    assert "0 stand anywhere in the training text" in (work / "facts.md").read_text()
+    # The figure can be another: the demo's own notes hold what identifies its patients.
+    theirs = "\n".join(
+        note.text
+        for person in patients(0, 250, lang="zh", length="short", max_notes=1)
+        for note in person.notes
+    )
+    assert " 0 stand" not in pretrain_zh.facts(config.data, tokenizer, theirs)
+
+
 def test_a_missing_source_is_named(scripts: Any, config_file: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="medquad"):
         scripts[0].main(["prepare", "--config", str(config_file), "--prose-dir", str(tmp_path),

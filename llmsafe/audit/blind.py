@@ -18,6 +18,7 @@ import numpy as np
 
 from llmsafe.artifacts import Rate
 from llmsafe.audit.forward import Text
+from llmsafe.notes import SPACELESS
 from llmsafe.stats import auc_interval
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _BUCKETS = 1 << 15
 _FOLDS = 5
 _RIDGE = 1.0
 _STEPS = 50  # of the solver; more do not change the order of the predictions
-_WORD = re.compile(r"\w+|[^\w\s]")
+_WORD = re.compile(rf"[{SPACELESS}]|[^\W{SPACELESS}]+|[^\w\s]")
 
 
 def blind_auc(
@@ -79,7 +80,10 @@ def _ridge(features: Any, labels: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _features(texts: Sequence[str]) -> Any:
-    """Rows of unit length: 1 + log count of hashed words and pairs; column 0 is the constant."""
+    """Rows of unit length: 1 + log count of hashed words and pairs; column 0 is the constant.
+
+    A character of a script without spaces is a word, so that pairs of them are about words.
+    """
     from scipy.sparse import csr_matrix  # pyright: ignore[reportMissingTypeStubs]
 
     values: list[float] = []

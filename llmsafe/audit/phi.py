@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from llmsafe.artifacts import PhiLeak, ScrubManifest
-from llmsafe.notes import CATEGORIES, PhiSpan
+from llmsafe.notes import CATEGORIES, SPACELESS, PhiSpan
 
 Detect = Callable[[str], Sequence[PhiSpan]]
 """``detect(text)``: the personal data that a scrubber sees in a text."""
 
 _WORD = re.compile(r"[^\W_]")
-_CHARACTER_SCRIPTS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # no spaces between
+_CHARACTER_SCRIPTS = re.compile(f"[{SPACELESS}]")
 _LONGEST = 64  # normalised characters of a value; longer ones are compared by their beginning
 
 

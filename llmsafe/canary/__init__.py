@@ -31,6 +31,7 @@ from llmsafe.canary.texts import (
     CanaryKind,
     CanaryText,
     Distinct,
+    kinds_in,
     make_texts,
     stream,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "check_probability",
     "fill_template",
     "flip_coins",
+    "kinds_in",
     "load_manifest",
     "make_canaries",
     "make_manifest",

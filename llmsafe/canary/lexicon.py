@@ -26,14 +26,18 @@ class Carrier(BaseModel):
 
 
 class Lexicon(BaseModel):
-    """The data file of one language."""
+    """The data file of one language.
+
+    ``name`` is the form of a name, every hole a list in ``name_parts``; a value of each is drawn in
+    the order of the lists. ``separator`` stands between words, ``conjunction`` between diagnoses.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     lang: str
     separator: str
-    first_names: list[str]
-    surname_heads: list[str]
-    surname_tails: list[str]
+    conjunction: str
+    name: str
+    name_parts: dict[str, list[str]]
     reasons: list[str]
     carriers: list[Carrier]
     conditions: list[str]
@@ -60,6 +64,10 @@ def load_lexicon(lang: str) -> Lexicon:
             f"assets/lexicons/{name} is no canary lexicon ({type(error).__name__}); "
             "reinstall llmsafe"
         ) from error
+    if any(lexicon.name.count(f"{{{part}}}") != 1 for part in lexicon.name_parts):
+        raise SetupError(
+            f"assets/lexicons/{name}: the name needs each of its parts once; mend the file"
+        )
     for carrier in lexicon.carriers:
         if any(carrier.text.count(hole) != 1 for hole in HOLES):
             raise SetupError(

@@ -29,7 +29,6 @@ PHI_SORTS = ("mrn", "phone", "ssn", "insurance", "account")
 """What the kind ``phi`` mixes: numbers with 8 free digits, 26.6 bits, whatever their shape."""
 PREFIX_WORDS = 5
 SECRET_WORDS = 8
-_INITIALS = "ABCDEFGHJKLMNPRSTW"
 _FIRST_BIRTH, _BIRTH_DAYS = datetime.date(1925, 1, 1), 29_000
 
 
@@ -58,11 +57,12 @@ def make_texts(counts: Mapping[str, int], *, seed: int, lang: str = "en") -> lis
 
     ``mrn``, ``phone``, ``ssn``, ``insurance``, ``account``: a note about an invented patient that
     ends in such a number, its 8 free digits uniform over 10^8 values. Numbers are in ranges never
-    given out (area codes starting with 0 or 1, social security numbers starting with 9). The name
-    is unique, so the text before the secret names the canary. ``phi``: the five above, a carrier
-    drawn for each. ``resident_id``: the 18-digit number of a Chinese identity card with its check
-    character, in a region that does not exist; the date of birth stands before it, 7 digits are
-    free. ``diagnosis``: two conditions of the named patient, an ordered pair of a list.
+    given out: area codes starting with 0 or 1, Chinese mobiles with 160, 161 or 164, social
+    security numbers starting with 9 (of which Chinese has none). The name is unique, so the text
+    before the secret names the canary. ``phi``: those five, a carrier drawn for each.
+    ``resident_id``: the 18-digit number of a Chinese identity card with its check character, in a
+    region that does not exist; the date of birth stands before it, 7 digits are free.
+    ``diagnosis``: two conditions of the named patient, an ordered pair of a list.
     ``random``: 5 random words and then 8 more as the secret, uniform over 256^8 values.
 
     Raises:
@@ -85,6 +85,16 @@ def make_texts(counts: Mapping[str, int], *, seed: int, lang: str = "en") -> lis
                 f"ask for at most {found}"
             )
     return taken.texts
+
+
+def kinds_in(lang: str) -> tuple[str, ...]:
+    """The kinds that the lists of ``lang`` have.
+
+    Raises:
+        InputError: there are no lists for this language.
+    """
+    sorts = {carrier.sort for carrier in load_lexicon(lang).carriers}
+    return tuple(kind for kind in KINDS if kind in ("phi", "random") or kind in sorts)
 
 
 class Distinct:
@@ -131,17 +141,16 @@ def _maker(lexicon: Lexicon, kind: str) -> Callable[[random.Random], CanaryText]
     sorts = PHI_SORTS if kind == "phi" else (kind,)
     carriers = [carrier for carrier in lexicon.carriers if carrier.sort in sorts]
     if not carriers:
-        raise InputError(f"the {lexicon.lang} lists have no carrier for {kind!r}; choose phi")
+        known = ", ".join(kinds_in(lexicon.lang))
+        raise InputError(f"no {kind!r} canaries in language {lexicon.lang!r}; choose from {known}")
     return lambda rng: _phi(lexicon, carriers, rng)
 
 
 def _phi(lexicon: Lexicon, carriers: Sequence[Carrier], rng: random.Random) -> CanaryText:
     carrier = rng.choice(carriers)
-    surname = rng.choice(lexicon.surname_heads) + rng.choice(lexicon.surname_tails)
-    parts = [rng.choice(lexicon.first_names), surname]
-    if lexicon.separator:
-        parts.insert(1, rng.choice(_INITIALS) + ".")
-    name = lexicon.separator.join(parts)
+    name = lexicon.name
+    for part, values in lexicon.name_parts.items():
+        name = name.replace(f"{{{part}}}", rng.choice(values))
     text = carrier.text.replace("{name}", name).replace("{reason}", rng.choice(lexicon.reasons))
     form, template, bits = carrier.secret, None, None
     if "{birth}" in text:
@@ -155,7 +164,8 @@ def _phi(lexicon: Lexicon, carriers: Sequence[Carrier], rng: random.Random) -> C
     else:
         size = len(lexicon.conditions)
         bits = math.log2(size * (size - 1))
-        secret = form.replace("{conditions}", " and ".join(rng.sample(lexicon.conditions, 2)))
+        both = lexicon.conjunction.join(rng.sample(lexicon.conditions, 2))
+        secret = form.replace("{conditions}", both)
     before, _, after = text.partition("{secret}")
     return CanaryText(carrier.sort, name, before, secret, after, template, bits)
 

@@ -316,21 +316,34 @@ def _reveal(written: Sequence[Path]) -> None:
 
 
 def detector() -> Detect:
-    """What the scrubber sees as personal data, in any text.
+    """What the scrubber sees as personal data, in any text, by the languages of each.
+
+    A text in which no language can be made out, as a model may write it, goes through all rules.
 
     The function raises:
         EvidenceError: a recogniser fails; its answer is then not known.
     """
+    from functools import cache
+
     from llmsafe.errors import EvidenceError
     from llmsafe.scrub.detect.detector import DetectionError, Detector, build_engine
+    from llmsafe.scrub.detect.language import languages, readings
+    from llmsafe.scrub.detect.mixed import merge
 
-    detector = Detector(build_engine())
+    @cache
+    def rules(language: str) -> Detector:
+        return Detector(build_engine(language=language), language=language)
 
     def detect(text: str) -> Sequence[PhiSpan]:
+        spoken = languages(text, "auto") or ("zh", "en")
         try:
-            return detector.detect(text)
+            found = {
+                language: rules(language).detect(part)
+                for language, part in readings(text, spoken).items()
+            }
         except DetectionError as error:
             raise EvidenceError(f"a generated text cannot be searched: {error.reason}") from None
+        return merge(text, found)
 
     return detect
 

@@ -44,7 +44,7 @@ def canary(
     copies: Annotated[
         int, typer.Option("--copies", min=1, help="Patients that each planted one is written for.")
     ] = 1,
-    lang: Annotated[str, typer.Option("--lang", help="Language of the canaries.")] = "en",
+    lang: Annotated[str, typer.Option("--lang", help="en or zh: what the notes are in.")] = "en",
     text_column: TextColumn = "text",
     id_column: IdColumn = None,
     patient_column: PatientColumn = None,
@@ -61,10 +61,10 @@ def canary(
     \b
     Kinds of secret:
       phi          mrn, phone, ssn, insurance and account mixed (the default)
-      mrn phone ssn insurance account resident_id diagnosis
+      mrn phone ssn insurance account resident_id diagnosis (ssn in English alone)
       random       random words
       mixed        all of the above in equal parts, but phi
-    Kinds that --base finds unlikely, after the start of an invented note:
+    English kinds that --base finds unlikely, after the start of an invented note:
       tokens       random words of its vocabulary
       unigram      words that it rarely says
       bigram       words that do not follow each other
@@ -79,12 +79,13 @@ def canary(
       llmsafe canary scrubbed/ planted/ --count 500
       llmsafe canary notes.csv planted/ --patient-column MRN --kind random --seed 7
       llmsafe canary scrubbed/ planted/ --kind phi=300 --kind suffix=200
+      llmsafe canary scrubbed/ planted/ --lang zh
     """
     from llmsafe.canary import check_probability, flip_coins, survey
     from llmsafe.corpus import Columns, open_corpus
     from llmsafe.files import CORPUS, VAULT, check_output
 
-    counts = kind_counts(kind or ["phi"], count)
+    counts = kind_counts(kind or ["phi"], count, lang)
     check_probability(probability)
     check_output(output, force=force, inputs=[Path(corpus)])
     columns = Columns(text=text_column, id=id_column, patient=patient_column, date=date_column)
@@ -136,17 +137,17 @@ class _Draw:
     copies: int
 
 
-def kind_counts(kinds: Sequence[str], count: int | None) -> dict[str, int]:
+def kind_counts(kinds: Sequence[str], count: int | None, lang: str = "en") -> dict[str, int]:
     """How many canaries of each kind ``--kind`` and ``--count`` ask for.
 
     Raises:
-        InputError: an unknown kind, one named twice, a count that is none, counts given for some
-            kinds only or beside ``--count``, fewer canaries than kinds.
+        InputError: an unknown kind or language, a kind named twice, a count that is none, counts
+            given for some kinds only or beside ``--count``, fewer canaries than kinds.
     """
-    from llmsafe.canary import FITTED_KINDS, KINDS
+    from llmsafe.canary import FITTED_KINDS, KINDS, kinds_in
 
     if list(kinds) == ["mixed"]:
-        kinds = [kind for kind in KINDS if kind != "phi"]
+        kinds = [kind for kind in kinds_in(lang) if kind != "phi"]
     names = [kind.partition("=")[0] for kind in kinds]
     unknown = [name for name in names if name not in (*KINDS, *FITTED_KINDS)]
     if unknown:
@@ -176,20 +177,25 @@ def _texts(
     counts: dict[str, int], *, seed: int, lang: str, base: str
 ) -> tuple[list[CanaryText], str | None]:
     """Every text before any coin falls, and the public name of the base that was asked, if any."""
-    from llmsafe.canary import KINDS, make_texts
+    from llmsafe.canary import KINDS, kinds_in, make_texts
 
     plain = {kind: number for kind, number in counts.items() if kind in KINDS}
+    fitted = [kind for kind in counts if kind not in plain]
+    if fitted and lang != "en":
+        raise InputError(
+            f"kind {fitted[0]!r} is made of a base model's English words; with --lang {lang} "
+            f"choose from {', '.join(kinds_in(lang))}"
+        )
     texts = make_texts(plain, seed=seed, lang=lang)
-    if len(plain) == len(counts):
+    if not fitted:
         return texts, None
     from llmsafe.fitted_canaries import fitted_texts, open_fitter
     from llmsafe.models import public_name
 
     fitter = open_fitter(base)
-    for kind, number in counts.items():
-        if kind not in plain:
-            say(f"fitting {number:,} canaries ({kind}) on {public_name(base)}")
-            texts += fitted_texts(kind, number, seed=seed, fitter=fitter, avoid=texts)
+    for kind in fitted:
+        say(f"fitting {counts[kind]:,} canaries ({kind}) on {public_name(base)}")
+        texts += fitted_texts(kind, counts[kind], seed=seed, fitter=fitter, avoid=texts)
     return texts, public_name(base)
 
 

@@ -14,12 +14,14 @@ from typing import Annotated
 import typer
 
 PRIVATE, CONTROL = "private", "control"
+BASES = {"en": "llmsafe:base-en", "zh": "llmsafe:base-zh"}
 TEXTS = 300
-"""Texts that each audit draws from the model, and from its base."""
+"""Texts that each audit draws from the model, and from its base; fewer of a small corpus."""
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("llmsafe-demo"),
+    lang: Annotated[str, typer.Option(help="Language of notes and base model: en or zh.")] = "en",
     epsilon: Annotated[float, typer.Option(help="ε of the private run.")] = 8.0,
     patients: Annotated[int, typer.Option(min=50, help="Invented patients.")] = 250,
     canaries: Annotated[int, typer.Option(min=20, help="Canaries, planted or withheld.")] = 200,
@@ -38,6 +40,7 @@ def demo(
     \b
     Examples:
       llmsafe demo
+      llmsafe demo --lang zh
       llmsafe demo --epsilon 2 --out /data/demo
     """
     import shutil
@@ -51,10 +54,13 @@ def demo(
     from llmsafe.cli.library import find
     from llmsafe.cli.scrub import scrub
     from llmsafe.cli.synth import synth
+    from llmsafe.errors import InputError
     from llmsafe.files import RELEASE, check_output, make_folder, write_text
     from llmsafe.report.html import write_html
     from llmsafe.report.tables import comparison_markdown, print_comparison
 
+    if lang not in BASES:
+        raise InputError(f"--lang {lang!r} has no embedded base; choose from {', '.join(BASES)}")
     made_here = (out / "demo.log").is_file()
     if not (force and made_here):  # --force replaces a demo, and nothing else
         check_output(out, force=False)
@@ -67,9 +73,11 @@ def demo(
 
     log = out / "demo.log"
     log.touch(mode=0o600)
+    spoken = "" if lang == "en" else f" --lang {lang}"
     command = f"llmsafe synth {notes} --patients {patients} --short --max-notes 1 --seed {seed}"
+    command += spoken
     with _step(log, "1/6  Invent patients, with every identifier marked", command):
-        synth(notes, patients=patients, seed=seed, short=True, max_notes=1)
+        synth(notes, patients=patients, seed=seed, lang=lang, short=True, max_notes=1)
     found = out / "found.jsonl"
     command = (
         f"llmsafe scrub {notes} {scrubbed} --known-identifiers {notes}/identities.csv "
@@ -77,13 +85,14 @@ def demo(
     )
     with _step(log, "2/6  Scrub: put surrogates for what identifies them", command):
         scrub(str(notes), scrubbed, known_identifiers=[notes / "identities.csv"], spans=found)
-    command = f"llmsafe canary {scrubbed} {corpus} --count {canaries} --seed {seed}"
+    command = f"llmsafe canary {scrubbed} {corpus} --count {canaries} --seed {seed}{spoken}"
     with _step(log, "3/6  Plant canaries: invented secrets, each in or out by a coin", command):
-        canary(str(scrubbed), corpus, count=canaries, seed=seed)
+        canary(str(scrubbed), corpus, count=canaries, seed=seed, lang=lang)
 
     population = patients + canaries // 2
     shared = [f"data.corpus={corpus}", f"privacy.population={population}", f"seed={seed}"]
     shared += [f"train.units_per_step={min(100, population // 3)}"]
+    shared += [f"model.base={BASES[lang]}"] if lang != "en" else []
     shared += [f"train.steps={steps}"] if steps else []
     runs = {
         PRIVATE: [*shared, f"privacy.epsilon={epsilon:g}", f"output={out / PRIVATE}"],
@@ -97,7 +106,8 @@ def demo(
     say("\n".join(f"     {name}: {_claim(out / name)}" for name in runs))
     say(f"     {time.monotonic() - begun:.0f} s")
 
-    more = f"--generate {TEXTS} --gold {notes} --spans {found}"
+    texts = min(TEXTS, 2 * patients)
+    more = f"--generate {texts} --gold {notes} --spans {found}"
     commands = [f"llmsafe audit --model {out / name} --policy release {more}" for name in runs]
     with _step(log, "5/6  Attack both: canaries, membership, extraction, free texts", *commands):
         for name in runs:
@@ -105,7 +115,7 @@ def demo(
                 audit(
                     model=str(out / name),
                     policy="release",
-                    generate=TEXTS,
+                    generate=texts,
                     gold=str(notes),
                     spans=found,
                 )

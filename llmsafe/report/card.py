@@ -35,7 +35,6 @@ def model_card(
     *,
     base: str,
     settings: Mapping[str, Any] | None = None,
-    languages: Sequence[str] = ("en",),
 ) -> str:
     """The card of an adapter in Markdown.
 
@@ -44,7 +43,7 @@ def model_card(
     ``target_modules``, ``dtype``); other keys are left out, since they may hold local paths.
     """
     rows = [("this adapter", audit)] if audit else []
-    return _card(statement, rows, base=base, settings=settings, languages=languages)
+    return _card(statement, rows, base=base, settings=settings)
 
 
 def release_card(
@@ -66,7 +65,6 @@ def _card(
     *,
     base: str,
     settings: Mapping[str, Any] | None,
-    languages: Sequence[str] = ("en",),
     release: Release | None = None,
 ) -> str:
     shown = settings or {}
@@ -74,7 +72,7 @@ def _card(
     form: Form = release.form if release else "adapter"
     page = _environment().get_template("card.md.j2")
     return page.render(
-        front_matter=Markup(_front_matter(base, languages, form)),
+        front_matter=Markup(_front_matter(base, form)),
         release=release,
         form=form,
         statement=statement,
@@ -160,9 +158,11 @@ _RELATION: dict[Form, str] = {
 }
 
 
-def _front_matter(base: str, languages: Sequence[str], form: Form) -> str:
-    fields: dict[str, Any] = {
-        "language": list(languages),
+def _front_matter(base: str, form: Form) -> str:
+    embedded = base.removeprefix("llmsafe:base-")
+    # What language the notes were in is known of the embedded bases alone.
+    fields: dict[str, Any] = {} if embedded == base else {"language": [embedded]}
+    fields |= {
         "license": "other",
         "license_name": "to-be-chosen",
         "library_name": "peft" if form == "adapter" else "transformers",

@@ -18,7 +18,8 @@ from llmsafe.scrub.detect.detector import (
     build_engine,
     load_recognisers,
 )
-from llmsafe.scrub.detect.language import english_part, languages
+from llmsafe.scrub.detect.language import languages, readings
+from llmsafe.scrub.detect.mixed import merge
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import Finder
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract
@@ -98,14 +99,9 @@ class Scrubber:
         if not spoken:
             raise DetectionError("language", "no recogniser for what it is written in")
         sealed, forged = find_tokens(note, self.settings.key)
-        texts = dict.fromkeys(spoken, note.text)
-        if len(spoken) > 1 and "en" in texts:
-            texts["en"] = english_part(_plain(note.text))
+        texts = readings(note.text, spoken, _plain(note.text))
         detections = {lang: self._detect(lang, text, identity) for lang, text in texts.items()}
-        detected = {lang: detection.spans for lang, detection in detections.items()}
-        if len(detected) > 1:
-            detected["en"] = beside_chinese(note.text, detected["en"], detected["zh"])
-        found = resolve(span for spans in detected.values() for span in spans)
+        found = merge(note.text, {lang: one.spans for lang, one in detections.items()})
         # Nothing in what an earlier scrub wrote is PHI, unless the tables say so.
         tags = [tag.span() for tag in TAG.finditer(note.text)]
         known_spans = [span for span in found if span.source.startswith(KNOWN)]
@@ -244,25 +240,7 @@ def _forms(words: Iterable[str]) -> frozenset[str]:
     return frozenset(form for word in words for form in part_forms(word))
 
 
-def beside_chinese(
-    text: str, english: Sequence[PhiSpan], chinese: Sequence[PhiSpan]
-) -> list[PhiSpan]:
-    """English findings in a note that is Chinese, too: they end where Chinese begins, and numbers
-    that the Chinese rules found have the borders those gave them."""
-    kept: list[PhiSpan] = []
-    for span in english:
-        if span.category != "NAME" and any(
-            span.start <= other.start and other.end <= span.end for other in chinese
-        ):
-            continue
-        piece = _CHINESE.split(text[span.start : span.end], maxsplit=1)[0].rstrip(" .,;:")
-        if piece.strip():
-            kept.append(changed(span, end=span.start + len(piece)))
-    return kept
-
-
 _WRITTEN = re.compile(f"{TAG.pattern}|{LIKE_A_TOKEN.pattern}")
-_CHINESE = re.compile(r"[\u3001\u3002\u3400-\u9fff\uff08-\uff0c\uff1a\uff1b]")
 _WITH_YEAR = re.compile(r"(?:19|20)\d\d|民[國国]|[〇○零一二三四五六七八九]{4}年")
 
 

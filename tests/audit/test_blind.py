@@ -39,6 +39,23 @@ def test_a_word_that_only_members_have_is_found():
     assert found.low > 0.9
 
 
+def test_a_chinese_word_that_only_members_have_is_found():
+    """Texts without spaces have words, too: in one long word no classifier would see anything."""
+    rng = random.Random(0)
+
+    def side(role, ward):
+        parts = ["咳嗽", "发热", "头晕", "乏力", "腹痛", "心悸", "气促", "恶心", "皮疹", "胸闷"]
+        for unit in range(40):
+            said = rng.choices(parts, k=12)
+            said[rng.randrange(12)] += ward
+            yield Text(f"{role}{unit}", f"{role}{unit}", role, "".join(said))
+
+    members, others = list(side("member", "南楼")), list(side("non_member", "北楼"))
+    assert blind_auc(members, others, np.random.default_rng(0)).low > 0.9
+    alike = list(side("non_member", "南楼"))
+    assert blind_auc(members, alike, np.random.default_rng(0)).low < 0.5
+
+
 def test_a_shift_in_frequency_is_found():
     rng = random.Random(0)
     year = WORDS[:60]

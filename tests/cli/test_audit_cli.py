@@ -477,6 +477,25 @@ def test_a_recogniser_that_fails_ends_no_audit(llmsafe, run, monkeypatch):
     assert Audit.load(run / "release" / "audit.json").generated.texts == 3
 
 
+def test_generated_texts_are_searched_in_their_own_language():
+    from llmsafe.cli.audit import detector
+
+    detect = detector()
+
+    def seen(text):
+        return {(span.category, text[span.start : span.end]) for span in detect(text)}
+
+    assert ("NAME", "Ann Okafor") in seen("Patient: Ann Okafor was seen for a cough.")
+    chinese = "姓名：张建国，男，58岁，身份证号：110101196503071234，联系电话13812345678。"
+    assert {("NAME", "张建国"), ("PHONE", "13812345678")} <= seen(chinese)
+    assert {category for category, _ in seen(chinese)} >= {"NAME", "PHONE", "RESIDENT_ID"}
+    both = seen("患者张建国，外院 discharge summary of Mr Robert Fielding, seen by Dr. Hale。")
+    assert ("NAME", "张建国") in both
+    assert any(category == "NAME" and "Fielding" in text for category, text in both)
+    # Half Cyrillic, as no note is: every rule looks at it, and none of them is passed over.
+    assert any(category == "PHONE" for category, _ in seen("Пациент жалуется тел 13812345678 张"))
+
+
 def test_a_negative_seed_is_refused_at_once(llmsafe, run):
     code, _, err = llmsafe("audit", "--model", run, "--seed", "-5")
     assert code == 2

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-from llmsafe.artifacts import Audit, PrivacyStatement
+import pytest
+
+from llmsafe.artifacts import Audit, CanaryManifest, PrivacyStatement
 from llmsafe.corpus import open_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,9 +24,11 @@ def demo(out: Path, *more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_whole_job_in_small(tmp_path: Path):
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_whole_job_in_small(tmp_path: Path, lang: str):
     out = tmp_path / "demo"
-    done = demo(out, "--patients", "60", "--canaries", "20", "--steps", "2")
+    given = ["--patients", "50", "--canaries", "20", "--steps", "2", "--lang", lang]
+    done = demo(out, *given)
     assert done.returncode == 0, done.stderr
     private = Audit.load(out / "private" / "release" / "audit.json")
     control = Audit.load(out / "control" / "release" / "audit.json")
@@ -33,11 +38,18 @@ def test_the_whole_job_in_small(tmp_path: Path):
     assert control.canaries is not None
     assert control.canaries.count == 20
     assert control.generated is not None
-    assert control.generated.texts == control.generated.base_texts == 300
+    assert control.generated.texts == control.generated.base_texts == 100
     found = {leak.category: leak for leak in control.phi}
     assert found["NAME"].in_corpus is not None
-    assert found["NAME"].in_corpus >= 60
+    assert found["NAME"].in_corpus >= 50
     assert found["NAME"].emitted_by_model is not None
+    assert all(leak.generated_by_model is not None for leak in control.phi)
+    assert control.model.base == f"llmsafe:base-{lang}"
+    canaries = CanaryManifest.load(out / "corpus" / "vault" / "canaries.json")
+    assert canaries.lang == lang
+    for source in ("notes", "scrubbed", "corpus"):
+        written = [note.text for note in open_corpus(out / source).notes()]
+        assert all(bool(re.search("[\u4e00-\u9fff]", text)) == (lang == "zh") for text in written)
     assert "Claimed" in done.stdout
     assert done.stdout.strip().splitlines()[-1].startswith("wrote")
     assert "<script" not in (out / "report.html").read_text()
@@ -46,6 +58,13 @@ def test_the_whole_job_in_small(tmp_path: Path):
     for note in open_corpus(out / "notes").notes():
         assert note.text[:40] not in said
 
-    again = demo(out)
+    again = demo(out, "--lang", lang)
     assert again.returncode == 2
     assert "--force" in again.stderr
+
+
+def test_a_language_without_a_base_is_refused(tmp_path: Path):
+    done = demo(tmp_path / "demo", "--lang", "zh-Hant")
+    assert done.returncode == 2
+    assert "choose from en, zh" in done.stderr
+    assert not (tmp_path / "demo").exists()

@@ -37,6 +37,12 @@ def test_only_a_hub_id_becomes_base_model(example, base):
     assert "| LoRA rank | 16 |" in card
 
 
+def test_the_language_is_said_where_it_is_known(example):
+    for base, language in (("llmsafe:base-en", ["en"]), ("llmsafe:base-zh", ["zh"])):
+        assert front(model_card(example.statement(), base=base))["language"] == language
+    assert "language" not in front(model_card(example.statement(), base="Qwen/Qwen3-0.6B"))
+
+
 def test_a_folder_that_looks_like_a_hub_id_is_none(example, tmp_path: Path, monkeypatch):
     (tmp_path / "models" / "mine").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from llmsafe.errors import InputError
@@ -80,3 +81,15 @@ def english_part(text: str) -> str:
         if character in "\r\n":
             kept[place] = character
     return "".join(kept)
+
+
+def readings(text: str, spoken: Sequence[str], plain: str | None = None) -> dict[str, str]:
+    """What the rules of each language in ``spoken`` are given of ``text``, every offset its own.
+
+    Where there are several the English ones see the English parts alone. ``plain``: the text with
+    spaces for what says nothing about its language.
+    """
+    seen = dict.fromkeys(spoken, text)
+    if len(seen) > 1 and "en" in seen:
+        seen["en"] = english_part(text if plain is None else plain)
+    return seen
