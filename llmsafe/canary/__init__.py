@@ -25,6 +25,7 @@ from llmsafe.canary.draw import (
 from llmsafe.canary.planting import Survey, plant, planting_stream, survey
 from llmsafe.canary.secret import check_character, fill_template, template_bits, template_size
 from llmsafe.canary.texts import (
+    DEFAULT_KIND,
     FITTED_KINDS,
     KINDS,
     PHI_SORTS,
@@ -37,6 +38,7 @@ from llmsafe.canary.texts import (
 )
 
 __all__ = [
+    "DEFAULT_KIND",
     "FITTED_KINDS",
     "KINDS",
     "PHI_SORTS",

@@ -25,6 +25,10 @@ KINDS: tuple[str, ...] = get_args(CanaryKind)
 FITTED_KINDS = ("tokens", "unigram", "bigram", "suffix", "fitted")
 """Kinds that ask a base model; :mod:`llmsafe.fitted_canaries` makes them."""
 
+DEFAULT_KIND: CanaryKind = "random"
+"""The strongest of the kinds that leave utility alone, by a rule fixed before the comparison
+(docs/results/canary-power-kinds.md)."""
+
 PHI_SORTS = ("mrn", "phone", "ssn", "insurance", "account")
 """What the kind ``phi`` mixes: numbers with 8 free digits, 26.6 bits, whatever their shape."""
 PREFIX_WORDS = 5

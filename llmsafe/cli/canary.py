@@ -60,9 +60,10 @@ def canary(
 
     \b
     Kinds of secret:
-      phi          mrn, phone, ssn, insurance and account mixed (the default)
+      random       random words (the default: of the kinds that cost a model little, the one
+                   that shows the most, by docs/results/canary-power-kinds.md)
+      phi          mrn, phone, ssn, insurance and account mixed
       mrn phone ssn insurance account resident_id diagnosis (ssn in English alone)
-      random       random words
       mixed        all of the above in equal parts, but phi
     English kinds that --base finds unlikely, after the start of an invented note:
       tokens       random words of its vocabulary
@@ -77,15 +78,15 @@ def canary(
     \b
     Examples:
       llmsafe canary scrubbed/ planted/ --count 500
-      llmsafe canary notes.csv planted/ --patient-column MRN --kind random --seed 7
-      llmsafe canary scrubbed/ planted/ --kind phi=300 --kind suffix=200
+      llmsafe canary notes.csv planted/ --patient-column MRN --kind mrn --seed 7
+      llmsafe canary scrubbed/ planted/ --kind random=300 --kind phi=200
       llmsafe canary scrubbed/ planted/ --lang zh
     """
-    from llmsafe.canary import check_probability, flip_coins, survey
+    from llmsafe.canary import DEFAULT_KIND, check_probability, flip_coins, survey
     from llmsafe.corpus import Columns, open_corpus
     from llmsafe.files import CORPUS, VAULT, check_output
 
-    counts = kind_counts(kind or ["phi"], count, lang)
+    counts = kind_counts(kind or [DEFAULT_KIND], count, lang)
     check_probability(probability)
     check_output(output, force=force, inputs=[Path(corpus)])
     columns = Columns(text=text_column, id=id_column, patient=patient_column, date=date_column)

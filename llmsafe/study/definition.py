@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import Field, field_validator, model_validator
 
-from llmsafe.canary import FITTED_KINDS, KINDS
+from llmsafe.canary import DEFAULT_KIND, FITTED_KINDS, KINDS
 from llmsafe.config import Section, load_config
 from llmsafe.errors import InputError
 from llmsafe.files import sha256_json
@@ -71,7 +71,7 @@ class Grid(Section):
     epsilon: Several[Epsilon] = (float("inf"), 8.0)
     seed: Several[Annotated[int, Field(ge=0)]] = (0,)
     unit: Several[UnitName] = ("patient",)
-    kind: Several[str] = ("phi",)
+    kind: Several[str] = (DEFAULT_KIND,)
     repetition: Several[Annotated[int, Field(ge=1, le=64)]] = (1,)
     scrub: Several[bool] = (True,)
     rank: Several[Annotated[int, Field(ge=1)]] = (16,)

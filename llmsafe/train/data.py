@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from llmsafe import __version__
 from llmsafe.artifacts import Canary, CanaryManifest, Lineage, LineageStep, Split
-from llmsafe.canary import load_manifest, make_canaries, make_manifest, plant, planting_stream
+from llmsafe.canary import (
+    DEFAULT_KIND,
+    load_manifest,
+    make_canaries,
+    make_manifest,
+    plant,
+    planting_stream,
+)
 from llmsafe.config import DataConfig
 from llmsafe.corpus import open_corpus, write_corpus
 from llmsafe.errors import EvidenceError
@@ -109,13 +116,13 @@ def synthetic_corpus(folder: Path, *, patients: int, canaries: int, seed: int) -
         for patient in synthetic_patients(seed, patients):
             yield from patient.notes
 
-    chosen = make_canaries(count=canaries, kind="phi", seed=seed) if canaries else []
+    chosen = make_canaries(count=canaries, kind=DEFAULT_KIND, seed=seed) if canaries else []
     make_folder(folder, private=True)
     write_corpus(folder / CORPUS, plant(notes(), chosen, planting_stream(seed)))
     digest = open_corpus(folder).digest()
     if chosen:
         manifest = make_manifest(
-            chosen, kind="phi", lang="en", seed=seed, probability=0.5, corpus_digest=digest
+            chosen, kind=DEFAULT_KIND, lang="en", seed=seed, probability=0.5, corpus_digest=digest
         )
         manifest.save(folder / VAULT / "canaries.json", private=True)
     step = LineageStep(
