@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv and installs llmsafe into it with the tested set of packages.
-#   scripts/install.sh [EXTRAS]     e.g. scripts/install.sh dev,pld,serve
+#   scripts/install.sh [EXTRAS]     e.g. scripts/install.sh dev,pld,serve,release
 # PYTHON names the interpreter (default python3, 3.10 or newer).
 set -euo pipefail
 cd "$(dirname "$0")/.."
