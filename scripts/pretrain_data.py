@@ -209,13 +209,14 @@ def english(data: Data, prose: Path | None) -> Corpus:
 def chinese(data: Data) -> Corpus:
     import pretrain_zh as zh
 
+    notes = (data.synthetic_seed, data.synthetic_patients)
     return Corpus(
         {
-            "synthetic": lambda: zh.read_synthetic(data),
-            "templates": lambda: zh.read_templates(data),
+            "synthetic": lambda: zh.read_synthetic(*notes),
+            "templates": lambda: zh.read_templates(data.synthetic_seed),
         },
-        (lambda: zh.tokenizer_sample(data),),
-        lambda tokenizer, trained: zh.facts(data, tokenizer, trained),
+        (lambda: zh.tokenizer_sample(*notes),),
+        zh.facts,
     )
 
 

@@ -12,7 +12,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pretrain_data import Data, Document
     from transformers import PreTrainedTokenizerFast
 
     from llmsafe.notes import Note
@@ -31,13 +30,14 @@ def public_notes(seed: int, count: int) -> tuple[tuple[str, Note], ...]:
     return tuple((f"public-{index}", note) for index, person in people for note in person.notes)
 
 
-def read_synthetic(data: Data) -> Iterator[Document]:
-    for key, note in public_notes(data.synthetic_seed, data.synthetic_patients):
+def read_synthetic(seed: int, count: int) -> Iterator[tuple[str, str]]:
+    """Key of the patient, and text."""
+    for key, note in public_notes(seed, count):
         yield key, note.text
 
 
-def read_templates(data: Data) -> Iterator[Document]:
-    """Notes of every clean template; those of one template are kept back together."""
+def read_templates(seed: int) -> Iterator[tuple[str, str]]:
+    """Key of the template, and text. Notes of one template are kept back together."""
     import phi_ner
     from phi_ner import CHINESE
     from phi_ner.notes import fill, labelled
@@ -47,25 +47,25 @@ def read_templates(data: Data) -> Iterator[Document]:
         if not template.clean:
             continue
         swap = swap or CHINESE.swap(lexicon)
-        rng = random.Random(f"{data.synthetic_seed} {template.text}")
+        rng = random.Random(f"{seed} {template.text}")
         for _ in range(TEMPLATE_NOTES):
             pieces = fill(template, CHINESE, lexicon, rng, swap)
             yield f"template {template.text}", labelled(pieces)[0]
 
 
-def tokenizer_sample(data: Data) -> Iterator[Document]:
+def tokenizer_sample(seed: int, count: int) -> Iterator[tuple[str, str]]:
     """What the vocabulary is learnt on: the notes, the characters of whatever identifies set apart.
 
     An invented name then earns no merge of its own: it costs about a token a character, whoever's.
     """
-    for key, note in public_notes(data.synthetic_seed, data.synthetic_patients):
+    for key, note in public_notes(seed, count):
         parts: list[str] = []
         at = 0
         for span in note.extra["spans"]:
             parts += [note.text[at : span["start"]], *note.text[span["start"] : span["end"]]]
             at = span["end"]
         yield key, "\n".join([*parts, note.text[at:]])
-    yield from read_templates(data)
+    yield from read_templates(seed)
 
 
 def demo_identities() -> set[str]:
@@ -82,7 +82,7 @@ def demo_identities() -> set[str]:
     }
 
 
-def facts(data: Data, tokenizer: PreTrainedTokenizerFast, trained: str) -> str:
+def facts(tokenizer: PreTrainedTokenizerFast, trained: str) -> str:
     """What the card says of vocabulary and demo patients, measured on the training text."""
     han = sorted({c for c in trained if "\u3400" <= c <= "\u9fff"})
     encoded = tokenizer.backend_tokenizer.encode_batch(han, add_special_tokens=False)

@@ -278,8 +278,9 @@ def test_the_chinese_text_is_of_our_own_making(
     base.main(["prepare", "--config", str(config_file), "--work", str(work), *given,
                "model.vocabulary=600"])  # fmt: skip
     seed = config.data.synthetic_seed
+    notes = (seed, 4)
     public = list(patients(seed, 4, lang="zh", audience="public"))
-    assert [text for _, text in pretrain_zh.read_synthetic(config.data)] == [
+    assert [text for _, text in pretrain_zh.read_synthetic(*notes)] == [
         note.text for person in public for note in person.notes
     ]
     names = {
@@ -289,15 +290,15 @@ def test_the_chinese_text_is_of_our_own_making(
     }  # fmt: skip
     whole = {name for name in names if len(name) >= 3}
     assert whole
-    sample = "".join(text for _, text in pretrain_zh.tokenizer_sample(config.data))
-    read = "".join(text for _, text in pretrain_zh.read_synthetic(config.data))
+    sample = "".join(text for _, text in pretrain_zh.tokenizer_sample(*notes))
+    read = "".join(text for _, text in pretrain_zh.read_synthetic(*notes))
     assert all(name in read and name not in sample for name in whole)
 
     tokenizer = AutoTokenizer.from_pretrained(work)
     text = "\U00020bb7野家，陳先生 12"  # a character beyond the usual plane: bytes
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False).input_ids) == text
     sides: dict[str, set[bool]] = {}
-    for key, _ in pretrain_zh.read_templates(config.data):
+    for key, _ in pretrain_zh.read_templates(seed):
         sides.setdefault(key, set()).add(data.kept_back(key, config.data.holdout))
     assert all(len(side) == 1 for side in sides.values())
     for name in ("synthetic", "templates"):
@@ -313,7 +314,7 @@ def test_the_chinese_text_is_of_our_own_making(
         for person in patients(0, 250, lang="zh", length="short", max_notes=1)
         for note in person.notes
     )
-    assert " 0 stand" not in pretrain_zh.facts(config.data, tokenizer, theirs)
+    assert " 0 stand" not in pretrain_zh.facts(tokenizer, theirs)
 
 
 def test_a_missing_source_is_named(scripts: Any, config_file: Path, tmp_path: Path) -> None:
