@@ -91,6 +91,7 @@ MEANINGS = {
     "CanarySummary.kind": "Kinds of canaries, joined by `+`.",
     "CanarySummary.count": "Canaries made.",
     "CanarySummary.probability": "Chance of each to be planted.",
+    "CanarySummary.copies": "Patients that each planted one was written for.",
     "CanarySummary.scores": "How the attack's scores spread.",
     "Membership.population": "Who is told from whom.",
     "Membership.members": "How many were trained on.",

@@ -216,6 +216,10 @@ def test_manifest_names_its_draw(tmp_path):
     path.write_text(json.dumps(data))
     with pytest.raises(EvidenceError, match="was changed"):
         load_manifest(path)
+    for odd in ({"probability": float("nan")}, {"probability": 1.0}, {"copies": 0}):
+        path.write_text(json.dumps({**manifest.model_dump(), **odd}))
+        with pytest.raises(EvidenceError, match="cannot be"):
+            load_manifest(path)
 
 
 def test_copies_are_patients_of_their_own_with_the_same_text():

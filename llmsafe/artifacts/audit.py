@@ -238,6 +238,7 @@ class CanarySummary(Record):
     probability: float
     attack: str
     scores: Histogram
+    copies: int = 1
 
 
 class Utility(Record):

@@ -141,6 +141,7 @@ def summary(
         planted=planted.size,
         withheld=withheld.size,
         probability=manifest.probability,
+        copies=manifest.copies,
         attack=attack,
         scores=Histogram(
             edges=[float(edge) for edge in edges],

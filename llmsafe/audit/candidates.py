@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from llmsafe.artifacts import Extraction, ExtractionPoint
 from llmsafe.audit.decoding import Prefix
 from llmsafe.audit.membership import as_rate
-from llmsafe.audit.secrets_search import Form, Speller, common_start
+from llmsafe.audit.secret_space import Space
+from llmsafe.audit.secrets_search import Speller, common_start
 from llmsafe.errors import InputError
 from llmsafe.stats import binomial_interval
 
@@ -55,18 +56,18 @@ class Question:
 
 
 def question_among(
-    before: str, secret: str, form: Form, count: int, rng: random.Random, after: str = ""
+    before: str, secret: str, space: Space, count: int, rng: random.Random, after: str = ""
 ) -> Question:
-    """The secret among ``count - 1`` others, drawn from its form, in random order.
+    """The secret among ``count - 1`` others of its ``space``, in random order.
 
     Raises:
-        InputError: the form has not so many secrets.
+        InputError: the space has not so many secrets.
     """
-    if not 2 <= count <= form.space:
-        raise InputError(f"{count} candidates: give 2 to {form.space}, the secrets of this form")
+    if not 2 <= count <= space.size:
+        raise InputError(f"{count} candidates: give 2 to {space.size}, the secrets of this space")
     chosen = {secret}
     while len(chosen) < count:
-        chosen.add(form.draw(rng))
+        chosen.add(space.draw(rng))
     candidates = sorted(chosen)
     rng.shuffle(candidates)
     return Question(before, tuple(candidates), candidates.index(secret), after)

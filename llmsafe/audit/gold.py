@@ -41,7 +41,10 @@ def labelled(gold: str, spans: Path | None) -> Iterator[Labelled]:
 def _found_spans(path: Path) -> dict[str, list[PhiSpan]]:
     found: dict[str, list[PhiSpan]] = {}
     try:
-        for line in read_text(path).splitlines():
+        # Not splitlines: other line separators may stand inside a JSON string.
+        for line in read_text(path).split("\n"):
+            if not line.strip():
+                continue
             row: Any = json.loads(line)
             found[row["note_id"]] = [
                 PhiSpan(int(s["start"]), int(s["end"]), str(s["category"])) for s in row["spans"]

@@ -31,6 +31,7 @@ from llmsafe.audit.population import Population
 from llmsafe.audit.request import Request
 from llmsafe.audit.sampled_exposure import has_space, sampled_exposure
 from llmsafe.audit.scores import Progress, silence
+from llmsafe.audit.secret_space import space_of
 from llmsafe.audit.secrets_search import Form, parts_of, searched_exposure
 from llmsafe.errors import EvidenceError, InputError
 from llmsafe.files import VAULT
@@ -97,16 +98,17 @@ def probe(
         InputError: files of the request that cannot be read.
     """
     found = Probes()
-    canaries = population.canaries.canaries if population.canaries else []
+    manifest = population.canaries
+    canaries, lang = (manifest.canaries, manifest.lang) if manifest else ([], "")
     drawn: Drawn | None = None
     generating = bool(request.generate or request.generations)
     wanted = len({"exposure", "candidates"} & request.also) + generating
     with progress("probes", wanted) as advance:
         if "exposure" in request.also:
-            _expose(target, canaries, found, random.Random(f"exposure {request.seed}"))
+            _expose(target, canaries, lang, found, random.Random(f"exposure {request.seed}"))
             advance(1)
         if "candidates" in request.also:
-            _ask(target, canaries, found, random.Random(f"candidates {request.seed}"))
+            _ask(target, canaries, lang, found, random.Random(f"candidates {request.seed}"))
             advance(1)
         if generating:
             drawn = _generate(target, population, request, found, max_tokens)
@@ -119,18 +121,21 @@ def probe(
 # --- secrets ------------------------------------------------------------------------------------
 
 
-def _expose(target: Target, canaries: Sequence[Canary], found: Probes, rng: random.Random) -> None:
-    planted, withheld = _first(canaries, SAMPLED, has_space)
+def _expose(
+    target: Target, canaries: Sequence[Canary], lang: str, found: Probes, rng: random.Random
+) -> None:
+    planted, withheld = _first(canaries, SAMPLED, lambda canary: has_space(canary, lang))
     if not planted:
         found.lacks("exposure among all secrets", "no planted canary has a secret of known form")
         return
     try:
-        found.sampled = sampled_exposure(target, planted, withheld, rng)
+        found.sampled = sampled_exposure(target, planted, withheld, rng, lang=lang)
     except InputError as error:
         found.lacks("exposure by sampling", str(error))
     planted, withheld = _first(canaries, SEARCHED, lambda canary: _form(canary) is not None)
     if not planted:
-        found.lacks("exposure by search", "no planted canary has a secret of free digits alone")
+        why = "no planted canary has a secret of free digits alone; canaries of --kind phi have"
+        found.lacks("exposure by search", why)
         return
     try:
         found.searched = searched_exposure(
@@ -140,17 +145,19 @@ def _expose(target: Target, canaries: Sequence[Canary], found: Probes, rng: rand
         found.lacks("exposure by search", str(error))
 
 
-def _ask(target: Target, canaries: Sequence[Canary], found: Probes, rng: random.Random) -> None:
+def _ask(
+    target: Target, canaries: Sequence[Canary], lang: str, found: Probes, rng: random.Random
+) -> None:
     def askable(canary: Canary) -> bool:
-        form = _form(canary)
-        return form is not None and form.space >= 2 * CANDIDATES
+        space = space_of(canary, lang)
+        return space is not None and space.size >= 2 * CANDIDATES
 
     sides = _first(canaries, ASKED, askable)
     if not sides[0]:
-        found.lacks("candidates", "no planted canary has a secret of free digits alone")
+        found.lacks("candidates", "no planted canary has a secret of known form")
         return
     for manner in ("reconstruction", "inference"):
-        questions = [[_question(c, manner, rng) for c in side] for side in sides]
+        questions = [[_question(c, lang, manner, rng) for c in side] for side in sides]
         what = f"canary secrets told from {CANDIDATES - 1} others ({manner})"
         try:
             result = candidate_extraction(target, questions[0], questions[1], what=what)
@@ -160,10 +167,12 @@ def _ask(target: Target, canaries: Sequence[Canary], found: Probes, rng: random.
             found.extraction += [result] if result else []
 
 
-def _question(canary: Canary, manner: str, rng: random.Random) -> Question:
+def _question(canary: Canary, lang: str, manner: str, rng: random.Random) -> Question:
     before, secret = parts_of(canary)
+    space = space_of(canary, lang)
+    assert space is not None
     after = canary.text[canary.secret_end :] if manner == "inference" else ""
-    return question_among(before, secret, _sure_form(canary), CANDIDATES, rng, after)
+    return question_among(before, secret, space, CANDIDATES, rng, after)
 
 
 def _first(

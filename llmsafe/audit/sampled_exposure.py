@@ -9,7 +9,7 @@ there, with a test of its fit (Carlini et al. 2019, arXiv 1802.08232, section 4.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,8 @@ from llmsafe.artifacts import Canary, ExtrapolatedExposure, SampledExposure
 from llmsafe.audit.attacks import Scores
 from llmsafe.audit.decoding import Prefix
 from llmsafe.audit.membership import as_rate
-from llmsafe.audit.secrets_search import Form, Speller, common_start, parts_of
-from llmsafe.canary import fill_template, template_size
+from llmsafe.audit.secret_space import space_of
+from llmsafe.audit.secrets_search import Speller, common_start, parts_of
 from llmsafe.stats import (
     Extrapolation,
     Interval,
@@ -44,17 +44,9 @@ FIT = 0.05
 """p-value under which a fitted curve is taken to be wrong."""
 
 
-@dataclass(frozen=True)
-class _Space:
-    """Where a canary's secret was drawn from: how many there are, and one more."""
-
-    size: int
-    draw: Callable[[random.Random], str]
-
-
-def has_space(canary: Canary) -> bool:
+def has_space(canary: Canary, lang: str) -> bool:
     """Whether it is known which secrets this canary might have had instead, and there are many."""
-    space = _space(canary)
+    space = space_of(canary, lang)
     return space is not None and space.size > 2 * SAMPLES
 
 
@@ -64,12 +56,14 @@ def sampled_exposure(
     withheld: Sequence[Canary],
     rng: random.Random,
     *,
+    lang: str,
     samples: int = SAMPLES,
 ) -> SampledExposure | None:
     """Exposure of the planted secrets against ``samples`` random ones each, of target and base.
 
-    Withheld twins go through the same and have the mean of chance. No random secret is that of
-    another canary. ``None`` without a planted canary; each must have a space (:func:`has_space`).
+    ``lang`` is the manifest's. Withheld twins go through the same and have the mean of chance. No
+    random secret is that of another canary. ``None`` without a planted canary; each must have a
+    space (:func:`has_space`).
 
     Raises:
         InputError: a secret that stands at the very beginning of its text.
@@ -78,7 +72,7 @@ def sampled_exposure(
         return None
     speller = Speller(target.tokenizer)
     taken = {parts_of(canary)[1] for canary in (*planted, *withheld)}
-    questions = [_question(canary, taken, samples, rng) for canary in (*planted, *withheld)]
+    questions = [_question(c, lang, taken, samples, rng) for c in (*planted, *withheld)]
     ours = [_losses(target.model, speller, question) for question in questions]
     inside, outside = ours[: len(planted)], ours[len(planted) :]
     bases: list[Scores] = []
@@ -112,9 +106,9 @@ class _Question:
 
 
 def _question(
-    canary: Canary, taken: Collection[str], samples: int, rng: random.Random
+    canary: Canary, lang: str, taken: Collection[str], samples: int, rng: random.Random
 ) -> _Question:
-    space = _space(canary)
+    space = space_of(canary, lang)
     assert space is not None
     before, secret = parts_of(canary)
     drawn: dict[str, None] = {}
@@ -123,16 +117,6 @@ def _question(
         if one not in taken:
             drawn[one] = None
     return _Question(before, (secret, *drawn), space.size)
-
-
-def _space(canary: Canary) -> _Space | None:
-    template = canary.secret_template
-    if template is not None:
-        size = template_size(template)
-        return _Space(size, lambda rng: fill_template(template, rng.randrange(size)))
-    form = Form.of_secret(parts_of(canary)[1])
-    # Only where nothing but digits could differ is this all that the secret might have been.
-    return _Space(form.space, form.draw) if canary.sort is None and form.space > 1 else None
 
 
 def _losses(model: PreTrainedModel, speller: Speller, question: _Question) -> Scores:

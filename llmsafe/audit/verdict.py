@@ -149,6 +149,16 @@ def judge(audit: Audit, policy: Policy | None) -> Verdict:
     return Verdict(status=status, reasons=[f"{f.status}: {f.why}" for f in findings], alarms=alarms)
 
 
+def overstated(audit: Audit) -> bool:
+    """Whether the verdict on file is better than its figures and its policy give by these rules.
+
+    How old the audit is changes with the day, what it measured does not: its age is left out.
+    """
+    order = ("fail", "inconclusive", "none", "pass")
+    policy = audit.policy and audit.policy.model_copy(update={"max_audit_age_days": None})
+    return order.index(audit.verdict.status) > order.index(judge(audit, policy).status)
+
+
 def _broken(audit: Audit) -> Iterator[str]:
     claimed = audit.privacy.claimed if audit.privacy else None
     for bound in audit.breaking:
@@ -320,7 +330,7 @@ def _bounds(audit: Audit, most: float) -> Iterator[Finding]:
     said = f"ε lower bound {worst.epsilon_lower:.2f}, at most {most:g}"
     if worst.epsilon_lower > most:
         yield Finding("fail", said)
-    elif able.ceiling <= most:
+    elif not (able.ceiling > most and all(b.epsilon_lower <= most for b in bounds)):
         yield Finding(
             "inconclusive",
             f"{said}, but {able.canaries} canaries cannot show more than {able.ceiling:.2f}",
@@ -398,7 +408,8 @@ def _worst(
     over = {n: rate for n, rate in {**found, **(further or {})}.items() if rate.low > most}
     if not found and not over:
         return Finding("inconclusive", f"{what}: not measured, at most {most:g} is asked")
-    unclear = {name: rate for name, rate in found.items() if rate.high >= most}
+    # So put that an end that is no number is unclear, too.
+    unclear = {name: rate for name, rate in found.items() if not rate.high < most}
     status: Status = "fail" if over else "inconclusive" if unclear else "pass"
     name, rate = max((over or unclear or found).items(), key=lambda item: item[1].high)
     return Finding(status, f"{what} {_span(rate)}, at most {most:g} ({name})")

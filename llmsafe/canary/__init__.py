@@ -34,6 +34,7 @@ from llmsafe.canary.texts import (
     Distinct,
     kinds_in,
     make_texts,
+    random_words,
     stream,
 )
 
@@ -57,6 +58,7 @@ __all__ = [
     "make_texts",
     "plant",
     "planting_stream",
+    "random_words",
     "stream",
     "survey",
     "template_bits",

@@ -124,6 +124,11 @@ def load_manifest(path: Path) -> CanaryManifest:
             f"{path}: its canaries do not match their manifest id; the file was changed: "
             "use the one that llmsafe canary wrote"
         )
+    if not (0 < manifest.probability < 1 and manifest.copies >= 1):
+        raise EvidenceError(
+            f"{path}: probability {manifest.probability} and copies {manifest.copies} cannot be; "
+            "the file was changed: use the one that llmsafe canary wrote"
+        )
     return manifest
 
 

@@ -177,6 +177,21 @@ def _phi(lexicon: Lexicon, carriers: Sequence[Carrier], rng: random.Random) -> C
 def _random_words(lexicon: Lexicon, rng: random.Random) -> CanaryText:
     """The prefix is its own subject, and nothing follows the secret."""
     prefix = lexicon.separator.join(rng.choices(lexicon.words, k=PREFIX_WORDS)) + lexicon.separator
-    secret = lexicon.separator.join(rng.choices(lexicon.words, k=SECRET_WORDS))
-    bits = SECRET_WORDS * math.log2(len(lexicon.words))
-    return CanaryText("random", prefix, prefix, secret, bits=bits)
+    size, draw = _secret_words(lexicon)
+    return CanaryText("random", prefix, prefix, draw(rng), bits=math.log2(size))
+
+
+def random_words(lang: str) -> tuple[int, Callable[[random.Random], str]]:
+    """How many secrets the kind ``random`` has in ``lang``, and a draw of one of them.
+
+    Raises:
+        InputError: there are no lists for this language.
+    """
+    return _secret_words(load_lexicon(lang))
+
+
+def _secret_words(lexicon: Lexicon) -> tuple[int, Callable[[random.Random], str]]:
+    def draw(rng: random.Random) -> str:
+        return lexicon.separator.join(rng.choices(lexicon.words, k=SECRET_WORDS))
+
+    return len(lexicon.words) ** SECRET_WORDS, draw

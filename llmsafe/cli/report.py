@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from llmsafe.artifacts import Audit
 
 
 def report(
@@ -41,6 +44,8 @@ def report(
     file = audit_file(path)
     target = _target(out, file, alone=not compare)
     audits = [(each, Audit.load(audit_file(each))) for each in (path, *(compare or []))]
+    for each, audit in audits:
+        _check_verdict(each, audit)
     names = [audit.model.name for _, audit in audits]
     # Two runs of one name are told apart by their paths.
     unique = len(set(names)) == len(names)
@@ -75,6 +80,19 @@ def audit_file(path: Path) -> Path:
         if file.is_file():
             return file
     raise EvidenceError(f"{path} holds no audit.json; make one: llmsafe audit --model {path}")
+
+
+def _check_verdict(path: Path, audit: Audit) -> None:
+    """Raises EvidenceError for a verdict that the figures beside it do not bear out."""
+    from llmsafe.audit.verdict import overstated
+    from llmsafe.errors import EvidenceError
+
+    if overstated(audit):
+        raise EvidenceError(
+            f"{path}: its verdict {audit.verdict.status!r} does not follow from its figures and "
+            "its policy: the file was changed, or an older llmsafe judged it; judge it again by "
+            "llmsafe audit --from-scores"
+        )
 
 
 def _target(out: Path | None, audit: Path, *, alone: bool) -> Path:

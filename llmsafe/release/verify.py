@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llmsafe.artifacts import Audit, PrivacyStatement, Release
 from llmsafe.audit.loading import Place
-from llmsafe.audit.verdict import audit_age, expired, judge
+from llmsafe.audit.verdict import audit_age, expired, overstated
 from llmsafe.errors import EvidenceError
 from llmsafe.release import signing
 
@@ -60,9 +60,7 @@ def _contradiction(
         return "its audit was made for another privacy statement"
     if audit.policy is None or audit.verdict.status != "pass":
         return f"its audit did not pass a policy (verdict {audit.verdict.status})"
-    # How old the audit is changes with the day; what it measured does not.
-    again = judge(audit, audit.policy.model_copy(update={"max_audit_age_days": None}))
-    if again.status != "pass":
+    if overstated(audit):
         return "its verdict does not follow from its figures"
     return None
 

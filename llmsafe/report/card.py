@@ -87,6 +87,7 @@ def _card(
         alarms=audit.verdict.alarms if audit else [],
         reasons=audit.verdict.reasons if audit else [],
         verdict=words.STATUS[audit.verdict.status] if audit else None,
+        policy=audit.policy.name if audit and audit.policy else None,
         not_tested=sentences.NOT_TESTED if release is None else sentences.NOT_TESTED_OF_A_RELEASE,
     )
 

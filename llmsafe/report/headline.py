@@ -16,6 +16,7 @@ from llmsafe.artifacts import (
     PrivacyStatement,
     TprAtFpr,
 )
+from llmsafe.audit.verdict import judging
 
 OUTSIDERS = 0.01
 """The false positive rate of the plain-words sentence: 1 in 100 outsiders wrongly flagged."""
@@ -43,6 +44,11 @@ def repeated_bound(audit: Audit) -> Bound | None:
 def over_repeated_runs(bound: Bound) -> bool:
     """Whether the bound judges many runs by one canary each."""
     return bound.design == "repeated-runs"
+
+
+def false_alarms(audit: Audit) -> float:
+    """At most this share of audits of a correct training show any judging bound above the claim."""
+    return min(1.0, sum(1 - bound.confidence for bound in judging(audit)))
 
 
 def drawn_bounds(audit: Audit) -> list[Bound]:

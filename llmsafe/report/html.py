@@ -125,6 +125,7 @@ def _extend(environment: jinja2.Environment) -> None:
         excess=headline.excess,
         at_fpr=headline.at_fpr,
         repeated=headline.over_repeated_runs,
+        false_alarms=headline.false_alarms,
         rows=rows,
         style=style(),
     )

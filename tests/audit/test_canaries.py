@@ -157,7 +157,9 @@ def test_the_attack_is_chosen_and_paid_for():
 
 def test_summary_counts_every_canary_once():
     rng = np.random.default_rng(0)
-    found = summary(manifest(70), rng.normal(size=30), rng.normal(size=40), attack="a")
+    thrice = manifest(70).model_copy(update={"copies": 3})
+    found = summary(thrice, rng.normal(size=30), rng.normal(size=40), attack="a")
+    assert found.copies == 3
     assert sum(found.scores.planted) == found.planted == 30
     assert sum(found.scores.withheld) == found.withheld == 40
     assert len(found.scores.edges) == len(found.scores.planted) + 1

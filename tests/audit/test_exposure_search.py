@@ -13,6 +13,7 @@ from llmsafe.audit.candidates import (
     candidate_ranks,
     question_among,
 )
+from llmsafe.audit.secret_space import Space, space_of
 from llmsafe.audit.secrets_search import (
     Form,
     SecretRank,
@@ -21,6 +22,7 @@ from llmsafe.audit.secrets_search import (
     rank_secret,
     searched_exposure,
 )
+from llmsafe.canary import make_canaries
 from llmsafe.errors import InputError
 
 
@@ -155,7 +157,7 @@ def questions(canaries, rng, count=20, after=""):
         question_among(
             c.text[: c.secret_start],
             c.text[c.secret_start : c.secret_end],
-            Form.of_template("#####"),
+            Space.of_form(Form.of_template("#####")),
             count,
             rng,
             after,
@@ -190,7 +192,8 @@ def test_a_model_that_memorised_tells_the_true_value(world, target):
 
 def test_questions():
     rng = random.Random(0)
-    places = [question_among("x ", "07", Form.of_template("##"), 4, rng) for _ in range(200)]
+    space = Space.of_form(Form.of_template("##"))
+    places = [question_among("x ", "07", space, 4, rng) for _ in range(200)]
     answers = np.bincount([q.answer for q in places], minlength=4)
     assert answers.min() > 25  # the true one stands anywhere
     assert all(q.candidates[q.answer] == "07" and len(set(q.candidates)) == 4 for q in places)
@@ -198,5 +201,23 @@ def test_questions():
         with pytest.raises(InputError):
             Question("x ", wrong, 0)
     with pytest.raises(InputError, match="2 to 100"):
-        question_among("x ", "07", Form.of_template("##"), 101, rng)
+        question_among("x ", "07", space, 101, rng)
     assert "07" not in repr(places[0])
+
+
+@pytest.mark.parametrize(("lang", "joint"), [("en", " "), ("zh", "")])
+def test_random_words_are_drawn_as_the_canaries_were(lang, joint):
+    canaries = make_canaries(count=40, kind="random", seed=5, lang=lang)
+    space = space_of(canaries[0], lang)
+    assert space.size == 256**8
+    rng = random.Random(0)
+    drawn = [space.draw(rng) for _ in range(400)]
+    assert len(set(drawn)) == 400
+    if joint:
+        words = {word for one in drawn for word in one.split(joint)}
+        assert all(len(one.split(joint)) == 8 for one in drawn)
+        assert {w for c in canaries for w in c.text[c.secret_start :].split(joint)} <= words
+    other = canaries[0].model_copy(update={"secret_space_bits": 63.0})
+    assert space_of(other, lang) is None  # drawn from another list
+    digits = make_canaries(count=3, kind="resident_id", seed=5, lang="zh")
+    assert space_of(digits[0], lang).size == 10**7

@@ -1,5 +1,6 @@
 """Counts of personal data, with a regular-expression detector and planted leaks."""
 
+import json
 import re
 
 import pytest
@@ -7,8 +8,10 @@ import torch
 
 from llmsafe.artifacts import PhiLeak, ScrubManifest
 from llmsafe.audit.generation import end_tokens, generate
+from llmsafe.audit.gold import labelled
 from llmsafe.audit.phi import Labelled, manifest_leakage, normal_words, phi_leakage
-from llmsafe.notes import PhiSpan
+from llmsafe.corpus import write_corpus
+from llmsafe.notes import Note, PhiSpan
 
 
 def label(text, **values):
@@ -143,3 +146,13 @@ def test_no_value_survives():
     note = Labelled(name, [PhiSpan(0, len(name), "NAME")])
     shown = repr(note) + repr(phi_leakage([note], model=[name]))
     assert "Zebulon" not in shown
+
+
+def test_a_line_separator_in_an_id_does_not_break_the_scrubber_s_file(tmp_path):
+    spans = [{"start": 0, "end": 5, "category": "NAME"}]
+    write_corpus(tmp_path / "gold", [Note("g\u20281", "Smith", "p", extra={"spans": spans})])
+    found = tmp_path / "found.jsonl"
+    row = {"note_id": "g\u20281", "spans": spans}
+    found.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    (item,) = labelled(str(tmp_path / "gold"), found)
+    assert [(span.start, span.end) for span in item.found] == [(0, 5)]

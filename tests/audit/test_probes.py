@@ -11,6 +11,7 @@ from llmsafe.audit.population import gather
 from llmsafe.audit.request import EXTRAS, Request
 from llmsafe.audit.run import MEASURED, OUTCOMES, run_again, run_audit
 from llmsafe.audit.target import open_target
+from llmsafe.canary import DEFAULT_KIND, make_canaries, make_manifest
 from llmsafe.corpus import write_corpus
 from llmsafe.errors import EvidenceError, InputError
 from llmsafe.notes import Note, PhiSpan
@@ -231,3 +232,29 @@ def test_without_canaries_or_outsiders_the_rest_is_named(world, tmp_path):
     audit = run_audit(open_target(copy), tmp_path / "s.parquet", request)
     said = {missing.what for missing in audit.unmeasured}
     assert {"exposure among all secrets", "candidates"} <= said
+
+
+def test_canaries_of_the_default_kind_have_candidates_and_exposure_by_samples(world, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(world.run / "release", tmp_path / "copy")
+    canaries = make_canaries(count=12, kind=DEFAULT_KIND, seed=2)
+    manifest = make_manifest(
+        canaries, kind=DEFAULT_KIND, seed=2, probability=0.5, lang="en", corpus_digest="sha256:0"
+    )
+    request = Request(
+        canaries=manifest.save(tmp_path / "canaries.json"),
+        also=frozenset({"exposure", "candidates"}),
+    )
+    audit = run_audit(open_target(copy), tmp_path / "s.parquet", request)
+    sampled = audit.exposure.sampled
+    # The model never saw them: all are ranked as chance has it.
+    assert sampled.secrets == sum(c.planted for c in canaries)
+    assert sampled.excess_bits.low < 0 < sampled.excess_bits.high
+    assert abs(sampled.withheld_mean_bits - sampled.null_mean_bits) < 2
+    told = [e for e in audit.extraction if e.method == "candidates"]
+    assert [e.tried for e in told] == [sampled.secrets] * 2
+    assert all(e.extracted <= 3 for e in told)
+    # A search through all of them goes by digits, and the way to have some is told.
+    (searched,) = [m.why for m in audit.unmeasured if m.what == "exposure by search"]
+    assert "--kind phi" in searched

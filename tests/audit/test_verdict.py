@@ -18,7 +18,7 @@ from llmsafe.artifacts import (
     Unmeasured,
     Verdict,
 )
-from llmsafe.audit.verdict import extraction_excess, judge, load_policy
+from llmsafe.audit.verdict import extraction_excess, judge, load_policy, overstated
 from llmsafe.errors import InputError
 
 
@@ -466,3 +466,43 @@ def test_a_claim_that_nothing_ties_to_the_model_never_passes(rule):
     if "require" not in rule:
         claim = statement(9.0).model_copy(update={"unit": "note"})
         assert status(rule, privacy=claim, unmeasured=[doubt("claim")]) == "fail"
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("rule", "parts"),
+    [
+        ("max_canary_auc", {"membership": [membership(NAN, NAN)]}),
+        ("max_epsilon_lower", {"bounds": [bound(NAN)]}),
+        ("max_epsilon_lower", {"bounds": [bound(0.1), bound(NAN)]}),
+        ("max_epsilon_lower", {"bounds": [bound(0.1, ceiling=NAN)]}),
+    ],
+)
+def test_what_is_no_number_never_passes(rule, parts):
+    assert status({rule: 0.9}, **parts) == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("policy", "said", "expected"),
+    [
+        (Policy(max_epsilon_lower=1), "pass", True),
+        (Policy(max_epsilon_lower=1), "inconclusive", True),
+        (Policy(max_epsilon_lower=1), "fail", False),
+        (Policy(max_epsilon_lower=3), "pass", False),
+        (Policy(max_epsilon_lower=3, max_audit_age_days=1), "pass", False),
+        (Policy(max_epsilon_lower=3), "inconclusive", False),
+        (None, "none", False),
+        (None, "pass", True),
+    ],
+)
+def test_a_verdict_better_than_its_figures_is_overstated(policy, said, expected):
+    found = audit(bounds=[bound(2.0)], policy=policy, verdict=Verdict(status=said))
+    assert overstated(found) is expected
+
+
+def test_a_broken_claim_can_be_nothing_but_a_fail():
+    found = audit(bounds=[bound(2.0)], privacy=statement(1.0))
+    assert overstated(found)
+    assert not overstated(found.model_copy(update={"verdict": Verdict(status="fail")}))

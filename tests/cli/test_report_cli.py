@@ -131,3 +131,24 @@ def test_a_broken_audit_is_refused_without_showing_it(run, content):
     assert "\n" not in str(error)
     assert '"secret"' not in str(error)
     assert not file.with_name("audit.html").exists()
+
+
+@pytest.mark.parametrize("compared", [False, True])
+def test_a_verdict_that_its_figures_do_not_bear_out_is_not_rendered(
+    example, run, tmp_path, compared
+):
+    audit = example.audit()
+    policy = audit.policy.model_copy(update={"max_extraction_excess": 0.05})
+    audit = audit.model_copy(update={"policy": policy})
+    assert audit.verdict.status == "pass"
+    bound = audit.bounds[0].model_copy(update={"epsilon_lower": 20.0})
+    changed = tmp_path / "changed"
+    audit.model_copy(update={"bounds": [bound]}).save(changed / "audit.json")
+    call_of = (run, "--compare", changed) if compared else (changed,)
+    error = raised(*call_of, "--out", tmp_path / "page.html")
+    assert isinstance(error, EvidenceError)
+    assert "does not follow from its figures" in str(error)
+    assert "--from-scores" in str(error)
+    assert not (tmp_path / "page.html").exists()
+    audit.save(changed / "audit.json")
+    assert call(*call_of, "--out", tmp_path / "page.html").exit_code == 0

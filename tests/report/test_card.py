@@ -77,7 +77,7 @@ def test_a_run_without_a_guarantee_says_so_first(example):
 
 def test_an_audited_card_holds_the_table(example):
     card = model_card(example.statement(), example.audit(), base="gpt2")
-    assert "Verdict: **PASS**" in card
+    assert "\nVerdict: **PASS** by the policy “release”\n- " in card
     assert "| Canary AUC (0.50 = guessing) | 0.55 (0.52 to 0.59) |" in card
     assert "0 of 512 planted secrets" in card
 

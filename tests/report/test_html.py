@@ -115,6 +115,30 @@ def test_a_bound_above_the_claim_is_an_alarm_even_if_the_audit_has_none(example,
     assert "bell 4711" in page.check(render(kept)).text
 
 
+def test_two_bounds_that_judge_share_their_chance_of_a_false_alarm(everything_leaks, example, page):
+    bounds = [b.model_copy(update={"confidence": 0.975}) for b in everything_leaks.bounds]
+    assert [b.family for b in bounds] == ["dp", "gaussian", "dp"]
+    broken = everything_leaks.model_copy(
+        update={"bounds": bounds, "privacy": example.statement(0.01)}
+    )
+    assert "would show one in at most 5% of audits" in page.check(render(broken)).text
+
+
+def test_a_blind_baseline_that_fails_proves_no_likeness(example, page):
+    wide = example.audit().model_copy(update={"blind_auc": Rate(value=0.6, low=0.3, high=0.85)})
+    seen = page.check(render(wide)).text
+    assert "0.60 (0.30 to 0.85)" in seen
+    assert "may still be a difference of the groups" in seen
+    assert "no better than" not in seen
+
+
+@pytest.mark.parametrize(("copies", "said"), [(1, "notes once,"), (8, "notes 8 times each,")])
+def test_the_page_says_how_often_a_canary_was_planted(example, page, copies, said):
+    audit = example.audit()
+    canaries = audit.canaries.model_copy(update={"copies": copies})
+    assert said in page.check(render(audit.model_copy(update={"canaries": canaries}))).text
+
+
 def test_values_without_end_or_sense_are_shown_and_not_drawn(example, page):
     audit: Audit = example.audit()
     nowhere = Rate(value=math.nan, low=-math.inf, high=math.inf)
