@@ -35,6 +35,7 @@ from llmsafe.artifacts import (
     Verdict,
 )
 from llmsafe.errors import EvidenceError, InputError
+from llmsafe.stats import binomial_interval
 
 Status = Literal["pass", "fail", "inconclusive"]
 
@@ -388,16 +389,24 @@ def _membership(audit: Audit, what: str, finding: Finding) -> Finding:
 def extraction_excess(extraction: Extraction) -> Rate:
     """Extracted share less that of the base; without a base, less that of the control group.
 
-    The interval is that of the target's share. The base is one fixed model tried on the very same
-    passages, so its share is a number, not an estimate. From generated texts nothing is taken off:
-    the base draws others, and what it emits of the same passages is not counted to begin with.
+    The base is one fixed model tried on the very same passages, so its share is a number, not an
+    estimate, and the interval is that of the target's share. The control group's share is an
+    estimate of its own: the interval then runs between the far ends of two intervals at 97.5 %
+    (Bonferroni). From generated texts nothing of the base is taken off: it draws others, and what
+    it emits of the same passages is not counted to begin with.
     """
-    chance = 0.0
+    rate, chance = extraction.rate, 0.0
     if extraction.method != "generated" and extraction.base_extracted is not None:
         chance = extraction.base_extracted / extraction.tried
     elif extraction.withheld_tried and extraction.withheld_extracted is not None:
-        chance = extraction.withheld_extracted / extraction.withheld_tried
-    rate = extraction.rate
+        each = 1 - 0.05 / 2
+        ours = binomial_interval(extraction.extracted, extraction.tried, each)
+        control = binomial_interval(extraction.withheld_extracted, extraction.withheld_tried, each)
+        return Rate(
+            value=ours.value - control.value,
+            low=ours.low - control.high,
+            high=ours.high - control.low,
+        )
     return Rate(value=rate.value - chance, low=rate.low - chance, high=rate.high - chance)
 
 
