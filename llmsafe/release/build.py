@@ -34,6 +34,7 @@ from llmsafe.files import (
     fsync_folder,
     locked_folder,
     make_folder,
+    read_bytes,
     sha256_file,
     staged_folder,
     write_atomic,
@@ -112,7 +113,7 @@ def _held(order: Order) -> Generator[Path, None, None]:
     vault = order.run / VAULT
     lineage = vault / "lineage.json"
     with locked_folder(vault, keep_lock=False):
-        before = lineage.read_bytes()
+        before = read_bytes(lineage)  # as it reads, not as it lies: writing seals it again
         kept = make_folder(vault / RELEASES, private=True)
         tables = kept / f".{order.out.name}.tables"
         shutil.rmtree(tables, ignore_errors=True)  # of a release that was killed
@@ -121,7 +122,7 @@ def _held(order: Order) -> Generator[Path, None, None]:
         try:
             yield tables
         except BaseException:
-            if lineage.read_bytes() != before:
+            if read_bytes(lineage) != before:
                 write_atomic(lineage, before, private=True)
             for new in set(kept.iterdir()) - known:
                 shutil.rmtree(new, ignore_errors=True)
