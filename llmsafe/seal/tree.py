@@ -127,12 +127,15 @@ def _apply(
     advance: Advance = _silent,
 ) -> Work:
     folder = path.is_dir()
+    if path.is_symlink() and not folder:
+        # Its sealed form would take the place of the link, and what that names would stay clear.
+        raise InputError(f"{path} is a link; name the file that it points to: {path.resolve()}")
     todo: list[tuple[Path, Envelope | None, tuple[str, ...]]] = []
     left: list[tuple[Path, str]] = []
     for file in _files(path):
         place = file.relative_to(path).as_posix() if folder else file.name
         recipients = tuple(policy.recipients(place) if folder else policy.key_ids())
-        reason = _left_alone(path, file)
+        reason = _left_alone(file)
         sealed = None if reason else envelope_of(file)
         if reason or (sealed is None and not seal_clear):
             left.append((file, reason or "not sealed"))
@@ -143,6 +146,8 @@ def _apply(
             )
         elif sealed is None or set(sealed.recipients) != set(recipients):
             todo.append((file, sealed, recipients))
+            if sealed is None and file.stat().st_nlink > 1:
+                left.append((file, "clear under another name, a hard link"))
     why = stated_reason(policy, path)
     for file, sealed, recipients in todo:
         if sealed is None:
@@ -188,12 +193,13 @@ def _files(path: Path) -> Iterator[Path]:
         folders.sort()
         if "vault" in folders and RELEASE in folders:
             folders.remove(RELEASE)
-        yield from (Path(folder) / name for name in sorted(names) if name not in _OURS)
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        yield from (Path(folder) / name for name in sorted([*names, *links]) if name not in _OURS)
 
 
-def _left_alone(path: Path, file: Path) -> str | None:
+def _left_alone(file: Path) -> str | None:
     """Why a file is not sealed, if it must not be."""
-    if file.is_symlink() and file != path:
+    if file.is_symlink():
         return "a link"
     if not file.is_file():
         return "no file"
@@ -266,7 +272,7 @@ def open_path(path: Path, output: Path, advance: Advance = _silent) -> Work:
     pairs = [(path, output)]
     if path.is_dir():
         names = (f for f in sorted(path.rglob("*")) if f.is_file() and f.name not in _OURS)
-        kept = (file for file in names if not _left_alone(path, file))
+        kept = (file for file in names if not _left_alone(file))
         pairs = [(file, output / file.relative_to(path)) for file in kept]
     done = 0
     try:

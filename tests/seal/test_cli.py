@@ -93,6 +93,38 @@ def test_the_old_blocks_are_overwritten_but_never_those_of_another_name(tmp_path
     assert other.read_text() == SENTINEL
 
 
+def test_what_stays_clear_behind_links_is_refused_or_told(tmp_path: Path, folder: Path, keyed):
+    keyed()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "note").write_text(SENTINEL)
+    link = tmp_path / "link"
+    link.symlink_to(outside / "note")
+    with pytest.raises(InputError, match="is a link"):
+        run("seal", link)
+    assert link.is_symlink()
+    (folder / "vault" / "linked").symlink_to(outside)
+    os.link(folder / "vault" / "file.json", tmp_path / "second-name")
+    said = CliRunner().invoke(app, ["seal", str(folder)]).output
+    assert f"left as it is (a link): {folder}/link and 1 more" in said
+    assert f"(clear under another name, a hard link): {folder}/vault/file.json" in said
+
+
+def test_a_reason_neither_breaks_the_log_nor_writes_on_the_terminal(
+    tmp_path: Path, folder: Path, keyed, monkeypatch
+):
+    keyed()
+    monkeypatch.setenv("LOGNAME", "somebody else")
+    with pytest.raises(InputError, match="100,000 characters"):
+        run("seal", folder, "--why", "a" * 100_000)
+    run("seal", folder, "--why", "\x1b[2Jticket\n42" + "病" * 480)
+    run("open", folder, tmp_path / "clear")  # the next line finds the one before it
+    shown = run("access", folder)
+    assert "\x1b" not in shown
+    assert "⟨U+001B⟩[2Jticket 42" in shown
+    assert "somebody else" not in shown
+
+
 def test_what_cannot_be_opened_leaves_nothing_behind(tmp_path: Path, folder: Path, keyed):
     keyed()
     run("seal", folder)
