@@ -11,6 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from llmsafe.artifacts import Audit, Release
+from llmsafe.errors import EvidenceError
 from llmsafe.release import signing
 from llmsafe.release.verify import verify_release, verify_served
 
@@ -145,6 +146,12 @@ def test_a_forged_bundle_is_refused(llmsafe, copy, keys, part):
     code, _, err = llmsafe("verify", copy, "--key", keys[1])
     assert code == 3
     assert "was changed, or was made with another key" in err
+
+
+def test_a_signature_nested_without_end_is_refused(keys, tmp_path):
+    (tmp_path / "model.sig").write_text("[" * 200_000)
+    with pytest.raises(EvidenceError, match="no signature"):
+        signing.verify(tmp_path, keys[1])
 
 
 def other_key(folder):
