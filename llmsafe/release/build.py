@@ -181,7 +181,7 @@ def _make(order: Order, parent: Parent, stage: Path, signer: str) -> tuple[Relea
 
 def _scrub(step: LineageStep) -> dict[str, str]:
     """How notes were scrubbed; no count, no name of a column or file."""
-    known = step.settings.get("known_identifiers")
+    known = step.settings.get("known_identifiers", "none") != "none"  # else their digest
     said = {name: str(step.settings[name]) for name in ("method", "lang") if name in step.settings}
     return {**said, "known_identifiers": "yes" if known else "no", "version": step.version}
 

@@ -45,7 +45,7 @@ def verify_release(folder: Path, public_key: Path) -> Verified:
     wrong = _contradiction(note, statement, audit, place)
     if wrong is not None:
         raise EvidenceError(f"{folder} is signed, but {wrong}; do not use it")
-    return Verified(note, statement, audit, tuple(_remarks(audit)))
+    return Verified(note, statement, audit, tuple(_remarks(statement, audit)))
 
 
 def verify_served(path: str, public_key: Path | None, *, base: str | None) -> tuple[str, ...]:
@@ -99,10 +99,12 @@ def _contradiction(
     return None
 
 
-def _remarks(audit: Audit) -> list[str]:
+def _remarks(statement: PrivacyStatement, audit: Audit) -> list[str]:
     policy = audit.policy
     assert policy is not None
     found: list[str] = []
+    if not statement.private:
+        found.append("NOT PRIVATE: its training promises nothing; ask its maker why it left")
     if expired(policy):
         found.append(
             f"policy {policy.name!r} expired on {policy.expires}: ask whether the release still "
