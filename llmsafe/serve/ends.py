@@ -37,11 +37,17 @@ class StopStrings:
         if at >= 0:
             self.found, text, self._held = True, self._held[:at], ""
             return text
+        held = len(self._held)
         keep = max(
-            (n for s in self._stops for n in range(1, len(s)) if self._held.endswith(s[:n])),
+            (
+                n
+                for stop in self._stops
+                for n in range(1, min(len(stop), held + 1))  # a stop string may be a megabyte
+                if self._held.endswith(stop[:n])
+            ),
             default=0,
         )
-        cut = len(self._held) - keep
+        cut = held - keep
         text, self._held = self._held[:cut], self._held[cut:]
         return text
 

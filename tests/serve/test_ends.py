@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given
@@ -98,3 +99,10 @@ def test_any_cut_ends_before_the_stop_string(text, wanted):
         said = "".join(map(stop.feed, pieces)) + stop.finish()
         assert said == text.partition(wanted)[0]
         assert stop.found == (wanted in text)
+
+
+def test_a_stop_string_as_long_as_a_request_costs_no_more():
+    stop = StopStrings(("x" * 10**6,))
+    begun = time.perf_counter()
+    assert "".join(map(stop.feed, "It is well with him. " * 5)) == "It is well with him. " * 5
+    assert time.perf_counter() - begun < 5  # hours, where every beginning of it is looked at
