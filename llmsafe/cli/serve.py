@@ -244,11 +244,12 @@ def _source(own: _Model, upstream: str | None, model: str | None) -> Source:
         return Upstream(upstream, model or first_model(upstream, key), key=key)
     from llmsafe.audit.loading import check_dtype
     from llmsafe.audit.target import open_target
-    from llmsafe.cli.common import quiet_libraries
+    from llmsafe.cli.common import quiet_libraries, say
     from llmsafe.serve.local import LocalModel
 
     assert own.path is not None
     quiet_libraries()
-    return LocalModel(
-        open_target(own.path, base=own.base, device=own.device, dtype=check_dtype(own.dtype))
-    )
+    target = open_target(own.path, base=own.base, device=own.device, dtype=check_dtype(own.dtype))
+    if target.privacy is not None and not target.privacy.private:
+        say("note: this model is NOT PRIVATE; the guard is a net, and no promise stands behind it")
+    return LocalModel(target)
