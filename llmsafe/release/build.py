@@ -26,7 +26,7 @@ from llmsafe.audit.run import MEASURED, run_audit
 from llmsafe.audit.scores import Progress, silence
 from llmsafe.audit.target import open_target
 from llmsafe.audit.verdict import today
-from llmsafe.errors import EvidenceError, SetupError
+from llmsafe.errors import EvidenceError, InputError, SetupError
 from llmsafe.files import (
     RELEASE,
     VAULT,
@@ -50,6 +50,7 @@ from llmsafe.release.weights import METHODS, check_form, write_weights
 from llmsafe.report.card import adapter_settings, release_card
 from llmsafe.report.compliance import compliance
 from llmsafe.report.html import write_html
+from llmsafe.seal.store import policy_folder
 
 PAGE, SCORES = "audit.html", "scores.parquet"
 PARENT_AUDIT, PARENT_PAGE = "parent-audit.json", "parent-audit.html"
@@ -90,6 +91,12 @@ def release(
     check_writer()
     check_form(order.form)
     check_output(order.out, force=False, inputs=[order.run])
+    sealed = policy_folder(order.out)
+    if sealed is not None:
+        raise InputError(
+            f"output {order.out} lies in {sealed}, where all is sealed; a release is clear: name "
+            "a folder outside of it by --out"
+        )
     parent = admit(order.run, order.policy)
     with _held(order) as tables, staged_folder(order.out) as stage:
         note, place = _make(order, parent, stage, signer)

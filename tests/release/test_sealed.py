@@ -52,3 +52,11 @@ def test_a_failure_at_the_very_end_leaves_a_sealed_lineage_readable(
         args = ("release", sealed_run, "--policy", policy, "--key-file", keys[0])
         assert llmsafe(*args)[0] == 4
     assert Lineage.load(sealed_run / "vault" / "lineage.json") == before
+
+
+def test_a_release_is_not_put_where_all_is_sealed(llmsafe, sealed_run, policy, keys):
+    args = ("--policy", policy, "--key-file", keys[0], "--out", sealed_run.parent / "new")
+    assert llmsafe("seal", sealed_run.parent)[0] == 0  # the folder that the run lies in
+    code, _, err = llmsafe("release", sealed_run, *args)
+    assert (code, "where all is sealed" in err) == (2, True), err
+    assert not (sealed_run.parent / "new").exists()
