@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from llmsafe.cli.main import app
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError
-from llmsafe.files import read_text
+from llmsafe.files import locked_folder, read_text
 from llmsafe.privacy.check_files import access as check_access
 from llmsafe.privacy.evidence import Absent
+from llmsafe.privacy.ledger import Ledger, read_ledger
+from llmsafe.privacy.plan import make_plan
 from llmsafe.seal import tree
 from llmsafe.seal.keys import FILE, SECRET, new_key, read_key
 from llmsafe.seal.policy import LOG, POLICY
@@ -108,6 +110,30 @@ def test_what_stays_clear_behind_links_is_refused_or_told(tmp_path: Path, folder
     said = CliRunner().invoke(app, ["seal", str(folder)]).output
     assert f"left as it is (a link): {folder}/link and 1 more" in said
     assert f"(clear under another name, a hard link): {folder}/vault/file.json" in said
+
+
+def test_nothing_is_replaced_under_a_job(tmp_path: Path, folder: Path, keyed):
+    """Its ledger would lose every charge after that."""
+    keyed()
+    plan = make_plan(
+        delta=1e-3, population=100, units_per_step=10, steps=5, unit="patient", noise_multiplier=1.0
+    )
+    place = folder / "vault" / "ledger.jsonl"
+    with locked_folder(folder):
+        for path in (folder, folder / "vault", folder / "vault" / "file.json"):
+            with pytest.raises(InputError, match="held by another run"):
+                run("seal", path)
+        assert not sealed_file(folder / "vault" / "file.json")
+    with Ledger.create(place, plan) as ledger:  # one that no folder's lock tells of
+        ledger.charge(0)
+        with pytest.raises(InputError, match="held by another run"):
+            run("seal", folder, "--to", new_key().id)
+        ledger.charge(1)
+    run("seal", folder)
+    assert sealed_file(place)
+    assert read_ledger(place).charges == 2
+    with locked_folder(folder), pytest.raises(InputError, match="held by another run"):
+        run("key", "add", folder, new_key().id)
 
 
 def test_a_reason_neither_breaks_the_log_nor_writes_on_the_terminal(
