@@ -338,6 +338,11 @@ def test_check_looks_at_policy_log_and_what_lies_in_clear(tmp_path: Path, folder
     (folder / LOG).unlink()
     with pytest.raises(EvidenceError, match="is gone"):
         check_access(folder)
+    (folder / LOG).write_bytes(log)
+    for spoil in ((folder / POLICY).write_bytes, lambda _: (folder / POLICY).unlink()):
+        spoil(b"")  # then clear files would pass for what they should be
+        with pytest.raises(EvidenceError, match="access.json is gone or spoilt"):
+            check_access(folder)
 
 
 def test_help_loads_no_cryptography():
