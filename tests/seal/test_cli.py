@@ -341,7 +341,7 @@ def test_check_looks_at_policy_log_and_what_lies_in_clear(tmp_path: Path, folder
     (folder / LOG).write_bytes(log)
     for spoil in ((folder / POLICY).write_bytes, lambda _: (folder / POLICY).unlink()):
         spoil(b"")  # then clear files would pass for what they should be
-        with pytest.raises(EvidenceError, match="access.json is gone or spoilt"):
+        with pytest.raises(EvidenceError, match=r"access\.json is gone or spoilt"):
             check_access(folder)
 
 
