@@ -159,7 +159,11 @@ def check_base(name: str, evidence: Evidence) -> list[Unmeasured]:
     Raises:
         EvidenceError: the digests differ.
     """
-    expected = evidence.train.inputs.get("base") if evidence.train else None
+    return check_base_digest(name, evidence.train.inputs.get("base") if evidence.train else None)
+
+
+def check_base_digest(name: str, expected: str | None) -> list[Unmeasured]:
+    """:func:`check_base` against the digest that was noted, if one was."""
     actual = weights_digest(name)
     if expected in (None, actual):
         return []
@@ -168,7 +172,7 @@ def check_base(name: str, evidence: Evidence) -> list[Unmeasured]:
         return [Unmeasured(what="whether the base is the one trained on", why=why)]
     raise EvidenceError(
         f"base {Path(name).name} is not the one that was trained on (its digest differs from "
-        "lineage.json); name the right one with --base"
+        "the one noted then); name the right one with --base"
     )
 
 

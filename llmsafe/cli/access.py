@@ -32,6 +32,7 @@ def access(
     """
     from llmsafe.cli.common import emit_json, say
     from llmsafe.errors import InputError
+    from llmsafe.report.words import visible
     from llmsafe.seal.keys import needed_key
     from llmsafe.seal.log import read_log
     from llmsafe.seal.store import key_for, log_place, policy_folder
@@ -57,7 +58,7 @@ def access(
         )
         return
     for name, role in policy.roles.items():
-        print(f"{name}: {', '.join(role.may_open)}")
+        print(visible(f"{name}: {', '.join(role.may_open)}"))
         for one in role.keys:
             print(f"  {one}  {'you' if one == key.id else key.trusted.get(one, '')}".rstrip())
     print()
@@ -65,7 +66,6 @@ def access(
         who = "you" if line.who == key.id else key.name_of(line.who)
         why = f"  ({line.why})" if line.why else ""
         role = f" as {line.role}" if line.role else ""
-        print(
-            f"{line.time}  {line.action:<6}  {line.what}  {who}{role}  {line.user}  {line.by}{why}"
-        )
+        said = f"{line.what}  {who}{role}  {line.user}  {line.by}{why}"
+        print(f"{line.time}  {line.action:<6}  {visible(said)}")  # others wrote it: no escapes
     say(f"{len(lines):,} lines, unbroken; last hash {head}")

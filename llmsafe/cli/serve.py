@@ -36,6 +36,10 @@ def serve(
     base: Annotated[
         str | None, typer.Option(help="Base model of an adapter: folder or hub id.")
     ] = None,
+    signed_by: Annotated[
+        Path | None,
+        typer.Option(help="Public key (PEM) of a release's maker; a signed one needs it."),
+    ] = None,
     guard: Annotated[
         str, typer.Option(help="mask: replace PHI by its category. block: end the response.")
     ] = "mask",
@@ -81,6 +85,9 @@ def serve(
     A canary that comes out ends it, and with --on-canary unhealthy the service. Counts are at
     /metrics, health at /health; nothing is written of what is asked or answered.
 
+    A release is verified as llmsafe verify does before it is loaded, with the key of --signed-by;
+    without that key a signed one is refused, and with it whatever is not signed.
+
     The guard misses what the scrubber misses, and what a model spells or encodes. Names that
     stand-ins left in a model are masked as any others.
 
@@ -88,11 +95,12 @@ def serve(
     Examples:
       llmsafe serve runs/dp_lora
       llmsafe serve runs/dp_lora/release --canaries runs/dp_lora/vault/canaries.json
-      llmsafe serve release --known-identifiers patients.csv --guard block
+      llmsafe serve mine-release --signed-by hospital.pub
+      llmsafe serve mine-release --signed-by hospital.pub --guard block
       llmsafe serve --upstream http://127.0.0.1:8001 --canaries tripwires.json
       llmsafe serve --keys keys.json --new-key
       llmsafe serve --canaries vault/canaries.json --hash-canaries tripwires.json
-      llmsafe serve release --host 0.0.0.0 --keys keys.json
+      llmsafe serve mine-release --signed-by hospital.pub --host 0.0.0.0 --keys keys.json
     """
     if new_key:
         _new_key(keys)
@@ -115,6 +123,7 @@ def serve(
         raise InputError(f"{keys} holds no key; make one with --new-key")
     hosts = check_host(host, keys=allowed is not None)
     policy = _policy(guard, canaries, on_canary)
+    _check_release(release, signed_by, base)
     known = _known(known_identifiers or [])
     listening = bind(host, port)
     finders = _finders(known, recognizer or [], lang, min(concurrent, os.cpu_count() or 1))
@@ -208,6 +217,18 @@ def _known(tables: list[Path]) -> Identity | None:
     return everybody([*identities.values(), *([shared] if shared else [])])
 
 
+def _check_release(path: str | None, signed_by: Path | None, base: str | None) -> None:
+    from llmsafe.cli.common import say
+    from llmsafe.release.verify import verify_served
+
+    if path is None:
+        if signed_by is not None:
+            raise InputError("--signed-by is for a release; an --upstream is not seen")
+        return
+    for remark in verify_served(path, signed_by, base=base):
+        say(f"note: {remark}")
+
+
 def _finders(known: Identity | None, recognisers: list[str], lang: str, count: int) -> Finders:
     from llmsafe.scrub.detect.language import check_lang
     from llmsafe.serve.finders import Finders
@@ -223,13 +244,12 @@ def _source(own: _Model, upstream: str | None, model: str | None) -> Source:
         return Upstream(upstream, model or first_model(upstream, key), key=key)
     from llmsafe.audit.loading import check_dtype
     from llmsafe.audit.target import open_target
-    from llmsafe.cli.common import quiet_libraries
+    from llmsafe.cli.common import quiet_libraries, say
     from llmsafe.serve.local import LocalModel
-    from llmsafe.serve.signature import check_signature
 
     assert own.path is not None
     quiet_libraries()
     target = open_target(own.path, base=own.base, device=own.device, dtype=check_dtype(own.dtype))
-    if target.release is not None:
-        check_signature(target.release)
+    if target.privacy is not None and not target.privacy.private:
+        say("note: this model is NOT PRIVATE; the guard is a net, and no promise stands behind it")
     return LocalModel(target)

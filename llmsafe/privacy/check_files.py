@@ -10,7 +10,7 @@ from llmsafe.files import VAULT
 from llmsafe.privacy.evidence import Absent, files_in, present, read_object, short
 from llmsafe.seal.keys import needed_key
 from llmsafe.seal.log import read_log
-from llmsafe.seal.policy import POLICY
+from llmsafe.seal.policy import LOG, POLICY
 from llmsafe.seal.store import key_for, load_policy, log_place, sealed_file
 
 _RELEASE_SUFFIXES = {".safetensors", ".json", ".md", ".html", ".svg", ".png", ".jinja", ".model"}
@@ -71,6 +71,9 @@ def no_secret(vault: Path, release: Path) -> str:
 def access(run: Path) -> str:
     place = run / POLICY
     if not (place.is_file() and sealed_file(place)):
+        # No other file of a run lies beside its log: only a policy made one there.
+        if (run / LOG).is_file() and sealed_file(run / LOG):
+            raise EvidenceError(f"{POLICY} is gone or spoilt, and {LOG} is there; restore it")
         raise Absent("the run is not sealed by a policy")
     key = needed_key()
     policy, log = load_policy(run, key), log_place(run, run.absolute())

@@ -26,7 +26,7 @@ from llmsafe.audit.run import MEASURED, run_audit
 from llmsafe.audit.scores import Progress, silence
 from llmsafe.audit.target import open_target
 from llmsafe.audit.verdict import today
-from llmsafe.errors import EvidenceError, SetupError
+from llmsafe.errors import EvidenceError, InputError, SetupError
 from llmsafe.files import (
     RELEASE,
     VAULT,
@@ -34,6 +34,7 @@ from llmsafe.files import (
     fsync_folder,
     locked_folder,
     make_folder,
+    read_bytes,
     sha256_file,
     staged_folder,
     write_atomic,
@@ -49,6 +50,7 @@ from llmsafe.release.weights import METHODS, check_form, write_weights
 from llmsafe.report.card import adapter_settings, release_card
 from llmsafe.report.compliance import compliance
 from llmsafe.report.html import write_html
+from llmsafe.seal.store import policy_folder
 
 PAGE, SCORES = "audit.html", "scores.parquet"
 PARENT_AUDIT, PARENT_PAGE = "parent-audit.json", "parent-audit.html"
@@ -89,6 +91,12 @@ def release(
     check_writer()
     check_form(order.form)
     check_output(order.out, force=False, inputs=[order.run])
+    sealed = policy_folder(order.out)
+    if sealed is not None:
+        raise InputError(
+            f"output {order.out} lies in {sealed}, where all is sealed; a release is clear: name "
+            "a folder outside of it by --out"
+        )
     parent = admit(order.run, order.policy)
     with _held(order) as tables, staged_folder(order.out) as stage:
         note, place = _make(order, parent, stage, signer)
@@ -112,7 +120,7 @@ def _held(order: Order) -> Generator[Path, None, None]:
     vault = order.run / VAULT
     lineage = vault / "lineage.json"
     with locked_folder(vault, keep_lock=False):
-        before = lineage.read_bytes()
+        before = read_bytes(lineage)  # as it reads, not as it lies: writing seals it again
         kept = make_folder(vault / RELEASES, private=True)
         tables = kept / f".{order.out.name}.tables"
         shutil.rmtree(tables, ignore_errors=True)  # of a release that was killed
@@ -121,7 +129,7 @@ def _held(order: Order) -> Generator[Path, None, None]:
         try:
             yield tables
         except BaseException:
-            if lineage.read_bytes() != before:
+            if read_bytes(lineage) != before:
                 write_atomic(lineage, before, private=True)
             for new in set(kept.iterdir()) - known:
                 shutil.rmtree(new, ignore_errors=True)
@@ -180,7 +188,7 @@ def _make(order: Order, parent: Parent, stage: Path, signer: str) -> tuple[Relea
 
 def _scrub(step: LineageStep) -> dict[str, str]:
     """How notes were scrubbed; no count, no name of a column or file."""
-    known = step.settings.get("known_identifiers")
+    known = step.settings.get("known_identifiers", "none") != "none"  # else their digest
     said = {name: str(step.settings[name]) for name in ("method", "lang") if name in step.settings}
     return {**said, "known_identifiers": "yes" if known else "no", "version": step.version}
 

@@ -43,6 +43,7 @@ def admit(run: Path, policy: Policy) -> Parent:
         InputError: ``run`` is no run folder.
         EvidenceError: statement, ledger, lineage or audit are missing or broken, or the audit is
             older than the policy allows.
+        PolicyError: the statement says NOT PRIVATE; no policy allows that.
     """
     checks = check_run(run)
     named = {check.name: check for check in checks}
@@ -62,6 +63,12 @@ def admit(run: Path, policy: Policy) -> Parent:
                 f"{run} is not released: {age.why}; llmsafe audit --model {run} --force"
             )
     statement = PrivacyStatement.load(run / RELEASE / "privacy.json")
+    if not statement.private:
+        raise PolicyError(
+            f"{run} is not released: its privacy statement says NOT PRIVATE, so it gives what it "
+            "learnt of patients to whoever asks well enough, whatever the policy asks; train with "
+            "privacy.epsilon and a noise level of standard or secure"
+        )
     return Parent(statement, audit, tuple(checks))
 
 

@@ -149,7 +149,9 @@ def verify(folder: Path, public_key: Path) -> None:
         raise EvidenceError(
             f"{path} was changed, or was made with another key than {public_key}; do not use it"
         ) from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError) as error:
+    except (
+        ValueError, KeyError, TypeError, IndexError, AttributeError, OSError, RecursionError
+    ) as error:  # fmt: skip
         # The library's own checks raise ValueError; what it cannot parse raises the others.
         said = str(error) if isinstance(error, ValueError) else "it is no signature"
         raise EvidenceError(f"{folder} is not what was signed: {said}") from error

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmsafe.artifacts import Audit, PrivacyStatement, Release
-from llmsafe.audit.loading import Place
+from llmsafe.audit.evidence import check_base_digest
+from llmsafe.audit.loading import Place, locate
 from llmsafe.audit.verdict import audit_age, expired, overstated
-from llmsafe.errors import EvidenceError
+from llmsafe.errors import EvidenceError, InputError
 from llmsafe.release import signing
 
 NOTE, CLAIM, AUDIT = "release.json", "privacy.json", "audit.json"
@@ -44,7 +45,38 @@ def verify_release(folder: Path, public_key: Path) -> Verified:
     wrong = _contradiction(note, statement, audit, place)
     if wrong is not None:
         raise EvidenceError(f"{folder} is signed, but {wrong}; do not use it")
-    return Verified(note, statement, audit, tuple(_remarks(audit)))
+    return Verified(note, statement, audit, tuple(_remarks(statement, audit)))
+
+
+def verify_served(path: str, public_key: Path | None, *, base: str | None) -> tuple[str, ...]:
+    """Before a model is loaded to be served: a release must be one, on the base it was made for.
+
+    What is no release (a run, an adapter, a model of the user's own) is nobody's word, and passes
+    unless a key says that it should be one. Returns what an operator must know besides.
+
+    Raises:
+        InputError: nothing to serve there, or a release without the key that it is checked with.
+        EvidenceError: as :func:`verify_release`; no release, though a key is given; or an adapter
+            on another base.
+        SetupError: the package that verifies is not installed.
+    """
+    place = locate(path)
+    folder = place.weights
+    marks = (folder / signing.SIGNATURE, folder / NOTE)
+    if public_key is None and any(mark.exists() or mark.is_symlink() for mark in marks):
+        raise InputError(
+            f"{path} is a signed release; give its maker's public key, got by another way than "
+            "the release: --signed-by FILE"
+        )
+    if public_key is None:
+        return ()
+    found = verify_release(folder, public_key)
+    unknown = (
+        check_base_digest(base or place.base_name(), found.note.base_digest)
+        if place.adapter
+        else []
+    )
+    return (*found.remarks, *(f"{one.what} is not known: {one.why}" for one in unknown))
 
 
 def _contradiction(
@@ -65,10 +97,12 @@ def _contradiction(
     return None
 
 
-def _remarks(audit: Audit) -> list[str]:
+def _remarks(statement: PrivacyStatement, audit: Audit) -> list[str]:
     policy = audit.policy
     assert policy is not None
     found: list[str] = []
+    if not statement.private:
+        found.append("NOT PRIVATE: its training promises nothing; ask its maker why it left")
     if expired(policy):
         found.append(
             f"policy {policy.name!r} expired on {policy.expires}: ask whether the release still "

@@ -84,6 +84,7 @@ class _Facts:
     review: str | None
     scrub: str | None
     ledger: str | None
+    sealed: str | None
     checks: str
     signature: str
     materials: str
@@ -114,6 +115,11 @@ def _facts(release: Release, statement: PrivacyStatement, audit: Audit) -> _Fact
         ledger=f"ledger written ahead of every step and hash-chained: {statement.steps:,} charges, "
         "as many as the statement claims (the ledger itself stays in the vault)"
         if ledger
+        else None,
+        # That check looks at every file of the vault, and goes through the log line by line.
+        sealed="vault of the run sealed (AES-256-GCM) for the keys that an access policy names; "
+        "log of who opened what unbroken when released (both stay with the run)"
+        if release.checks.get("access: policy and log") == "ok"
         else None,
         checks=checks + (f"; not looked at: {', '.join(absent)}" if absent else ""),
         signature=f"every file signed; key with SHA-256 {release.signer[:16]}…",
@@ -207,6 +213,7 @@ def _join(*said: str | None) -> str | None:
 
 _AUDIT, _CLAIM, _NOTE, _SIG = "audit.json", "privacy.json", "release.json", "model.sig"
 _SBOM = "sbom.cdx.json"
+_UNSEALED = "the run was not sealed by an access policy when it was released (llmsafe seal)"
 
 
 def _none(rule: str, asks: str, why: str) -> Line:
@@ -234,12 +241,16 @@ def _hipaa_security(facts: _Facts) -> Table:
             Line("164.308(a)(8)", "periodic technical evaluation",
                  _join(facts.verdict, facts.review) or facts.verdict, _AUDIT),
             _none("164.308(b)(1)", "contracts with business associates", "organisational"),
-            _none("164.312(a)(1)", "access control",
-                  "who may read or query the model is decided where it runs"),
-            _none("164.312(a)(2)(iv)", "encryption at rest",
-                  "a release is signed, not encrypted; notes and vault are not in it"),
-            _line("164.312(b)", "audit controls", _join(facts.ledger, facts.checks), _NOTE,
-                  "no ledger was checked"),
+            _line("164.312(a)(1)", "access control: to what the run left", facts.sealed, _NOTE,
+                  _UNSEALED),
+            _none("164.312(a)(1)", "access control: to the model",
+                  "who may read or query it is decided where it runs"),
+            _line("164.312(a)(2)(iv)", "encryption at rest: of the vault", facts.sealed, _NOTE,
+                  _UNSEALED),
+            _none("164.312(a)(2)(iv)", "encryption at rest: of notes and release",
+                  "where the notes lie is not seen from here; a release is signed, not encrypted"),
+            _line("164.312(b)", "audit controls",
+                  _join(facts.ledger, facts.sealed, facts.checks), _NOTE, "no ledger was checked"),
             Line("164.312(c)(1)", "integrity", facts.signature, _SIG),
             Line("164.312(c)(2)", "a mechanism that shows alteration",
                  "llmsafe verify names any file that was changed, added, removed or renamed", _SIG),
@@ -253,7 +264,7 @@ def _hipaa_security(facts: _Facts) -> Table:
 
 def _hipaa_deidentification(facts: _Facts) -> Table:
     return Table(
-        "HIPAA de-identification (45 CFR 164.514(a)–(b))",
+        "HIPAA de-identification (45 CFR 164.514(a)–(c))",
         "Written for data sets. Whether weights are health information, and of whom, is a question "
         "for counsel.",
         (
@@ -284,7 +295,9 @@ def _gdpr(facts: _Facts) -> Table:
         (
             _line("32(1)(a)", "pseudonymisation", facts.scrub, _NOTE,
                   "the lineage of this run names no scrub"),
-            _none("32(1)(a)", "encryption", "a release is signed, not encrypted"),
+            _line("32(1)(a)", "encryption: of the vault", facts.sealed, _NOTE, _UNSEALED),
+            _none("32(1)(a)", "encryption: of notes and release",
+                  "where the notes lie is not seen from here; a release is signed, not encrypted"),
             _line("32(1)(b)", "confidentiality: what the model can give away",
                   _join(facts.claim, facts.measured), f"{_CLAIM}, {_AUDIT}",
                   "no promise and no measurement"),
@@ -313,9 +326,13 @@ def _china(facts: _Facts) -> Table:
             _none("PIPL 51(1)–(2)", "internal rules; classified management", "organisational"),
             _line("PIPL 51(3)", "de-identification", facts.scrub, _NOTE,
                   "the lineage of this run names no scrub"),
-            _none("PIPL 51(3)", "encryption", "a release is signed, not encrypted"),
+            _line("PIPL 51(3)", "encryption: of the vault", facts.sealed, _NOTE, _UNSEALED),
+            _none("PIPL 51(3)", "encryption: of notes and release",
+                  "where the notes lie is not seen from here; a release is signed, not encrypted"),
             _line("PIPL 51(3)", "other technical measures", _join(facts.claim, facts.ledger),
                   f"{_CLAIM}, {_NOTE}", "training claims no privacy"),
+            _line("PIPL 51(4)", "who may process what: of the vault", facts.sealed, _NOTE,
+                  _UNSEALED),
             _none("PIPL 51(4)–(5)", "training of staff; plans for incidents", "organisational"),
             _none("PIPL 54", "regular compliance audits", "an audit of a model is not one"),
             _line("PIPL 55–56", "impact assessment: figures for it", facts.measured, _AUDIT,
@@ -326,6 +343,8 @@ def _china(facts: _Facts) -> Table:
                   "organisational"),
             Line("GB/T 39725, 10.1", "technical security: integrity and origin",
                  _join(facts.signature, facts.materials) or facts.signature, f"{_SIG}, {_SBOM}"),
+            _line("GB/T 39725, 10.1", "technical security: stored encrypted, access logged",
+                  facts.sealed, _NOTE, _UNSEALED),
             _line("GB/T 39725, 10.2", "de-identification of notes", facts.scrub, _NOTE,
                   "the lineage of this run names no scrub"),
             _line("GB/T 39725, 10.2", "that what is left does not identify",
@@ -368,7 +387,8 @@ def _nist(facts: _Facts, statement: PrivacyStatement) -> Table:
                   "perplexity alone is in audit.json; quality and fairness were not tested"),
             _none("trust", "who sees the notes: training is central, the trainer sees all",
                   "organisational"),
-            _none("security and access control", "of notes, vault and model", "organisational"),
+            _line("security and access control", "of the vault", facts.sealed, _NOTE, _UNSEALED),
+            _none("security and access control", "of notes and model", "organisational"),
             _none("data collection", "what was collected, and by what right", "organisational"),
         ),
     )  # fmt: skip

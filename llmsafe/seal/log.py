@@ -9,9 +9,9 @@ account, a file, and the reason that the user states.
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
+import pwd
 import sys
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -29,6 +29,7 @@ from llmsafe.seal.lines import MAGIC, Lines
 from llmsafe.seal.segments import Altered
 
 PLACE, REASON = "LLMSAFE_ACCESS_LOG", "LLMSAFE_ACCESS_REASON"
+LONGEST_REASON = 500  # characters: the end of a log is read back in one piece
 Action = Literal["open", "seal", "rotate", "policy"]
 
 
@@ -175,9 +176,10 @@ def _opened(log: Path, lines: Lines, line: bytes) -> bytes:
 
 
 def _user() -> str:
+    """The account, as the system knows it: what LOGNAME or USER say is anybody's to set."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return str(os.getuid())
 
 

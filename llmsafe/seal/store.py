@@ -21,7 +21,7 @@ from llmsafe.errors import EvidenceError, InputError, LlmsafeError
 from llmsafe.seal import envelope, lines
 from llmsafe.seal.envelope import CONTEXT, Envelope, make_envelope, new_file_key, read_envelope
 from llmsafe.seal.keys import FILE, Key, given_key, needed_key
-from llmsafe.seal.log import PLACE, REASON, Access, record_once
+from llmsafe.seal.log import LONGEST_REASON, PLACE, REASON, Access, record_once
 from llmsafe.seal.policy import LOG, POLICY, AccessPolicy, check_policy, simple_policy
 from llmsafe.seal.segments import SegmentReader, SegmentWriter
 
@@ -273,9 +273,14 @@ def stated_reason(policy: AccessPolicy | None, path: Path) -> str | None:
     """The reason in ``LLMSAFE_ACCESS_REASON``.
 
     Raises:
-        InputError: none is stated and the policy asks for one.
+        InputError: none is stated and the policy asks for one, or it is longer than a line of the
+            log may be.
     """
     why = os.environ.get(REASON) or None
+    if why is not None and len(why) > LONGEST_REASON:
+        raise InputError(
+            f"the reason has {len(why):,} characters; {LONGEST_REASON} are the most: name a ticket"
+        )
     if policy is not None and policy.reason_required and why is None:
         raise InputError(f"the policy of {path} asks for a reason; state it in {REASON}")
     return why

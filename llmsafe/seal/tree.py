@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from llmsafe.disk import atomic_file
+from llmsafe.disk import atomic_file, lock_exclusively
 from llmsafe.errors import InputError, SetupError
 from llmsafe.seal import lines
 from llmsafe.seal.envelope import Envelope, make_envelope, read_envelope
@@ -39,7 +39,8 @@ from llmsafe.seal.store import (
 )
 
 _BLOCK = 1 << 20
-_OURS = (POLICY, LOG, ".lock")
+_LOCK = ".lock"
+_OURS = (POLICY, LOG, _LOCK)
 Advance = Callable[[int], None]
 
 
@@ -127,12 +128,15 @@ def _apply(
     advance: Advance = _silent,
 ) -> Work:
     folder = path.is_dir()
+    if path.is_symlink() and not folder:
+        # Its sealed form would take the place of the link, and what that names would stay clear.
+        raise InputError(f"{path} is a link; name the file that it points to: {path.resolve()}")
     todo: list[tuple[Path, Envelope | None, tuple[str, ...]]] = []
     left: list[tuple[Path, str]] = []
     for file in _files(path):
         place = file.relative_to(path).as_posix() if folder else file.name
         recipients = tuple(policy.recipients(place) if folder else policy.key_ids())
-        reason = _left_alone(path, file)
+        reason = _left_alone(file)
         sealed = None if reason else envelope_of(file)
         if reason or (sealed is None and not seal_clear):
             left.append((file, reason or "not sealed"))
@@ -143,12 +147,15 @@ def _apply(
             )
         elif sealed is None or set(sealed.recipients) != set(recipients):
             todo.append((file, sealed, recipients))
+            if sealed is None and file.stat().st_nlink > 1:
+                left.append((file, "clear under another name, a hard link"))
     why = stated_reason(policy, path)
-    for file, sealed, recipients in todo:
-        if sealed is None:
-            _seal(file, Sealing(sealer, recipients), advance)
-        else:
-            _rewrap(file, sealed, key, sealer, recipients)
+    with _no_job_in(path):
+        for file, sealed, recipients in todo:
+            if sealed is None:
+                _seal(file, Sealing(sealer, recipients), advance)
+            else:
+                _rewrap(file, sealed, key, sealer, recipients)
     access = Access(
         action,
         "." if folder else path.name,
@@ -160,6 +167,24 @@ def _apply(
         save_policy(path, policy, sealer)
     done = sum(sealed is None for _, sealed, _ in todo)
     return Work(done, len(todo) - done, tuple(left))
+
+
+@contextmanager
+def _no_job_in(path: Path) -> Generator[None, None, None]:
+    """Keep the locks of all jobs in ``path`` and around it: a ledger that is replaced under its
+    writer loses every later charge.
+
+    Raises:
+        InputError: a job runs there.
+    """
+    around = [folder / _LOCK for folder in path.absolute().parents[:3]]  # a file in a run's vault
+    with ExitStack() as held:
+        for lock in (*around, *path.rglob(_LOCK)):
+            if lock.is_file():
+                descriptor = os.open(lock, os.O_RDONLY)
+                held.callback(os.close, descriptor)
+                lock_exclusively(descriptor, lock.parent)
+        yield
 
 
 def _log(path: Path, key: Key, sealer: Key, policy: AccessPolicy, access: Access) -> None:
@@ -188,12 +213,13 @@ def _files(path: Path) -> Iterator[Path]:
         folders.sort()
         if "vault" in folders and RELEASE in folders:
             folders.remove(RELEASE)
-        yield from (Path(folder) / name for name in sorted(names) if name not in _OURS)
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        yield from (Path(folder) / name for name in sorted([*names, *links]) if name not in _OURS)
 
 
-def _left_alone(path: Path, file: Path) -> str | None:
+def _left_alone(file: Path) -> str | None:
     """Why a file is not sealed, if it must not be."""
-    if file.is_symlink() and file != path:
+    if file.is_symlink():
         return "a link"
     if not file.is_file():
         return "no file"
@@ -206,6 +232,7 @@ def _left_alone(path: Path, file: Path) -> str | None:
 def _seal(file: Path, how: Sealing, advance: Advance) -> None:
     try:
         with file.open("r+b") as source:
+            lock_exclusively(source.fileno(), file)  # as a ledger's writer does
             with atomic_file(file, private=True) as out:
                 writer = how.writer(out)
                 while block := source.read(_BLOCK):
@@ -233,6 +260,7 @@ def _rewrap(file: Path, old: Envelope, key: Key, sealer: Key, recipients: tuple[
     new = make_envelope(old.open(key_for(file, key)), sealer, recipients)
     try:
         with file.open("rb") as source, atomic_file(file, private=True) as out:
+            lock_exclusively(source.fileno(), file)
             if source.read(len(lines.MAGIC)) == lines.MAGIC:
                 source.readline()
                 out.write(lines.head_line(new) + b"\n")
@@ -266,7 +294,7 @@ def open_path(path: Path, output: Path, advance: Advance = _silent) -> Work:
     pairs = [(path, output)]
     if path.is_dir():
         names = (f for f in sorted(path.rglob("*")) if f.is_file() and f.name not in _OURS)
-        kept = (file for file in names if not _left_alone(path, file))
+        kept = (file for file in names if not _left_alone(file))
         pairs = [(file, output / file.relative_to(path)) for file in kept]
     done = 0
     try:

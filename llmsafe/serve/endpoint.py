@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from llmsafe.errors import InputError
+from llmsafe.serve.ends import StopStrings
 from llmsafe.serve.guard import WHOLE, Find, Guard, Mode
 from llmsafe.serve.metrics import Metrics
 from llmsafe.serve.protocol import Refused
@@ -107,7 +108,9 @@ class Endpoint:
     async def _generate(self, ask: Ask, *, streamed: bool) -> AsyncGenerator[str | Over, None]:
         context = await asyncio.to_thread(self.source.context_of, ask)
         deadline = time.monotonic() + self.limits.seconds
-        guard = self._guard(context, streamed=streamed)
+        # Searched as a whole at its end no text would ever reach a stop string before that.
+        guard = self._guard(context, streamed=streamed or bool(ask.stop))
+        stop = StopStrings(ask.stop)
         held: list[str] = []
         done: Done | None = None
         try:
@@ -119,27 +122,34 @@ class Endpoint:
                     if time.monotonic() > deadline:
                         raise SourceError(504, "the response took too long")
                     text = await asyncio.to_thread(guard.feed, piece) if guard else piece
+                    text = stop.feed(text)
                     if streamed and text:
                         yield text
                     else:
                         held.append(text)
-                    if guard and guard.ended:
+                    if stop.found or (guard and guard.ended):
                         break
-            if guard:
-                held.append(await asyncio.to_thread(guard.finish))
+            if guard and not stop.found:
+                cut_off = done is not None and done.finish == "length"
+                text = await asyncio.to_thread(guard.finish, cut_off=cut_off)
+                held.append(stop.feed(text))
+            held.append(stop.finish())
         finally:
             if guard:
                 self._count(guard)
         if guard and guard.ended == "failed":
             raise Refused(503, "the output guard failed, so nothing is sent", code="guard_failed")
-        if done is None and not (guard and guard.ended):
+        filtered = guard is not None and guard.ended is not None
+        if done is None and not (filtered or stop.found):
             raise SourceError(502, "the model broke off")
         if text := "".join(held):
             yield text
         usage = _usage(done)
         self.metrics.tokens.inc(usage["completion_tokens"])
-        filtered = guard is not None and guard.ended is not None
-        yield Over("content_filter" if filtered or done is None else done.finish, usage)
+        if filtered:
+            yield Over("content_filter", usage)
+        else:
+            yield Over("stop" if stop.found or done is None else done.finish, usage)
 
     def _guard(self, context: str, *, streamed: bool) -> Guard | None:
         if self._find is None:

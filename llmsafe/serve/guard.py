@@ -19,6 +19,7 @@ from typing import Literal, get_args
 from llmsafe.errors import InputError
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.resolve import resolve
+from llmsafe.serve.ends import loose_end
 from llmsafe.serve.names import NamesSaid
 from llmsafe.serve.tripwires import Tripwires, Watcher
 
@@ -113,11 +114,15 @@ class Guard:
                 sent.append(self._decide(len(self._held) - self._reach.ahead))
         return "".join(sent)
 
-    def finish(self) -> str:
-        """The text is complete: give the rest of what may be sent."""
+    def finish(self, *, cut_off: bool = False) -> str:
+        """No more will come: give the rest of what may be sent.
+
+        Of a text that was ``cut_off`` what may be the beginning of an identifier is left out.
+        """
         if self.ended is not None or not self._held:
             return ""
-        return self._decide(len(self._held), complete=True)
+        much = loose_end(self._held) if cut_off else len(self._held)
+        return self._decide(much, complete=True)
 
     def _decide(self, much: int, *, complete: bool = False) -> str:
         """Send or mask about the first ``much`` characters held."""

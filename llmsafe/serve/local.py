@@ -74,18 +74,11 @@ class LocalModel:
             target=self._generate, args=(ids, ask, pieces, cancelled), daemon=True
         )
         thread.start()
-        stop = _StopStrings(ask.stop)
         try:
             while isinstance(piece := await pieces.queue.get(), str):
-                if text := stop.feed(piece):
-                    yield text
-                if stop.found:
-                    yield Done("stop", len(ids), pieces.tokens)
-                    return
+                yield piece
             if isinstance(piece, BaseException):
                 raise SourceError(500, f"generation failed ({type(piece).__name__})") from None
-            if rest := stop.finish():
-                yield rest
             yield Done(piece.finish, len(ids), piece.completion_tokens)
         finally:
             cancelled.set()
@@ -134,7 +127,6 @@ class _Pieces(TextStreamer):
     def __init__(self, tokenizer: Any, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
         self.queue: asyncio.Queue[str | Done | BaseException] = asyncio.Queue()
-        self.tokens = -1  # the prompt comes first
         self._loop = loop
 
     def put(self, value: Any) -> None:
@@ -142,7 +134,6 @@ class _Pieces(TextStreamer):
         if isinstance(value, (Done, BaseException)):
             self._send(value)
             return
-        self.tokens += 1
         super().put(value)
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
@@ -165,32 +156,3 @@ class _Cancelled(StoppingCriteria):
         rows = input_ids.shape[0]
         stop: Any = torch.full((rows,), self._event.is_set(), device=input_ids.device)
         return stop
-
-
-class _StopStrings:
-    """Ends a text before the first stop string, holding back what may be the start of one."""
-
-    def __init__(self, stops: tuple[str, ...]) -> None:
-        self._stops = tuple(stop for stop in stops if stop)
-        self._held = ""
-        self.found = False
-
-    def feed(self, piece: str) -> str:
-        """What is certain to come before any stop string."""
-        self._held += piece
-        at = min((p for s in self._stops if (p := self._held.find(s)) >= 0), default=-1)
-        if at >= 0:
-            self.found, text, self._held = True, self._held[:at], ""
-            return text
-        keep = max(
-            (n for s in self._stops for n in range(1, len(s)) if self._held.endswith(s[:n])),
-            default=0,
-        )
-        cut = len(self._held) - keep
-        text, self._held = self._held[:cut], self._held[cut:]
-        return text
-
-    def finish(self) -> str:
-        """The rest: no stop string came."""
-        text, self._held = self._held, ""
-        return text

@@ -23,7 +23,10 @@ class Message:
 
 @dataclass(frozen=True, repr=False)
 class Ask:
-    """One request: a ``prompt`` to go on from, or the ``messages`` of a chat."""
+    """One request: a ``prompt`` to go on from, or the ``messages`` of a chat.
+
+    ``stop`` is for the endpoint: no source looks at it (:mod:`llmsafe.serve.ends`).
+    """
 
     prompt: str | tuple[Message, ...]
     max_tokens: int

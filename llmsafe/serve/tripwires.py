@@ -18,6 +18,7 @@ from pathlib import Path
 from llmsafe.artifacts import CanaryManifest, TripwireFile
 from llmsafe.canary.draw import load_manifest
 from llmsafe.errors import InputError
+from llmsafe.files import read_bytes
 from llmsafe.scrub.detect.normalise import normalise
 
 MINIMUM_BITS = 20.0
@@ -103,7 +104,7 @@ def read_tripwires(path: Path) -> TripwireFile:
         InputError: a manifest without a usable secret.
         EvidenceError: the file is absent, neither of the two, or a manifest that was changed.
     """
-    if path.is_file() and b'"canaries"' in path.read_bytes():
+    if path.is_file() and b'"canaries"' in read_bytes(path):
         return make_tripwires(load_manifest(path))
     return TripwireFile.load(path)
 

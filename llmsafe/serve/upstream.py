@@ -109,8 +109,6 @@ def _request(ask: Ask, name: str) -> tuple[str, dict[str, Any]]:
         "top_p": ask.top_p,
         "stream": True,
     }
-    if ask.stop:
-        body["stop"] = list(ask.stop)
     if isinstance(ask.prompt, str):
         return "/completions", body | {"prompt": ask.prompt}
     messages = [{"role": m.role, "content": m.content} for m in ask.prompt]

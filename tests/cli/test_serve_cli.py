@@ -17,9 +17,8 @@ from llmsafe.canary import make_canaries
 from llmsafe.canary.draw import make_manifest
 from llmsafe.cli.main import app
 from llmsafe.cli.serve import serve
-from llmsafe.errors import EvidenceError, InputError
+from llmsafe.errors import InputError
 from llmsafe.serve.access import Access, load_keys
-from llmsafe.serve.signature import check_signature
 
 
 def call(*arguments: str):
@@ -59,6 +58,7 @@ def test_canaries_are_hashed_for_a_server_without_the_vault(tmp_path):
         (["model", "--guard", "off"], "mask or block"),
         (["model", "--on-canary", "smile"], "unhealthy or stop"),
         (["model", "--host", "0.0.0.0"], "--new-key"),
+        (["--upstream", "http://127.0.0.1:1", "--signed-by", "x"], "--signed-by"),
         (["--new-key"], "--keys"),
         (["--hash-canaries", "x"], "--canaries"),
     ],
@@ -67,13 +67,6 @@ def test_what_cannot_be_served_is_refused_at_once(arguments, message):
     done = call(*arguments)
     assert isinstance(done.exception, InputError)
     assert message in str(done.exception)
-
-
-def test_a_signature_that_cannot_be_verified_is_no_release(tmp_path):
-    assert check_signature(tmp_path) is False
-    (tmp_path / "model.sig").write_text("{}")
-    with pytest.raises(EvidenceError, match="cannot verify"):
-        check_signature(tmp_path)
 
 
 def test_the_verb_serves_until_it_is_told_to_stop():

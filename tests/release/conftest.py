@@ -72,7 +72,7 @@ def call_llmsafe(*args) -> int:
     return stopped.value.code or 0
 
 
-def make_run(tiny, world, run, model, *, sigma):
+def make_run(tiny, world, run, model, *, sigma, noise="standard"):
     """A run with a ledger, a statement of it and a lineage that names all of its files."""
     tiny.write_run(world, run, model, epsilon=None)
     release, vault = run / "release", run / "vault"
@@ -83,7 +83,7 @@ def make_run(tiny, world, run, model, *, sigma):
     with Ledger.create(vault / "ledger.jsonl", plan) as ledger:
         ledger.charge(0)
         ledger.charge(1)
-    make_statement(plan, charges=2, noise="standard").save(release / "privacy.json")
+    make_statement(plan, charges=2, noise=noise).save(release / "privacy.json")
     config = release / "adapter_config.json"
     config.write_text(config.read_text().replace(str(world.base), "tiny-base"))
     (vault / "metrics.jsonl").write_text(SENTINEL)
@@ -131,6 +131,15 @@ def quiet_run(tiny, world):
 
     model = open_target(world.run, device="cpu").model
     return _audited(make_run(tiny, world, world.root / "quiet", model, sigma=1.0))
+
+
+@pytest.fixture(scope="session")
+def control_run(tiny, world):
+    """As quiet, and trained with noise that anybody can compute: its statement says so."""
+    from llmsafe.audit.target import open_target
+
+    model = open_target(world.run, device="cpu").model
+    return _audited(make_run(tiny, world, world.root / "control", model, sigma=1.0, noise="test"))
 
 
 @pytest.fixture(scope="session")

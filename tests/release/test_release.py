@@ -147,6 +147,32 @@ def test_a_leaky_model_does_not_leave(llmsafe, leaky_run, policy, keys, tmp_path
     assert Audit.load(refused / "audit.json").verdict.status == "fail"
 
 
+def test_no_policy_lets_a_run_go_that_is_not_private(llmsafe, control_run, keys, tmp_path):
+    lenient = tmp_path / "lenient.yaml"
+    lenient.write_text("max_canary_auc: 0.99")
+    before, out = state(control_run), tmp_path / "out"
+    args = ("release", control_run, "--policy", lenient, "--key-file", keys[0], "--out", out)
+    code, _, err = llmsafe(*args)
+    assert (code, "NOT PRIVATE" in err) == (1, True), err
+    assert state(control_run) == before
+    assert not out.exists()
+
+
+def test_a_release_says_of_the_scrub_what_the_lineage_says(tmp_path):
+    """Known identifiers were given where the step names their digest, and not if it says none."""
+    from llmsafe.corpus import open_corpus
+    from llmsafe.release.build import _scrub
+    from llmsafe.scrub.pipeline import scrub_corpus
+    from llmsafe.scrub.request import Request
+
+    (tmp_path / "notes.jsonl").write_text('{"note_id": "1", "text": "He is well."}\n')
+    scrub_corpus(Request(open_corpus(tmp_path / "notes.jsonl"), tmp_path / "out", workers=1))
+    [step] = Lineage.load(tmp_path / "out" / "vault" / "lineage.json").steps
+    assert _scrub(step)["known_identifiers"] == "no"
+    given = step.model_copy(update={"settings": {"known_identifiers": "sha256:0"}})
+    assert _scrub(given)["known_identifiers"] == "yes"
+
+
 def test_what_cannot_be_judged_does_not_leave(llmsafe, run, keys, tmp_path):
     (tmp_path / "p.yaml").write_text("max_epsilon_lower: 50")  # far above any ceiling
     before = state(run)

@@ -11,8 +11,9 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from llmsafe.artifacts import Audit, Release
+from llmsafe.errors import EvidenceError
 from llmsafe.release import signing
-from llmsafe.release.verify import verify_release
+from llmsafe.release.verify import verify_release, verify_served
 
 
 @pytest.fixture
@@ -147,6 +148,12 @@ def test_a_forged_bundle_is_refused(llmsafe, copy, keys, part):
     assert "was changed, or was made with another key" in err
 
 
+def test_a_signature_nested_without_end_is_refused(keys, tmp_path):
+    (tmp_path / "model.sig").write_text("[" * 200_000)
+    with pytest.raises(EvidenceError, match="no signature"):
+        signing.verify(tmp_path, keys[1])
+
+
 def other_key(folder):
     private, public = folder / "other.pem", folder / "other.pub"
     made = ["openssl", "ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out", str(private)]
@@ -235,3 +242,29 @@ def test_a_key_with_a_passphrase_signs(released, tmp_path, monkeypatch):
     (folder / "file").write_text("x")
     signing.sign(folder, locked)
     signing.verify(folder, public)
+
+
+def test_a_release_is_served_as_it_was_signed_or_not_at_all(llmsafe, copy, keys, quiet_run, world):
+    assert verify_served(str(copy), keys[1], base=None) == ()
+    code, _, err = llmsafe("serve", copy)  # signed, and nobody says by whom
+    assert (code, "--signed-by" in err) == (2, True), err
+    code, _, err = llmsafe("serve", quiet_run, "--signed-by", keys[1])  # a run is no release
+    assert (code, "no signature" in err) == (3, True), err
+    assert verify_served(str(quiet_run), None, base=None) == ()
+    config = copy / "config.json"
+    config.write_text(config.read_text() + " ")
+    code, _, err = llmsafe("serve", copy, "--signed-by", keys[1])
+    assert (code, "config.json" in err) == (3, True), err
+    (copy / "model.sig").unlink()  # its note still says that it was signed
+    assert llmsafe("serve", copy)[0] == 2
+
+
+def test_an_adapter_is_served_on_the_base_it_was_made_for(
+    llmsafe, run, policy, keys, world, released
+):
+    assert llmsafe("release", run, "--policy", policy, "--key-file", keys[0])[0] == 0
+    adapter = run.with_name("mine-release")
+    assert verify_served(str(adapter), keys[1], base=str(world.base)) == ()
+    args = ("serve", adapter, "--signed-by", keys[1], "--base", released)  # same shape, other words
+    code, _, err = llmsafe(*args)
+    assert (code, "not the one that was trained on" in err) == (3, True), err

@@ -78,6 +78,19 @@ def test_the_count_is_that_of_the_lines_and_every_line_says_where_or_why(example
     assert all(line.place for line in lines(tables))
 
 
+def test_encryption_at_rest_is_shown_where_the_run_was_sealed_and_not_elsewhere(example):
+    audit = example.audit()
+    rules = ("164.312(a)(2)(iv)", "32(1)(a)", "PIPL 51(3)", "GB/T 39725, 10.1")
+    for status, shown in (("ok", True), ("absent", False)):
+        checks = {"ledger: covers the statement": "ok", "access: policy and log": status}
+        found = [
+            line
+            for line in lines(evidence_tables(note(checks=checks), audit.privacy, audit))
+            if line.evidence and "AES-256-GCM" in line.evidence
+        ]
+        assert {line.rule for line in found} >= set(rules) if shown else found == []
+
+
 def test_without_evidence_a_line_is_not_covered(example):
     """No scrub, no ledger, no promise, no measurement: the same lines, and nothing to show."""
     audit = example.audit()

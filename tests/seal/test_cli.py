@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from llmsafe.cli.main import app
 from llmsafe.errors import EvidenceError, InputError, LlmsafeError
-from llmsafe.files import read_text
+from llmsafe.files import locked_folder, read_text
 from llmsafe.privacy.check_files import access as check_access
 from llmsafe.privacy.evidence import Absent
+from llmsafe.privacy.ledger import Ledger, read_ledger
+from llmsafe.privacy.plan import make_plan
 from llmsafe.seal import tree
 from llmsafe.seal.keys import FILE, SECRET, new_key, read_key
 from llmsafe.seal.policy import LOG, POLICY
@@ -91,6 +93,62 @@ def test_the_old_blocks_are_overwritten_but_never_those_of_another_name(tmp_path
     os.link(twice, other)
     run("seal", twice)
     assert other.read_text() == SENTINEL
+
+
+def test_what_stays_clear_behind_links_is_refused_or_told(tmp_path: Path, folder: Path, keyed):
+    keyed()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "note").write_text(SENTINEL)
+    link = tmp_path / "link"
+    link.symlink_to(outside / "note")
+    with pytest.raises(InputError, match="is a link"):
+        run("seal", link)
+    assert link.is_symlink()
+    (folder / "vault" / "linked").symlink_to(outside)
+    os.link(folder / "vault" / "file.json", tmp_path / "second-name")
+    said = CliRunner().invoke(app, ["seal", str(folder)]).output
+    assert f"left as it is (a link): {folder}/link and 1 more" in said
+    assert f"(clear under another name, a hard link): {folder}/vault/file.json" in said
+
+
+def test_nothing_is_replaced_under_a_job(tmp_path: Path, folder: Path, keyed):
+    """Its ledger would lose every charge after that."""
+    keyed()
+    plan = make_plan(
+        delta=1e-3, population=100, units_per_step=10, steps=5, unit="patient", noise_multiplier=1.0
+    )
+    place = folder / "vault" / "ledger.jsonl"
+    with locked_folder(folder):
+        for path in (folder, folder / "vault", folder / "vault" / "file.json"):
+            with pytest.raises(InputError, match="held by another run"):
+                run("seal", path)
+        assert not sealed_file(folder / "vault" / "file.json")
+    with Ledger.create(place, plan) as ledger:  # one that no folder's lock tells of
+        ledger.charge(0)
+        with pytest.raises(InputError, match="held by another run"):
+            run("seal", folder, "--to", new_key().id)
+        ledger.charge(1)
+    run("seal", folder)
+    assert sealed_file(place)
+    assert read_ledger(place).charges == 2
+    with locked_folder(folder), pytest.raises(InputError, match="held by another run"):
+        run("key", "add", folder, new_key().id)
+
+
+def test_a_reason_neither_breaks_the_log_nor_writes_on_the_terminal(
+    tmp_path: Path, folder: Path, keyed, monkeypatch
+):
+    keyed()
+    monkeypatch.setenv("LOGNAME", "somebody else")
+    with pytest.raises(InputError, match="100,000 characters"):
+        run("seal", folder, "--why", "a" * 100_000)
+    run("seal", folder, "--why", "\x1b[2Jticket\n42" + "病" * 480)
+    run("open", folder, tmp_path / "clear")  # the next line finds the one before it
+    shown = run("access", folder)
+    assert "\x1b" not in shown
+    assert "⟨U+001B⟩[2Jticket 42" in shown
+    assert "somebody else" not in shown
 
 
 def test_what_cannot_be_opened_leaves_nothing_behind(tmp_path: Path, folder: Path, keyed):
@@ -280,6 +338,11 @@ def test_check_looks_at_policy_log_and_what_lies_in_clear(tmp_path: Path, folder
     (folder / LOG).unlink()
     with pytest.raises(EvidenceError, match="is gone"):
         check_access(folder)
+    (folder / LOG).write_bytes(log)
+    for spoil in ((folder / POLICY).write_bytes, lambda _: (folder / POLICY).unlink()):
+        spoil(b"")  # then clear files would pass for what they should be
+        with pytest.raises(EvidenceError, match=r"access\.json is gone or spoilt"):
+            check_access(folder)
 
 
 def test_help_loads_no_cryptography():

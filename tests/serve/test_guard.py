@@ -15,6 +15,7 @@ from llmsafe.canary import make_canaries
 from llmsafe.canary.draw import make_manifest
 from llmsafe.errors import EvidenceError, InputError
 from llmsafe.notes import PhiSpan
+from llmsafe.seal.keys import new_key
 from llmsafe.serve.guard import WHOLE, DetectionFailed, Guard, Reach, check_mode
 from llmsafe.serve.tripwires import (
     Tripwires,
@@ -253,6 +254,13 @@ def test_the_hashed_file_holds_no_secret_and_no_chance_hit(manifest: CanaryManif
     (tmp_path / "other.json").write_text('{"canaries": 3}')
     with pytest.raises(EvidenceError):
         read_tripwires(tmp_path / "other.json")
+
+
+def test_the_manifest_of_a_sealed_vault_makes_tripwires_too(manifest, tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMSAFE_SEAL_KEY", new_key().secret_text())
+    sealed = manifest.save(tmp_path / "canaries.json", private=True)
+    assert b'"canaries"' not in sealed.read_bytes()
+    assert len(Tripwires(read_tripwires(sealed))) == len(Tripwires(make_tripwires(manifest)))
 
 
 def test_secrets_that_come_up_by_chance_are_left_out():

@@ -51,14 +51,6 @@ def test_the_stream_is_what_generate_gives(base: LocalModel):
     assert done.finish == ("length" if len(new) == 24 else "stop")
 
 
-def test_a_stop_string_is_not_sent_and_ends_the_text(base: LocalModel):
-    whole = "".join(run(base, Ask(PROMPT, 24, temperature=0))[0])
-    stop = whole[10:14]
-    pieces, done = run(base, Ask(PROMPT, 24, temperature=0, stop=(stop, "never said")))
-    assert "".join(pieces) == whole[: whole.index(stop)]
-    assert done.finish == "stop"
-
-
 def test_a_generation_that_nobody_reads_ends(base: LocalModel):
     import threading
 
