@@ -237,14 +237,19 @@ def _finders(known: Identity | None, recognisers: list[str], lang: str, count: i
 
 
 def _source(own: _Model, upstream: str | None, model: str | None) -> Source:
-    if upstream is not None:
-        from llmsafe.serve.upstream import Upstream, first_model
+    from llmsafe.cli.common import quiet_libraries, say
 
+    if upstream is not None:
+        from llmsafe.serve.upstream import Upstream, first_model, readable_on_the_way
+
+        if readable_on_the_way(upstream):
+            say(
+                f"note: prompts go to {upstream} unencrypted; use https unless the network is yours"
+            )
         key = os.environ.get(UPSTREAM_KEY)
         return Upstream(upstream, model or first_model(upstream, key), key=key)
     from llmsafe.audit.loading import check_dtype
     from llmsafe.audit.target import open_target
-    from llmsafe.cli.common import quiet_libraries, say
     from llmsafe.serve.local import LocalModel
 
     assert own.path is not None

@@ -107,20 +107,20 @@ class Endpoint:
 
     async def _generate(self, ask: Ask, *, streamed: bool) -> AsyncGenerator[str | Over, None]:
         context = await asyncio.to_thread(self.source.context_of, ask)
-        deadline = time.monotonic() + self.limits.seconds
         # Searched as a whole at its end no text would ever reach a stop string before that.
         guard = self._guard(context, streamed=streamed or bool(ask.stop))
         stop = StopStrings(ask.stop)
         held: list[str] = []
         done: Done | None = None
         try:
-            async with aclosing(self.source.stream(ask)) as pieces:
-                async for piece in pieces:
+            async with (
+                aclosing(self.source.stream(ask)) as pieces,
+                aclosing(_in_time(pieces, self.limits.seconds)) as timely,
+            ):
+                async for piece in timely:
                     if isinstance(piece, Done):
                         done = piece
                         break
-                    if time.monotonic() > deadline:
-                        raise SourceError(504, "the response took too long")
                     text = await asyncio.to_thread(guard.feed, piece) if guard else piece
                     text = stop.feed(text)
                     if streamed and text:
@@ -171,6 +171,21 @@ class Endpoint:
             self.metrics.canaries.inc()
         if guard.ended == "failed":
             self.metrics.guard_failures.labels(guard.failure).inc()
+
+
+async def _in_time(
+    pieces: AsyncGenerator[str | Done, None], seconds: float
+) -> AsyncGenerator[str | Done, None]:
+    """The pieces, until ``seconds`` are over, even while one is waited for."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            piece = await asyncio.wait_for(anext(pieces), deadline - time.monotonic())
+        except StopAsyncIteration:
+            return
+        except asyncio.TimeoutError:
+            raise SourceError(504, "the response took too long") from None
+        yield piece
 
 
 def check_on_canary(name: str) -> OnCanary:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2 as httpx
 
 from llmsafe.errors import SetupError
+from llmsafe.serve.server import is_loopback
 from llmsafe.serve.source import Ask, Done, SourceError
 
 _LONGEST_LINE = 1 << 20  # a line of an event stream; no token is as long
@@ -94,6 +96,12 @@ def first_model(url: str, key: str | None) -> str:
             f"{url} lists no model ({type(error).__name__}); start it first, or name its model "
             "with --model"
         ) from None
+
+
+def readable_on_the_way(url: str) -> bool:
+    """Whether what is sent there leaves this machine without encryption."""
+    parsed = urlsplit(url)
+    return parsed.scheme == "http" and not is_loopback(parsed.hostname or "")
 
 
 def _with_version(url: str) -> str:

@@ -20,7 +20,7 @@ from llmsafe.serve.app import build_app
 from llmsafe.serve.endpoint import Endpoint, Limits, Policy
 from llmsafe.serve.finders import Finders
 from llmsafe.serve.tripwires import Tripwires, make_tripwires
-from llmsafe.serve.upstream import Upstream
+from llmsafe.serve.upstream import Upstream, readable_on_the_way
 
 NAME = "parrot"
 SECRETS = ("Okafor", "Strandvik", "617-555-0199", "48291034", "219-09-9999", "03/04/2021")
@@ -57,6 +57,31 @@ def root(client: OpenAI) -> str:
 def chat(client: OpenAI, **more):
     messages = [{"role": "user", "content": "Tell me about the patient."}]
     return client.chat.completions.create(model=NAME, messages=messages, max_tokens=500, **more)
+
+
+def test_a_model_that_hangs_is_given_up_and_its_place_is_free_again(endpoint, parrot):
+    with endpoint(no_find, limits=Limits(concurrent=1, seconds=1.0)) as client:
+        parrot.says, parrot.pause = ["She "], 600.0  # after its first piece it says nothing more
+        with pytest.raises(openai.APIStatusError) as refused:
+            chat(client)
+        assert refused.value.status_code == 504
+        parrot.pause = 0.0
+        assert chat(client).choices[0].message.content == "She "
+
+
+@pytest.mark.parametrize(
+    ("url", "readable"),
+    [
+        ("http://127.0.0.1:8001", False),
+        ("http://[::1]:8001/v1", False),
+        ("http://localhost", False),
+        ("https://models.example", False),
+        ("http://models.example:8001", True),
+        ("http://10.0.0.8", True),
+    ],
+)
+def test_prompts_that_leave_the_machine_unencrypted_are_known(url: str, readable: bool):
+    assert readable_on_the_way(url) is readable
 
 
 def test_planted_phi_is_masked_in_single_characters_too(endpoint, parrot, finders: Finders):
