@@ -235,14 +235,17 @@ def render(args: argparse.Namespace, rows: Sequence[Row]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     best, power = strongest(rows, args.tolerance)
     lines += ["", *by_attack(rows)]
-    lines += [
-        "",
-        f"Largest mean AUC among the kinds that cost at most {100 * args.tolerance:g} % at every "
-        f"ε: **{best or 'none of them'}**. "
-        + ", ".join(f"{k} {v:.3f}" for k, v in sorted(power.items(), key=lambda p: -p[1]))
-        + ".",
-        "",
-    ]
+    cheap = f"at most {100 * args.tolerance:g} % at every ε"
+    if best is None:
+        lines += ["", f"No kind costs {cheap}, so none is named.", ""]
+    else:
+        ranked = sorted(power.items(), key=lambda pair: -pair[1])
+        listed = ", ".join(f"{kind} {auc:.3f}" for kind, auc in ranked)
+        lines += [
+            "",
+            f"Largest mean AUC among the kinds that cost {cheap}: **{best}**. {listed}.",
+            "",
+        ]
     return "\n".join(lines)
 
 
