@@ -267,7 +267,7 @@ def test_the_cap_of_the_plan_reaches_the_draws(start, monkeypatch):
 
 
 def test_a_cap_refuses_a_corpus_larger_than_declared(start, capsys):
-    capped = ("privacy.noise_multiplier=20", "privacy.max_units_per_step=23")
+    capped = ("privacy.noise_multiplier=2", "privacy.max_units_per_step=23")
     start("fits", *capped, "train.steps=1")
     with pytest.raises(SystemExit) as ended:
         start("too large", *capped, "train.steps=1", "privacy.population=23")
