@@ -175,6 +175,7 @@ def test_lengths_are_those_of_mtsamples(bench):
     assert np.median(lengths) == pytest.approx(818, rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_script_end_to_end(tmp_path):
     out, figures = tmp_path / "page.md", tmp_path / "figures.json"
     command = [sys.executable, "scripts/bench_dp_lora.py", "--shape", "tiny", "--device", "cpu"]
@@ -277,6 +278,7 @@ def test_other_figures_stop_the_benchmark(bench):
             script.agree({"llmsafe": ours, "shared_passes": other}, [], "cpu")
 
 
+@pytest.mark.slow
 def test_the_audit_script_end_to_end(tmp_path):
     out, figures = tmp_path / "page.md", tmp_path / "figures.json"
     command = [sys.executable, "scripts/bench_audit.py", "--notes", "3", "--repeats", "1"]

@@ -125,6 +125,7 @@ def test_presidio_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not tried
 
 
+@pytest.mark.slow
 def test_the_command_measures_both_on_every_kind_of_gold(tmp_path: Path) -> None:
     text = "Call Ann Lee at 212-555-1234."
     rows = [

@@ -183,6 +183,7 @@ def in_this_process(command, **_) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(command, 0)
 
 
+@pytest.mark.slow
 def test_the_study_runs_from_a_corpus_to_a_page(tmp_path, tiny_model, monkeypatch):
     words = [
         "utility.py", "llmsafe:synthetic:60", "--name", "tiny", "--base", str(tiny_model),

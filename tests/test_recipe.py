@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked import Forked, ranks
 from safetensors.torch import load_file
 
 from llmsafe.artifacts import CanaryManifest, Lineage, PrivacyStatement, Split
@@ -26,7 +27,6 @@ RECIPE = ROOT / "recipes" / "dp_lora.py"
 SENTINEL = "Quuxworth"
 LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=1",
           "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]  # fmt: skip
-PLAIN = [sys.executable]  # accelerate launch turns every exit code into 1
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
 
 
@@ -56,9 +56,19 @@ def settings(corpus: Path, model: Path, output: Path, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def start(*arguments: str, launcher=LAUNCH) -> subprocess.CompletedProcess[str]:
-    command = [*launcher, str(RECIPE), *arguments]
+def launched(*arguments: str, by=LAUNCH) -> subprocess.CompletedProcess[str]:
+    """As users start it."""
+    command = [*by, str(RECIPE), *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=300)
+
+
+def forked(*arguments: str, **environment: str) -> Forked:
+    return Forked(RECIPE, *arguments, ACCELERATE_USE_CPU="true", **environment)
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """As ``python dp_lora.py`` does; accelerate launch turns every exit code into 1."""
+    return forked(*arguments).result()
 
 
 def weights(run: Path) -> torch.Tensor:
@@ -68,7 +78,7 @@ def weights(run: Path) -> torch.Tensor:
 
 def test_a_private_run_leaves_the_run_folder_of_the_contract(tmp_path, corpus, tiny_model):
     run = tmp_path / "run"
-    done = start(*settings(corpus, tiny_model, run))
+    done = launched(*settings(corpus, tiny_model, run))
     assert done.returncode == 0, done.stderr
     assert "1 process" in done.stderr
     assert done.stderr.index("epsilon") < done.stderr.index("trained in")
@@ -99,16 +109,16 @@ def test_a_private_run_leaves_the_run_folder_of_the_contract(tmp_path, corpus, t
     assert SENTINEL not in said
     assert str(tiny_model.parent) not in (run / "release" / "adapter_config.json").read_text()
 
-    again = start(*settings(corpus, tiny_model, run), launcher=PLAIN)
+    again = start(*settings(corpus, tiny_model, run))
     assert again.returncode == 2
     assert "--force" in again.stderr
-    finished = start("--resume", *settings(corpus, tiny_model, run), launcher=PLAIN)
+    finished = start("--resume", *settings(corpus, tiny_model, run))
     assert finished.returncode == 2
     assert "is finished" in finished.stderr
     typo = settings(corpus, tiny_model, run, "model.target_modules=x")
-    assert start("--force", *typo, launcher=PLAIN).returncode == 2
+    assert start("--force", *typo).returncode == 2
     assert (run / "release" / "adapter_model.safetensors").exists()  # nothing lost to a typo
-    forced = start(*settings(corpus, tiny_model, run), "--force", launcher=PLAIN)
+    forced = start(*settings(corpus, tiny_model, run), "--force")
     assert forced.returncode == 0, forced.stderr
     assert read_ledger(run / "earlier-1" / "vault" / "ledger.jsonl").charges == 4
 
@@ -119,7 +129,7 @@ def test_the_embedded_corpus_needs_no_data_settings(tmp_path, tiny_model):
         "data.synthetic_patients=20", "data.synthetic_canaries=10", "privacy.population=25",
         "privacy.delta=1e-3", "train.units_per_step=8", "train.steps=2", "data.max_tokens=32",
     ]  # fmt: skip
-    done = start(f"model.base={tiny_model}", f"output={run}", *small, launcher=PLAIN)
+    done = start(f"model.base={tiny_model}", f"output={run}", *small)
     assert done.returncode == 0, done.stderr
     assert len(CanaryManifest.load(run / "vault" / "canaries.json").canaries) == 10
     assert stat.S_IMODE((run / "vault").stat().st_mode) == 0o700
@@ -141,10 +151,13 @@ def test_two_processes_make_the_update_of_one(tmp_path, corpus, tiny_model):
     free = ["privacy.epsilon=inf", "privacy.noise=test", "train.checkpoint_every=0"]
     one, two, initial = tmp_path / "one", tmp_path / "two", tmp_path / "initial"
     assert start(*settings(corpus, tiny_model, one, *free, "processes=1")).returncode == 0
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
-    done = start(*settings(corpus, tiny_model, two, *free, "processes=2"), launcher=torchrun)
-    assert done.returncode == 0, done.stderr
-    assert "2 processes" in done.stderr
+    started = [
+        forked(*settings(corpus, tiny_model, two, *free, "processes=2"), **rank)
+        for rank in ranks(2)
+    ]
+    leader, other = (process.result() for process in started)
+    assert leader.returncode == other.returncode == 0, leader.stderr + other.stderr
+    assert "2 processes" in leader.stderr
     tiny_rate = [  # stands for the initial weights: below 1e-3 of the update
         *free,
         "train.learning_rate=1e-6",
@@ -154,7 +167,7 @@ def test_two_processes_make_the_update_of_one(tmp_path, corpus, tiny_model):
     assert float(update.norm()) > 0
     assert float((weights(two) - weights(one)).norm() / update.norm()) <= 1e-5
 
-    asked = start(*settings(corpus, tiny_model, tmp_path / "x", "processes=2"), launcher=PLAIN)
+    asked = start(*settings(corpus, tiny_model, tmp_path / "x", "processes=2"))
     assert asked.returncode == 2
     assert "torchrun --nproc_per_node 2" in asked.stderr
     assert not (tmp_path / "x").exists()
@@ -163,17 +176,15 @@ def test_two_processes_make_the_update_of_one(tmp_path, corpus, tiny_model):
 def test_a_killed_run_resumes_within_its_budget(tmp_path, corpus, tiny_model):
     run = tmp_path / "run"
     arguments = settings(corpus, tiny_model, run, "train.steps=40", "train.checkpoint_every=5")
-    process = subprocess.Popen(
-        [sys.executable, str(RECIPE), *arguments], env=ENVIRONMENT, stderr=subprocess.DEVNULL
-    )
+    process = forked(*arguments)
     metrics = run / "vault" / "metrics.jsonl"
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and not process.ended:
         if metrics.is_file() and metrics.read_bytes().count(b"\n") >= 12:
             break
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.result().returncode == -signal.SIGKILL
     charged = read_ledger(run / "vault" / "ledger.jsonl").charges
     applied = metrics.read_bytes().count(b"\n")
     assert 12 <= applied <= charged < 40
@@ -183,7 +194,7 @@ def test_a_killed_run_resumes_within_its_budget(tmp_path, corpus, tiny_model):
         (f"data.corpus={other}", "corpus"),
         ("train.learning_rate=1", "learning_rate"),
     ):
-        refused = start("--resume", *arguments, change, launcher=PLAIN)
+        refused = start("--resume", *arguments, change)
         assert refused.returncode == 3, refused.stderr
         assert named in refused.stderr.splitlines()[-1]
     done = start("--resume", *arguments)
@@ -206,7 +217,7 @@ def test_a_killed_run_resumes_within_its_budget(tmp_path, corpus, tiny_model):
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, corpus, tiny_model, change, code, says):
-    done = start(*settings(corpus, tiny_model, tmp_path / "run", *change), launcher=PLAIN)
+    done = start(*settings(corpus, tiny_model, tmp_path / "run", *change))
     assert done.returncode == code, done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("dp_lora: error:")
@@ -223,7 +234,6 @@ def test_canaries_of_another_corpus_are_refused(tmp_path, corpus, tiny_model):
     ).save(path)
     done = start(
         *settings(corpus, tiny_model, tmp_path / "run", f"data.canaries={path}"),
-        launcher=PLAIN,
     )
     assert done.returncode == 3
     assert "canaries are not those of this corpus" in done.stderr

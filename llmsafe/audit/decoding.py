@@ -90,9 +90,9 @@ class Runner:
 
 def _can_be_shared(cache: Any) -> bool:
     """Whether the cache is plain keys and values, row by row; a recurrent state is not."""
-    from transformers import cache_utils
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-    plain = (cache_utils.DynamicLayer, cache_utils.DynamicSlidingWindowLayer)
+    plain = (DynamicLayer, DynamicSlidingWindowLayer)
     layers = getattr(cache, "layers", ())
     return len(layers) > 0 and all(type(layer) in plain for layer in layers)
 

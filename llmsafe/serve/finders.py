@@ -124,13 +124,15 @@ class Finders:
     def close(self) -> None:
         """End the processes; what is being searched fails."""
         self._closed = True
-        for process in self._all:
+        for process in tuple(self._all):  # another thread may be replacing one
             process.end()
 
     def _add(self) -> None:
         process = _Process(*start_process(self._settings))
         self._all.add(process)
         self._idle.put(process)
+        if self._closed:  # meanwhile
+            process.end()
 
 
 class _Process:

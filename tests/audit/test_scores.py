@@ -6,10 +6,7 @@ import os
 import pickle
 import random
 import signal
-import socket
 import stat
-import subprocess
-import sys
 import textwrap
 import time
 
@@ -17,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from forked import Forked, ranks
 
 from llmsafe.audit import scores as module
 from llmsafe.audit.forward import ROLES, Sampler, Scorer, Text, encode, sampled_logp, score_batch
@@ -50,6 +48,7 @@ def texts_of(world):
 
 
 def same(a, b, tolerance=1e-5):
+    """All that is known of each token; asserted."""
     assert a.hit.tolist() == b.hit.tolist()
     assert a.rank.tolist() == b.rank.tolist()
     for name in FIELDS:
@@ -103,9 +102,12 @@ def test_base_is_the_model_without_the_adapter(world, target):
 
     plain = AutoModelForCausalLM.from_pretrained(world.base, dtype=torch.float32).eval()
     items = [encode(target.tokenizer, text, 64) for text in texts_of(world)]
+    adapted = score_batch(target.model, items, 0)
     with target.base() as base:
-        for a, b in zip(score_batch(base, items, 0), score_batch(plain, items, 0), strict=True):
-            same(a, b)
+        bare = score_batch(base, items, 0)
+    for a, b in zip(bare, score_batch(plain, items, 0), strict=True):
+        same(a, b)
+    assert any(abs(a.logp.sum() - b.logp.sum()) > 0.1 for a, b in zip(bare, adapted, strict=True))
 
 
 @pytest.mark.parametrize("budget", [1, 70, 200, 100_000])
@@ -114,6 +116,7 @@ def test_a_batch_of_one_equals_a_batch_of_many(world, target, tmp_path, budget):
     one = [score_batch(target.model, [encode(target.tokenizer, t, 64)], 0)[0] for t in texts]
     table = score_texts(target, texts, tmp_path / "s.parquet", max_tokens=64, batch_tokens=budget)
     rows = {row.text_id: row for row in table.rows}
+    assert len(rows) == len(table.rows) == len(texts)
     for text, alone in zip(texts, one, strict=True):
         same(rows[text.text_id].target, alone)
 
@@ -310,27 +313,18 @@ RANK = """
 
 
 @pytest.mark.parametrize("job", ["killed", "others"])
-def test_two_processes_make_the_table_of_one_or_none(world, target, tmp_path, job):
+def test_two_processes_make_the_table_of_one_or_none(world, target, tmp_path, monkeypatch, job):
     texts = texts_of(world)
     vault = tmp_path / "vault"
     (tmp_path / "texts").write_bytes(pickle.dumps(texts))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = textwrap.dedent(RANK)
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(world.run), str(vault), job],
-            env={**os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
-                 "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"},
-            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for rank in range(2)
-    ]  # fmt: skip
+    script = tmp_path / "rank.py"
+    script.write_text(textwrap.dedent(RANK))
+    monkeypatch.chdir(tmp_path)
+    started = [Forked(script, str(world.run), str(vault), job, **rank) for rank in ranks(2)]
     alone = score_texts(target, texts, tmp_path / "alone.parquet", max_tokens=64, batch_tokens=70)
-    said = [process.communicate(timeout=120) for process in started]
+    done = [process.result() for process in started]
     # First all went well: the leader's file alone, private, and the scores of one process.
-    assert [p.name for p in vault.iterdir()] == ["s.parquet"], said
+    assert [p.name for p in vault.iterdir()] == ["s.parquet"], done
     assert stat.S_IMODE((vault / "s.parquet").stat().st_mode) == 0o600
     tables = [read_scores(vault / "s.parquet")]
     tables += [pickle.loads((tmp_path / f"rows-{rank}").read_bytes()) for rank in range(2)]
@@ -342,8 +336,8 @@ def test_two_processes_make_the_table_of_one_or_none(world, target, tmp_path, jo
             same(a.target, b.target, 2e-6)  # bit for bit only with as many threads
             same(a.base, b.base, 2e-6)
     # Then one of them was lost: no second file, no part, no hang, and the leader says why.
-    assert all(process.returncode != 0 for process in started), said
-    assert "another process of this audit ended early" in said[0][1]
+    assert all(process.returncode != 0 for process in done), done
+    assert "another process of this audit ended early" in done[0].stderr
     if job == "others":
-        assert "process 1 was given other texts" in said[1][1]
-    assert [out for out, _ in said] == ["", ""]
+        assert "process 1 was given other texts" in done[1].stderr
+    assert [process.stdout for process in done] == ["", ""]

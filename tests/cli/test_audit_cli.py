@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from forked import Forked
 
 from llmsafe.artifacts import Audit, Lineage
 from llmsafe.cli import main as cli
@@ -394,21 +395,20 @@ def test_members_of_another_model_are_never_a_pass(llmsafe, run, world, tmp_path
     assert "trained on 8 of the --non-members" in err
 
 
-def test_a_stop_leaves_no_scores_behind(run, tmp_path):
+def test_a_stop_leaves_no_scores_behind(run, tmp_path, monkeypatch):
     import os
     import signal
     import time
 
-    command = [sys.executable, "-m", "llmsafe", "audit", "--model", str(run), "--out", "there"]
-    root = Path(__file__).resolve().parents[2]
-    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    running = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+    monkeypatch.chdir(tmp_path)
+    program = Path(__file__).resolve().parents[2] / "llmsafe" / "__main__.py"
+    running = Forked(program, "audit", "--model", str(run), "--out", "there")
     until = time.monotonic() + 120
     while not list(tmp_path.glob(".there.*")) and time.monotonic() < until:
-        assert running.poll() is None, running.communicate()[1]
+        assert not running.ended, running.result().stderr
         time.sleep(0.02)
-    running.send_signal(signal.SIGTERM)
-    assert running.wait(60) != 0
+    os.kill(running.pid, signal.SIGTERM)
+    assert running.result(120).returncode != 0
     assert not list(tmp_path.glob(".there*"))
     assert not (tmp_path / "there").exists()
 

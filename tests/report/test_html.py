@@ -163,18 +163,20 @@ def test_values_without_end_or_sense_are_shown_and_not_drawn(example, page):
 
 
 @pytest.mark.parametrize(
-    "scores",
+    ("scores", "drawn"),
     [
-        Histogram(edges=[], planted=[], withheld=[]),
-        Histogram(edges=[0.0, 1.0], planted=[], withheld=[]),
-        Histogram(edges=[0.0, 1.0], planted=[0], withheld=[0]),
-        Histogram(edges=[1.0, 1.0], planted=[3], withheld=[0]),
+        (Histogram(edges=[], planted=[], withheld=[]), False),
+        (Histogram(edges=[0.0, 1.0], planted=[], withheld=[]), False),
+        (Histogram(edges=[0.0, 1.0], planted=[0], withheld=[0]), True),
+        (Histogram(edges=[1.0, 1.0], planted=[3], withheld=[0]), True),
     ],
 )
-def test_a_histogram_of_any_shape_does_not_break_the_page(example, page, scores):
+def test_a_histogram_of_any_shape_does_not_break_the_page(example, page, scores, drawn):
     audit = example.audit()
     canaries = audit.canaries.model_copy(update={"scores": scores})
-    page.check(render(audit.model_copy(update={"canaries": canaries, "membership": []})))
+    seen = page.check(render(audit.model_copy(update={"canaries": canaries, "membership": []})))
+    title = f"Attack scores of {sum(scores.planted)} planted and {sum(scores.withheld)} withheld"
+    assert (title in seen.text) == drawn
 
 
 def test_lists_may_be_empty_and_statements_extreme(example, page):

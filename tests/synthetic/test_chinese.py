@@ -226,13 +226,13 @@ def test_no_known_identifier_stands_uncovered(
     people: list[Patient], vocabulary: dict[str, str]
 ) -> None:
     checked = 0
-    for person in people:
-        words = vocabulary[person.notes[0].lang or ""]
-        values = {value for value in known(person) if value not in words}
-        checked += len(values)
+    for number, person in enumerate(people):
+        words, values = vocabulary[person.notes[0].lang or ""], set(known(person))
         for note in person.notes:
-            assert not uncovered(note, values)
-    assert checked > 50 * COUNT
+            assert not [value for value in uncovered(note, values) if value not in words]
+        if number % 10 == 0:  # a search through all words for each value takes its time
+            checked += sum(value not in words for value in values)
+    assert checked > 5 * COUNT
 
 
 def test_no_surname_with_a_title_stands_uncovered(

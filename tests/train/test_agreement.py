@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked import Forked, ranks
 
 from llmsafe.errors import EvidenceError
 from llmsafe.train.data import members_digest
@@ -36,35 +37,45 @@ def test_the_digest_of_the_members_sees_ids_order_and_tokens():
 START = """
 import os, sys, runpy
 if os.environ["RANK"] == "1":
-    sys.argv.append({extra!r})
+    sys.argv.append("model.base=absent")
 sys.argv[0] = sys.argv.pop(1)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
+RECIPE = ROOT / "recipes" / "dp_lora.py"
 
 
-@pytest.mark.parametrize(
-    ("extra", "why"),
-    [
-        ("privacy.clip_norm=1000", "do not agree on the plan, the settings"),
-        ("model.base=absent", "dp_lora (process 1): error: cannot load tokenizer 'absent'"),
-    ],
-)
-def test_a_process_that_differs_is_refused_and_heard(tmp_path, tiny_model, extra, why):
+def settings(model: Path, run: Path) -> list[str]:
+    return [
+        f"model.base={model}", f"output={run}", "processes=2", "data.synthetic_patients=20",
+        "data.synthetic_canaries=0", "data.max_tokens=32", "privacy.population=25",
+        "privacy.delta=1e-3", "train.units_per_step=8", "train.steps=2",
+    ]  # fmt: skip
+
+
+def test_a_process_that_differs_is_refused(tmp_path, tiny_model):
     """Each machine starts with a command line and files of its own."""
-    starter = tmp_path / "start.py"
-    starter.write_text(START.format(extra=extra))
     run = tmp_path / "run"
+    given = settings(tiny_model, run)
+    started = [
+        Forked(RECIPE, *given, *more, ACCELERATE_USE_CPU="true", **rank)
+        for rank, more in zip(ranks(2), ([], ["privacy.clip_norm=1000"]), strict=True)
+    ]
+    done = [process.result() for process in started]
+    assert [one.returncode for one in done] == [3, 3], done
+    assert "do not agree on the plan, the settings" in done[0].stderr
+    assert not (run / "vault" / "ledger.jsonl").exists()
+
+
+def test_a_process_that_cannot_begin_is_heard_and_ends_all(tmp_path, tiny_model):
+    """By torchrun itself, which ends the other process."""
+    starter, run = tmp_path / "start.py", tmp_path / "run"
+    starter.write_text(START)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
     done = subprocess.run(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", str(starter),
-            str(ROOT / "recipes" / "dp_lora.py"), f"model.base={tiny_model}", f"output={run}",
-            "data.synthetic_patients=20", "data.synthetic_canaries=0", "privacy.population=25",
-            "privacy.delta=1e-3", "train.units_per_step=8", "train.steps=2", "data.max_tokens=32",
-            "processes=2",
-        ],
+        [*torchrun, str(starter), str(RECIPE), *settings(tiny_model, run)],
         capture_output=True, text=True, timeout=300,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode != 0
-    assert why in done.stderr
+    assert "dp_lora (process 1): error: cannot load tokenizer 'absent'" in done.stderr
     assert not (run / "vault" / "ledger.jsonl").exists()

@@ -123,14 +123,14 @@ def naive_gradient(model: nn.Module, unit: TokenUnit) -> torch.Tensor:
 
 @families
 def test_adding_any_unit_moves_the_sum_by_at_most_the_clip_norm(family):
-    """The master property: ‖G(S ∪ j) − G(S)‖ ≤ C(1 + 1e-4), 200 random adversarial cases."""
+    """The master property: ‖G(S ∪ j) − G(S)‖ ≤ C(1 + 1e-4), ten cases of each adversary."""
     model = adapted(family)
     with torch.no_grad():
         model.get_input_embeddings().weight[POISON] = math.nan
     loss, gradients = NextTokenLoss(model), UnitGradients(model)
     generator = torch.Generator().manual_seed(11)
     worst = 0.0
-    for case in range(200):
+    for case in range(80):
         size = int(torch.randint(0, 4, (), generator=generator))
         clip_norm = 10 ** float(torch.empty(()).uniform_(-4, 1, generator=generator))
         budget = int(torch.randint(1, 200, (), generator=generator))

@@ -24,8 +24,6 @@ Run as a script this file is one rank of the tests with real processes.
 from __future__ import annotations
 
 import math
-import os
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -35,6 +33,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from forked import Forked
 from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 
@@ -47,7 +46,6 @@ from llmsafe.train.step import private_step
 from llmsafe.train.unit_gradients import UnitGradients
 from llmsafe.train.units import TokenUnit
 
-ROOT = Path(__file__).resolve().parents[2]
 ALPHA = 1e-6
 LEVELS = ("test", "standard", "secure")
 WIDTH = 320  # its square is the number of trainable parameters
@@ -169,21 +167,9 @@ def run_rank(rank: int, folder: Path) -> None:
 def worlds(tmp_path_factory) -> dict[int, list[dict[str, torch.Tensor]]]:
     """Results of every rank in worlds of 1, 2 and 4 processes."""
     folder = tmp_path_factory.mktemp("ranks")
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(rank), str(folder)],
-            env=environment, stderr=subprocess.PIPE, text=True,
-        )
-        for rank in range(4)
-    ]  # fmt: skip
-    try:
-        for rank in ranks:
-            _, said = rank.communicate(timeout=240)
-            assert rank.returncode == 0, said
-    finally:
-        for rank in ranks:
-            rank.kill()
+    started = [Forked(__file__, str(rank), str(folder)) for rank in range(4)]
+    for done in [process.result() for process in started]:
+        assert done.returncode == 0, done.stderr
     alone = noise_of_ranks(0, 1, lambda v: v) | steps_of_ranks(0, 1, lambda v: v, lambda v: v)
     many = {
         world: [torch.load(folder / f"{world}-{rank}.pt") for rank in range(world)]

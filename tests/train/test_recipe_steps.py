@@ -267,7 +267,7 @@ def test_the_cap_of_the_plan_reaches_the_draws(start, monkeypatch):
 
 
 def test_a_cap_refuses_a_corpus_larger_than_declared(start, capsys):
-    capped = ("privacy.noise_multiplier=20", "privacy.max_units_per_step=23")
+    capped = ("privacy.noise_multiplier=2", "privacy.max_units_per_step=23")
     start("fits", *capped, "train.steps=1")
     with pytest.raises(SystemExit) as ended:
         start("too large", *capped, "train.steps=1", "privacy.population=23")
@@ -375,6 +375,10 @@ def test_a_corpus_without_text_is_refused(start, capsys, tmp_path):
     assert "23 of 24 patients have no text" in capsys.readouterr().err
 
 
+SIX = ("train.steps=6", "train.checkpoint_every=2", "train.units_per_step=24")
+"""The settings of ``killed``; q = 1 is accounted for in no time."""
+
+
 def killed(start, monkeypatch, name: str, *more: str, after: int = 3) -> Path:
     """A run of 6 steps that ends in the middle, with charges and a checkpoint."""
     real, calls = start.recipe.append_line, []
@@ -387,7 +391,7 @@ def killed(start, monkeypatch, name: str, *more: str, after: int = 3) -> Path:
 
     monkeypatch.setattr(start.recipe, "append_line", dies)
     with pytest.raises(SystemExit) as ended:
-        start(name, "train.steps=6", "train.checkpoint_every=2", *more)
+        start(name, *SIX, *more)
     assert ended.value.code == 130
     monkeypatch.setattr(start.recipe, "append_line", real)
     return start.folder / name
@@ -396,7 +400,7 @@ def killed(start, monkeypatch, name: str, *more: str, after: int = 3) -> Path:
 def test_an_unfinished_run_is_not_overwritten_but_resumed(start, monkeypatch, capsys):
     killed(start, monkeypatch, "run")
     assert "3 steps charged; go on with --resume" in refused(start, capsys, 2, "run")
-    start("run", "--resume", "train.steps=6", "train.checkpoint_every=2")
+    start("run", "--resume", *SIX)
     assert "1 charged steps were lost with the crash; 3 remain" in capsys.readouterr().err
 
 
@@ -404,7 +408,7 @@ def test_a_ledger_cut_below_what_the_metrics_tell_is_refused(start, monkeypatch,
     run = killed(start, monkeypatch, "run")
     ledger = run / "vault" / "ledger.jsonl"
     ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:-1]))
-    same = ("--resume", "train.steps=6", "train.checkpoint_every=2")
+    same = ("--resume", *SIX)
     assert "2 charges for 3 applied steps" in refused(start, capsys, 3, "run", *same)
     assert not (run / "release").exists()
 
@@ -413,13 +417,13 @@ def test_a_ledger_cut_below_what_the_metrics_tell_is_refused(start, monkeypatch,
 def test_a_damaged_checkpoint_is_no_defect(start, monkeypatch, capsys, damage):
     run = killed(start, monkeypatch, "run")
     (run / "vault" / "checkpoints" / "step-000002" / "step.json").write_text(damage)
-    same = ("--resume", "train.steps=6", "train.checkpoint_every=2")
+    same = ("--resume", *SIX)
     assert "is damaged" in refused(start, capsys, 3, "run", *same)
 
 
 def test_what_a_run_began_with_is_evidence(start, monkeypatch, capsys):
     run = killed(start, monkeypatch, "run")
-    same = ("--resume", "train.steps=6", "train.checkpoint_every=2")
+    same = ("--resume", *SIX)
     (run / "vault" / "config.yaml").write_text("output: x\n")
     assert "vault/config.yaml" in refused(start, capsys, 3, "run", *same)
 
@@ -448,7 +452,7 @@ def test_a_second_start_touches_nothing_of_the_first(start, monkeypatch, capsys)
 
 
 def test_a_torn_charge_does_not_release_an_adapter_that_never_trained(start, monkeypatch, capsys):
-    lasting = ("train.steps=6", "train.checkpoint_every=0")
+    lasting = (*SIX, "train.checkpoint_every=0")
     run = killed(start, monkeypatch, "run", "train.checkpoint_every=0", after=6)
     with (run / "vault" / "ledger.jsonl").open("a") as ledger:
         ledger.write('{"kind":"charge","ind')

@@ -60,7 +60,6 @@ def measured(engine, scenario):
 # --- the right build ------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_the_right_build_passes_every_question(ready):
     asked: list[str] = []
     findings = self_test(asked.append)
