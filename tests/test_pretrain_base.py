@@ -263,6 +263,7 @@ def test_shipped_configs_load(scripts: Any) -> None:
         assert all(stage.context <= config.model.context for stage in config.stages)
 
 
+@pytest.mark.slow
 def test_the_chinese_text_is_of_our_own_making(
     scripts: Any, config_file: Path, tmp_path: Path
 ) -> None:
