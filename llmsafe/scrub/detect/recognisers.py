@@ -50,6 +50,8 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("addressed names", ("NAME",), mentions.find_addressed),
     ("marked names", ("NAME",), mentions.find_marked),
     ("listed names", ("NAME",), mentions.find_listed),
+    ("signed names", ("NAME",), mentions.find_signed),
+    ("free names", ("NAME",), mentions.find_free),
     ("romanised names", ("NAME",), romanised.find_pinyin),
     ("dates", ("DATE",), zh_dates.find_dates),
     ("lunar dates", ("DATE",), zh_dates.find_lunar),

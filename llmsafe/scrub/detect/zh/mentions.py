@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
@@ -20,6 +21,7 @@ from llmsafe.scrub.detect.zh.reading import (
     ends_here,
     in_word,
     name_span,
+    open_name,
     stop,
     surname_length,
 )
@@ -33,8 +35,13 @@ _NEVER = frozenset(
     "于向从由来和应经有都要同当对会能如并可则及与为被让使给在是没过到去上下前内外中大小多少"
 )
 _OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
+# Behind these somebody is meant, whose surname may be a word of grammar: 与高医生, 报告安主任.
+_WHOM = re.compile(
+    r"(?:[与请由经找挂约遵随跟报][告请示诊]?|联系|报告|汇报|通知|告知|请示|护士|医生|医师|[早晚]上|[夜白值当][班日]|[上下中]午|今[日晨天]|[,。;:、\s]|^)$"
+)
 _AFTER_OLD = re.compile(
     r"[^\u4e00-\u9fff]|$|[说来找去打用今几家那在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士"
+    r"|[突便诉感神一病今昨入因于自无未仍又曾近夜晨](?!年)"
 )
 _NOT_OLD = split_words(
     "小时 小于 小米 小麦 小满 小白 小包 小单 小安 小便 小常 小年 老年 老师 老公 "
@@ -100,7 +107,8 @@ def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
     character, before = text[start:end], text[max(0, start - 1) : start]
     if len(character) == 1 and ambiguous(character):
         after_role = re.match(r"[^\u4e00-\u9fff]|[刀老小母父]|$", before)
-        if character in _NEVER or (title in GENERIC and not after_role):
+        meant = _WHOM.search(text, max(0, start - 2), start)
+        if character in _NEVER or (title in GENERIC and not (after_role or meant)):
             return False
     return not in_word(text, start, end)
 
@@ -144,6 +152,59 @@ def find_marked(text: str) -> Iterator[PhiSpan]:
         if not _EPONYM.match(text, match.end()) and not chinese().starts_word(text, match.start()):
             role = _ROLE_HEAD.match(match[0])
             yield name_span(match.start() + (role.end() if role else 0), match.end(), 0.85)
+
+
+# A signature with its role or a second one: 全家涵(主治医师), 许梓瑾/沈沐晴(核对).
+_SIGNED = re.compile(
+    rf"(?:(?<!{HAN})|(?<=[/、]))(?P<v>{HAN}{{2,4}})[ \t]?(?=(?:/{HAN}{{2,4}})?\([^()\n]{{0,6}}(?:医师|医生|护师|护士|药师|技师|主任|教授|双签|核对|审核|复核|记录|代签|签名)[^()\n]{{0,4}}\))"
+)
+# Who speaks in a chat, more than once.
+_SPEAKER = re.compile(rf"(?m)^[ \t]{{0,4}}(?P<v>{HAN}{{2,4}})[ \t]?(?=:)")
+_CALLED = re.compile(
+    rf"(?:(?<!{HAN})|(?<=[人收找托系知由请与]))(?P<v>{HAN}{{2,3}})(?=[,、 (]{{0,2}}(?:电话|手机)?[: ]?(?:\+86[ -]?)?1[3-9]\d[- ]?\d{{4}})"
+)
+
+
+def find_signed(text: str) -> Iterator[PhiSpan]:
+    """Before a role in brackets, at the head of lines of a chat, before a mobile number."""
+    for match in (*_SIGNED.finditer(text), *_CALLED.finditer(text)):
+        if _signed(match["v"]):
+            yield name_span(*match.span("v"), 0.6)
+    heads = [match for match in _SPEAKER.finditer(text) if _signed(match["v"])]
+    said = Counter(match["v"] for match in heads)
+    for match in heads:
+        if said[match["v"]] > 1:
+            yield name_span(*match.span("v"), 0.6)
+
+
+def _signed(word: str) -> bool:
+    """Whether ``word`` begins with a surname and is none of the words that stand there."""
+    lexicon, surname = chinese(), surname_length(word, 0)
+    given = word[surname:]
+    if not surname or not 1 <= len(given) <= 2 or stop(word) or lexicon.plain(word):
+        return False
+    spoken = TITLE.search(word, surname) or re.search(f"{ROLE}|{KIN}", given)
+    return not (spoken or lexicon.starts_word(word, 0))
+
+
+_FREE = re.compile(rf"(?:(?<!{HAN})|(?<=[请由与找知托送收给向姐妹哥弟父母妻夫儿女到]))(?={HAN}{{3}})")
+
+
+def find_free(text: str) -> Iterator[PhiSpan]:
+    """A whole name of three characters that only its form and its neighbours tell."""
+    lexicon = chinese()
+    for match in _FREE.finditer(text):
+        start = match.start()
+        end = open_name(text, start)
+        if end is None or end - start < 3 or ambiguous(text[start]):
+            continue
+        word = text[start:end]
+        given = word[surname_length(word, 0) :]
+        if len(given) == 2 and all(c in lexicon.given for c in given) and not in_word(
+            text, start, end
+        ):
+            if not (lexicon.plain(word) or lexicon.starts_word(word, 0) or TITLE.search(word)):
+                yield name_span(start, end, 0.4)
 
 
 _WHOLE_LINE = re.compile(

@@ -15,10 +15,10 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese
 from llmsafe.scrub.detect.zh.reading import HAN
 
-_HOSPITAL = r"(?:(?:医科大|医大|大|医)学?(?:附属?)?[一二三四五六]附?院|医附院|附[属屬](?:第[一二三四五六七八九十])?医院|[医醫]院|卫生院|衛生所|卫生所|卫生室|卫生服务(?:中心|站)|诊所|診所|医务所|诊疗所|健康中心|门诊部|妇幼保健院|妇保院|保健院|妇幼|防治[院所站]|疗养院|療養院|康复院|疾控中心|疾病预防控制中心|急救中心|血站|体检中心|体检站|结防所|血防站|职防院|司法鉴定[所中]心?|福利院|\d{3}医院|精神卫生中心|眼科中心|影像中心|卫生服务站)"
+_HOSPITAL = r"(?:(?:医科大|医大|大|医)学?(?:附属?)?[一二三四五六]附?院|医附院|附[属屬](?:第[一二三四五六七八九十])?医院|[医醫]院|卫生院|衛生所|卫生所|卫生室|普通科门诊|专科门诊|联合门诊|卫生服务(?:中心|站)|诊所|診所|医务所|诊疗所|健康中心|门诊部|妇幼保健院|妇保院|保健院|妇幼|防治[院所站]|疗养院|療養院|康复院|疾控中心|疾病预防控制中心|急救中心|血站|体检中心|体检站|结防所|血防站|职防院|司法鉴定[所中]心?|福利院|\d{3}医院|精神卫生中心|眼科中心|影像中心|卫生服务站)"
 _HOME = r"(?:养老院|養老院|敬老院|护理院|護理之家|养护院|安养院|安養(?:中心|院)|老年公寓|养老(?:服务)?中心|福利院|长照中心|長照中心|日照中心|康养中心|托老所|月子中心|孤儿院)"
-_SCHOOL = r"(?:大学|大學|学院|學院|中学|中學|小学|小學|国中|國中|國小|高中(?![毕文学一二三生])|幼儿园|幼稚園|幼兒園|学校|學校|职高|技校|中专|党校|职校|附[中小]|[一二三四五六七八九十]{1,2}[中小](?![时午旬节年月心度叶脑肠腿型剂剪学]))"
-_WORK = r"(?:有限公司|分公司|公司|集团|集團|工厂|[纺织机电化工造纸轴承铸钢铁水泥玻璃陶瓷服装鞋电子机械食品印染毛巾面粉]厂|[石铁煤萤铜金锰盐][矿]|[煤矿]矿|矿业|矿山|纸业|重工|物流|快递|派出所|公安局|法院|检察院|研究所|研究院|设计院|支行|酒店|饭店|宾馆|超市|商场|商行|农场|林场|牧场|茶场|合作社|事务所|养殖场|车队|报社|电视台|[国地]?税务(?:分)?局|财政局|教育局|民政局|[\u4e00-\u9fff]{1,4}[分支]?局(?=[,。;)、 ]|上班|工作|职工|退休|$)|监狱|看守所|消防(?:大队|中队|支队|站|队)|(?:刑警|特警|治安|巡警|交警)(?:大队|支队|队)|救助站|计生服务站|矫正中心|援助中心|(?:监督)?管理所|社区(?![医卫获居老护康管])|街道(?=[,。;)、 ]|居|社|辅|接)|药房|药店|机务段|电务段|工务段|车务段|交警(?:大队|支队)|街道办(?:事处)?|居委会|村委会|经营部|加工厂|工作室|基金会|教堂|清真寺|钢厂|电厂|机床厂|厂)"
+_SCHOOL = r"(?:大学|大學|学院|學院|中学|中學|小学|小學|国中|國中|国小|國小|高中(?![毕文学一二三生])|幼儿园|幼稚園|幼兒園|学校|學校|职高|技校|中专|党校|职校|附[中小]|[一二三四五六七八九十]{1,2}[中小](?![时午旬节年月心度叶脑肠腿型剂剪学]))"
+_WORK = r"(?:有限公司|水电行|地产代理|便利商店|便利店|酒楼|酒家|茶餐厅|餐厅|饭馆|农贸市场|批发市场|菜市场|市场(?!监)|建材行|五金行|车行|修理厂|理发店|美发店|书店|服装店|花店|面馆|网吧|幼稚园|分公司|公司|集团|集團|工厂|[纺织机电化工造纸轴承铸钢铁水泥玻璃陶瓷服装鞋电子机械食品印染毛巾面粉]厂|[石铁煤萤铜金锰盐][矿]|[煤矿]矿|矿业|矿山|纸业|重工|物流|快递|派出所|公安局|法院|检察院|研究所|研究院|设计院|支行|酒店|饭店|宾馆|超市|商场|商行|农场|林场|牧场|茶场|合作社|事务所|养殖场|车队|报社|电视台|[国地]?税务(?:分)?局|财政局|教育局|民政局|[\u4e00-\u9fff]{1,4}[分支]?局(?=[,。;)、 ]|上班|工作|职工|退休|$)|监狱|看守所|消防(?:大队|中队|支队|站|队)|(?:刑警|特警|治安|巡警|交警)(?:大队|支队|队)|救助站|计生服务站|矫正中心|援助中心|(?:监督)?管理所|社区(?![医卫获居老护康管])|街道(?=[,。;)、 ]|居|社|辅|接)|药房|药店|机务段|电务段|工务段|车务段|交警(?:大队|支队)|街道办(?:事处)?|居委会|村委会|经营部|加工厂|工作室|基金会|教堂|清真寺|钢厂|电厂|机床厂|厂)"
 _HEADS = (("hospital", _HOSPITAL), ("home", _HOME), ("school", _SCHOOL), ("work", _WORK))
 _BODY = rf"(?:{HAN}|[A-Za-z\d]|·){{1,18}}?"
 _PATTERN = re.compile(
@@ -26,6 +26,11 @@ _PATTERN = re.compile(
 )
 _HEAD = re.compile("|".join(f"(?P<{name}>{heads})" for name, heads in _HEADS))
 
+# A preposition that is a part of these ends no name: 求是, 和谐, 丰原.
+_NAMES = re.compile(
+    "求是|和[谐平睦顺美泰善兴畅煦]|[仁太泰安祥协永康广宏兴共保嘉义颐天][和]|先[锋进导科]|现代|时代|为民|"
+    "[丰平高太中草开三清]原|原野|同[仁济心德和]|自[强立力由]|[永经]?经[纬典济贸]|被服|再[生兴]|联系|到达"
+)
 # What ends on the left of a name: prepositions, verbs, roles.
 _CUT = re.compile(
     r".*(?:[在于於由到至去往赴自从從被经經因及与與和是系为為的了曾已即再又先后後予请請送抵约]|转[入回往诊至来]?|轉[入至來]?|来自|來自|就[诊診]于?|就[读讀职職]于?|毕业于|任职于|供职|住[在于]?(?!建)|入住|介绍|介紹|定点机构|机构|单位|單位|學校|学校:|外院|当地|我们|患者|病人|退休|原[为系]?|前往|送往|联系|聯絡|建议|推荐|回当地|入院前|[怕愿想敢肯]来|急诊|门诊|主治|救护车|接[收到]|返|离开|现|家属|称|说|诉|辗转|抵达|反映|同意|委托单位|地点|厂家|院址|我校|就读|收治|已报|通知|联系|送检|位于|附近|就诊医院|置管医院|选定医院|申请方|受邀方|转诊单位|单位名称|考[上入]|读|上(?!海|饶|蔡|杭|栗|林|犹|思|虞|高)|及其|[,.:;、])",
@@ -62,15 +67,36 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
             if not _named(name, kind, head[0]) or _AFTER.match(text, end):
                 continue
             yield PhiSpan(start, end, "ORGANIZATION", 0.82 if kind == "work" else 0.88)
+    yield from _employers(text)
     for pattern in (_SHORT, _ENGLISH):
         for match in pattern.finditer(text):
             yield PhiSpan(*match.span(), "ORGANIZATION", 0.6)
 
 
+# Where an employer or a school stands, whatever its name ends in.
+_EMPLOYER = re.compile(
+    rf"(?:(?:工作|所在|就职|任职)?单位(?:名称)?|就职|任职|公司|雇主|学校|就读)[ \t]?(?:于|:)[ \t]?(?P<v>{HAN}{{3,16}})(?=[,。;)\s]|$)"
+    rf"|(?:(?<=[在于系为])|(?<=[系是]于))(?P<w>{HAN}{{3,16}}?)(?=上[白夜早中晚]?班|(?:的?(?:员工|职工|雇员|职员)))"
+    rf"|假[条单](?:\(|,)?[交寄给致]?(?P<u>{HAN}{{4,16}})(?=\))"
+)
+_NOBODY = re.compile(
+    r"无|未|不|退休|离休|待业|失业|自由|个体|务农|农民|在家|学生|家庭|同上|其他|[我本该外某]|[一二三四两夜白早中晚]|.*(?:工作|地区|工地|外地|老家|行业|岗位|车间|门口|时候|退休|下岗)$"
+)
+
+
+def _employers(text: str) -> Iterator[PhiSpan]:
+    for match in _EMPLOYER.finditer(text):
+        group = match.lastgroup or "v"
+        if not _NOBODY.match(match[group]) and not generic(match[group]):
+            yield PhiSpan(*match.span(group), "ORGANIZATION", 0.6)
+
+
 def _name_start(text: str, start: int, head: int) -> int:
     """Where the name begins: behind the last word that cannot be part of it."""
-    cut = _CUT.match(text, start, head) if head > start else None
-    return cut.end() if cut else start
+    if head <= start:
+        return start
+    cut = _CUT.match(_NAMES.sub("##", text[start:head]))
+    return start + cut.end() if cut else start
 
 
 HEAD = re.compile(rf"(?:{'|'.join(heads for _, heads in _HEADS)})")
@@ -80,7 +106,7 @@ def generic(found: str) -> bool:
     """Whether ``found`` says only what kind of institution: 上级医院, 康复医院."""
     head = list(HEAD.finditer(found))
     name = found[: head[-1].start()] if head else found
-    return bool(head) and _GENERIC_FULL.fullmatch(name) is not None
+    return bool(head) and not name.startswith("大同") and bool(_GENERIC_FULL.fullmatch(name))
 
 
 def _named(name: str, kind: str, head: str) -> bool:
@@ -94,7 +120,7 @@ def _named(name: str, kind: str, head: str) -> bool:
             and head not in ("医院", "卫生院")
         )
     if _GENERIC_FULL.fullmatch(name) and not re.fullmatch(
-        r"[市县区省](?:中医|妇幼|儿童|人民|中心)", name
+        r"[市县区省](?:中医|妇幼|儿童|人民|中心)|大同.*", name
     ):
         return False
     if kind == "work" and (_MAKER.search(name) or name in chinese().words):

@@ -124,7 +124,15 @@ _UNSAFE = split_words(
     "白水 麻江 麻阳 合水 合阳 甘泉 高平 长寿 广安 安全 普安 清流 建水 泰和 成武 "
     "平安县 分宜 大余 新会 平利 高明 泽州 宁强 定边 岚县 安静 子长 镇静 神池 会同 "
     "南部 商水 中牟 灵台 通许 浮山 会宁 天水 赤水 白沙 灌云 响水 沾化 利辛 平阴 "
-    "太原"
+    "太原 太子 三民 大安 信义 中和 永和 树林 太古 天后 三重 永康 八德 前镇 上水 土城 平镇 北角 金钟 内湖 "
+    "大里 善化 美浓 大溪 三峡 淡水 蓝田 长洲 鼓山 上环 西环 大围 东港 新店 新庄 新营 南港 左营"
+)
+# Where these stand around it, even a place that is a word too is meant as one.
+_LIVED = re.compile(
+    rf"(?:(?<=[在于到:])|(?<!{HAN}))(?P<v>{HAN}{{2,6}}?)(?:市|县)?(?=(?:工作|生活|居住|务工|打工|上学|定居)(?:\d|[一二三四五六七八九十两]|多年)|(?:儿子|女儿|子女|亲戚|亲友|父母|哥哥|姐姐|弟弟|妹妹)家)"
+)
+_BORN = re.compile(
+    rf"(?:生长于|生于|长于|出生于|出生地|籍贯|祖籍|原籍)[ \t]?:?[ \t]?(?P<v>{HAN}{{2,8}})(?=[,。;:\s]|$)"
 )
 _TO_PLACE = re.compile(
     r"(?:[在到去回来來自从從往由赴至返抵离離住居嫁迁遷搬于於是系]|调至|转至|出生)[ \t]?$"
@@ -194,6 +202,14 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         bare = not re.search(rf"{HAN}$", before) and _OF_PLACE.match(text, match.end())
         if _TO_PLACE.search(before) or (grown and not re.search(rf"{HAN}$", before)) or bare:
             yield PhiSpan(match.start(), end, "LOCATION", 0.6)
+    lexicon = chinese()
+    for match in _LIVED.finditer(text):
+        if match["v"] in lexicon.cities | lexicon.provinces | lexicon.districts:
+            end = match.end() if match["v"] in lexicon.cities else match.end("v")
+            yield PhiSpan(match.start("v"), end, "LOCATION", 0.6)
+    for match in _BORN.finditer(text):
+        if match["v"].rstrip("省") not in lexicon.provinces and not _generic(match["v"]):
+            yield PhiSpan(*match.span("v"), "LOCATION", 0.6)
     for match in re.finditer(r"[京沪滬津渝](?=籍|人(?!民))", text):
         yield PhiSpan(*match.span(), "LOCATION", 0.6)
 
