@@ -90,7 +90,7 @@ _HONG_KONG_PLATE = re.compile(
     r"(?:车牌|停车|泊车|车辆|车号)(?:登记|号码?|证)?[ :为是]{0,3}(?P<v>[A-HJ-NP-Z]{2} ?\d{1,4})(?![A-Za-z\d])"
 )
 _PLAIN_CODE = re.compile(
-    r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO)(?:[A-Z]{1,6}|[A-Z]{2,5}-)\d{6,12}[A-Z]?(?![A-Za-z\d-])"
+    r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO|QQ)(?:[A-Z]{1,6}|[A-Z]{2,5}-)\d{6,12}[A-Z]?(?![A-Za-z\d-])"
 )
 _BRACKETED = re.compile(r"(?<=[\u4e00-\u9fff] )\(\d{5,10}\)|(?<=[\u4e00-\u9fff])\(\d{6,10}\)")
 _CODE = re.compile(

@@ -37,7 +37,7 @@ _NEVER = frozenset(
 _OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
 # Behind these somebody is meant, whose surname may be a word of grammar: 与高医生, 报告安主任.
 _WHOM = re.compile(
-    r"(?:[与请由经找挂约遵随跟报][告请示诊]?|联系|报告|汇报|通知|告知|请示|护士|医生|医师|[早晚]上|[夜白值当][班日]|[上下中]午|今[日晨天]|[,。;:、\s]|^)$"
+    r"(?:[与请由经找挂约遵随跟报至][告请示诊]?|联系|报告|汇报|通知|告知|请示|护士|医生|医师|[早晚]上|[夜白值当][班日]|[上下中]午|今[日晨天]|[,。;:、\s]|^)$"
 )
 _AFTER_OLD = re.compile(
     r"[^\u4e00-\u9fff]|$|[说来找去打用今几家那在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士"
@@ -91,6 +91,8 @@ def _before_title(text: str, start: int, end: int, title: str) -> bool:
         stop(name) or name in lexicon.words or lexicon.starts_word(name, 0) or TITLE.search(name)
     )
     unsure = surname == 1 and ambiguous(name[0]) and title in GENERIC
+    # 由梁女士: a preposition and a surname.
+    unsure |= name[0] in "由与和经从对" and len(given) == surname_length(given, 0)
     odd = re.search(r"[主经副管接]", name) and surname == 1
     clear = (
         len(name) > 2
@@ -187,7 +189,7 @@ def _signed(word: str) -> bool:
     return not (spoken or lexicon.starts_word(word, 0))
 
 
-_FREE = re.compile(rf"(?:(?<!{HAN})|(?<=[请由与找知托送收给向姐妹哥弟父母妻夫儿女到]))(?={HAN}{{3}})")
+_FREE = re.compile(rf"(?:(?<!{HAN})|(?<=[请由与找知托送收给向姐妹哥弟父母妻夫儿女到至挂约站]))(?={HAN}{{3}})")
 
 
 def find_free(text: str) -> Iterator[PhiSpan]:

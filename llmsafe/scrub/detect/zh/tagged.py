@@ -108,18 +108,25 @@ def _merged(spans: Sequence[PhiSpan]) -> list[tuple[int, int]]:
 
 
 def _name(text: str, span: PhiSpan) -> PhiSpan | None:
-    kept = [(start, end) for start, end, doubt in _pieces(text, span) if span.score >= doubt]
+    kept = [found for found in _pieces(text, span) if found is not None]
     if not kept:
         return None
-    start = min(start for start, _ in kept)
-    return replace(span, start=start, end=max(span.end, *(end for _, end in kept)))
+    start, end = min(start for start, _ in kept), max(end for _, end in kept)
+    if not re.search(HAN, text[end : span.end]):  # what was taken for more of it: a number
+        end = max(end, span.end)
+    return replace(span, start=start, end=end)
 
 
-def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int, float]]:
-    """What may be a name in a finding that goes on behind it (何芳琴,99), and its doubt."""
+def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
+    """The names in a finding that goes on behind one (何芳琴,99), as far as they are believed."""
     for match in _PIECE.finditer(text, span.start, span.end):
         start, end = _borders(text, *match.span())
-        yield start, end, _doubt(text, start, end)
+        if span.score >= _doubt(text, start, end):
+            yield start, end
+            continue
+        # 梁银芳门: a name to which one character too many was added.
+        less = [(start, end - 1), (start + 1, end)] if end - start > 2 else []
+        yield next((one for one in less if _doubt(text, *one) <= LIKELY <= span.score), None)
 
 
 def _borders(text: str, start: int, end: int) -> tuple[int, int]:
@@ -132,6 +139,10 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
         before = next((n for n in (2, 1) if surname_length(text, max(0, start - n)) == n), 0)
         if before and not in_word(text, start - before, start):
             start -= before
+    surname = surname_length(text, start)
+    title = TITLE.match(text, start + surname)
+    if surname and title and start + surname < end < title.end():
+        return start, start + surname  # 朱大|夫
     longer = open_name(text, start)
     if longer is not None and longer > end:
         return start, longer
@@ -164,14 +175,19 @@ def _doubt(text: str, start: int, end: int) -> float:
         or _YEAR.search(text, 0, start + 1)
     ):
         return NEVER
-    if lexicon.plain(name) or TITLE.fullmatch(name) or in_word(text, start, end):
+    if TITLE.fullmatch(name) or in_word(text, start, end):
         return NEVER
+    if lexicon.plain(name):
+        titled = len(name) == 1 and TITLE.match(text, end)
+        return OTHER if titled else ODD if name in lexicon.nicknames else NEVER
     if name in lexicon.other_names or name in lexicon.nicknames:
         return LIKELY
     surname = surname_length(name, 0)
     given = name[surname:]
     if surname == 1 and ambiguous(name[0]):
-        return NEVER if lexicon.plain(given) else ODD if given else STRANGE
+        if not given:
+            return OTHER if TITLE.match(text, end) else STRANGE
+        return NEVER if lexicon.plain(given) else ODD
     if surname and not given:
         spoken = TITLE.match(text, end) or text[max(0, start - 1) : start] in ("老", "小")
         return LIKELY if spoken else LONE if ends_here(text, end) else ODD
