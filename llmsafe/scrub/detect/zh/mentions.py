@@ -41,7 +41,7 @@ _WHOM = re.compile(
 )
 _AFTER_OLD = re.compile(
     r"[^\u4e00-\u9fff]|$|[说来找去打用今几家那在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士"
-    r"|[突便诉感神一病今昨入因于自无未仍又曾近夜晨](?!年)"
+    r"|[突便诉感神一病今昨入因于自无未仍又曾近夜晨](?!年)|安静"
 )
 _NOT_OLD = split_words(
     "小时 小于 小米 小麦 小满 小白 小包 小单 小安 小便 小常 小年 老年 老师 老公 "
@@ -112,7 +112,7 @@ def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
         meant = _WHOM.search(text, max(0, start - 2), start)
         if character in _NEVER or (title in GENERIC and not (after_role or meant)):
             return False
-    return not in_word(text, start, end)
+    return not in_word(text[:end], start, end)  # 宗教授 is no 宗教
 
 
 def find_addressed(text: str) -> Iterator[PhiSpan]:
@@ -189,7 +189,7 @@ def _signed(word: str) -> bool:
     return not (spoken or lexicon.starts_word(word, 0))
 
 
-_FREE = re.compile(rf"(?:(?<!{HAN})|(?<=[请由与找知托送收给向姐妹哥弟父母妻夫儿女到至挂约站]))(?={HAN}{{3}})")
+_FREE = re.compile(rf"(?:(?<!{HAN})|(?<=[请由与找知托送收给向姐妹哥弟父母妻夫儿女亲到至挂约站报告录诉]))(?={HAN}{{3}})")
 
 
 def find_free(text: str) -> Iterator[PhiSpan]:
@@ -198,7 +198,10 @@ def find_free(text: str) -> Iterator[PhiSpan]:
     for match in _FREE.finditer(text):
         start = match.start()
         end = open_name(text, start)
-        if end is None or end - start < 3 or ambiguous(text[start]):
+        if end is None or end - start < 3:
+            continue
+        told = text[max(0, start - 1) : start] in tuple("知请报") and ends_here(text, end)
+        if ambiguous(text[start]) and not told:
             continue
         word = text[start:end]
         given = word[surname_length(word, 0) :]
@@ -219,6 +222,11 @@ _CELL = re.compile(rf"\|[ \t]{{0,3}}(?P<v>{HAN}{{2,4}})[ \t]{{0,3}}(?=\|)")
 _ALONE = re.compile(rf"(?<=[,。:;(! ?])(?P<v>{HAN}{{3}}|{HAN}{{4}})(?=[,。;)! \n]|$)")
 
 
+_PET = re.compile(
+    rf"(?<!{HAN})(?P<v>{HAN}{{2,3}})(?=便[有感出]|逐渐|突[发然感]|平素|在家|无不适|精神|神[志清]|夜间|一般情况|今[日晨])"
+)
+
+
 def find_listed(text: str) -> Iterator[PhiSpan]:
     """A name alone on its line, behind the number of a bed, in a cell, between two stops."""
     last = len(text.rstrip()) - 14
@@ -230,6 +238,9 @@ def find_listed(text: str) -> Iterator[PhiSpan]:
             if _listed(word, signed=signed, certain=pattern is _ALONE):
                 yield name_span(match.start(group), match.end(group), score)
     lexicon = chinese()
+    for match in _PET.finditer(text):
+        if match["v"] in lexicon.nicknames:
+            yield name_span(*match.span("v"), 0.5)
     for match in re.finditer(rf"(?<!{HAN}){HAN}{{2,8}}(?!{HAN})", text):
         if match[0] in lexicon.other_names and not lexicon.plain(match[0]):
             yield name_span(*match.span(), 0.7)

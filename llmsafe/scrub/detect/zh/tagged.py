@@ -179,7 +179,7 @@ def _doubt(text: str, start: int, end: int) -> float:
         return NEVER
     if lexicon.plain(name):
         titled = len(name) == 1 and TITLE.match(text, end)
-        return OTHER if titled else ODD if name in lexicon.nicknames else NEVER
+        return OTHER if titled else LONE if name in lexicon.nicknames else NEVER
     if name in lexicon.other_names or name in lexicon.nicknames:
         return LIKELY
     surname = surname_length(name, 0)
@@ -199,8 +199,9 @@ def _doubt(text: str, start: int, end: int) -> float:
         return LIKELY if all(c in lexicon.parts for c in given) else ODD
     if len(name) == 1 or lexicon.plain(name[1:]):
         return NEVER
-    called = name in lexicon.given_names or name[0] == name[-1] or name[0] in "小阿"
-    return ODD if called else STRANGE
+    if name in lexicon.given_names:
+        return LONE
+    return ODD if name[0] == name[-1] or name[0] in "小阿" else STRANGE
 
 
 def _straddled(text: str, start: int, end: int) -> bool:
