@@ -76,7 +76,7 @@ _PATTERNS = tuple(
     for category, label, score in _LABELS
 )
 NO_LABEL = re.compile(
-    r"(?:端口|版本|批|型|床|房|楼|门牌|房间|规格|产品|国药准|批准文|注册|试剂)[号號]?$"
+    r"(?:端口|版本|批|型|床|房|楼|门牌|房间|规格|产品|国药准|批准文|注册|试剂)[号號]?\Z"
 )
 _CALENDAR = re.compile(r"(?:19|20)\d\d(?:[-/.]\d{1,2}){0,2}")
 _MEASURE = re.compile(
