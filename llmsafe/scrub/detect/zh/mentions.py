@@ -23,6 +23,7 @@ from llmsafe.scrub.detect.zh.reading import (
     name_span,
     open_name,
     stop,
+    straddled,
     surname_length,
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
@@ -189,31 +190,31 @@ def _signed(word: str) -> bool:
     return not (spoken or lexicon.starts_word(word, 0))
 
 
-_FREE = re.compile(
-    rf"(?:(?<!{HAN})|(?<=[请由与找知托送收给向姐妹哥弟父母妻夫儿女亲到至挂约站报告录诉]))"
-    rf"(?={HAN}{{3}})|(?<=[请由找挂知])(?={HAN}{{2}})"
+_FREE = re.compile(rf"(?={HAN}{{2,3}})")
+_LEADS = re.compile(
+    r"(?:^|[^\u4e00-\u9fff]|[请由与找知托送收给向姐妹哥弟父母妻夫儿女亲到至挂约站报告录诉])$"
 )
 
 
 def find_free(text: str) -> Iterator[PhiSpan]:
-    """A whole name that only its form and its neighbours tell. Of a surname that is a word too,
-    and of two characters, the tagger must see a trace: their score is 0.35."""
+    """A whole name that only its form and its neighbours tell. Of a surname that is a word too, of
+    two characters, and behind other words, the tagger must see a trace: their score is 0.35."""
     lexicon = chinese()
     for match in _FREE.finditer(text):
         start = match.start()
         end = open_name(text, start)
         if end is None or text[start] in _NEVER:
             continue
-        word = text[start:end]
+        word, led = text[start:end], _LEADS.search(text, max(0, start - 1), start)
         given = word[surname_length(word, 0) :]
-        if len(given) < 2 and not re.match("[请由找挂知]", text[max(0, start - 1) :]):
+        short, doubtful = len(given) < 2, ambiguous(word[0])
+        if short and not (led and led[0] and led[0] in "请由找挂知"):
             continue
-        if all(c in lexicon.given for c in given) and not in_word(
-            text, start, end
-        ):
-            if not (lexicon.plain(word) or lexicon.starts_word(word, 0) or TITLE.search(word)):
-                sure = len(given) == 2 and not ambiguous(word[0])
-                yield name_span(start, end, 0.4 if sure else 0.35)
+        if not led and (doubtful or straddled(text, start, end)):
+            continue
+        ordinary = lexicon.plain(word) or lexicon.starts_word(word, 0) or TITLE.search(word)
+        if not (ordinary or in_word(text, start, end)) and all(c in lexicon.given for c in given):
+            yield name_span(start, end, 0.35 if short or doubtful or not led else 0.4)
 
 
 _WHOLE_LINE = re.compile(

@@ -28,7 +28,7 @@ _SPACED = re.compile(rf"{HAN}(?:[ \t]{{1,4}}{HAN}){{1,3}}(?!{HAN})")
 NEXT = re.compile(
     r"男|女(?!士)|性别|性別|[诉訴]|主[诉訴治任管刀]|因|于(?!是)|於|入[院科室]|出[院科生]|今[日晨天]|来[院诊電电]|昨|在|已[于经經]?|之[女子妻夫父母]|签|簽|说|說|称|稱|及|与|與|和|同(?:意|志|学|事)|为|為|系"
     r"|述|自(?:述|诉|行)|由|是|住|年[龄齡约]|家[属屬住]|[拟擬]|术[后前中]|現|现|患[者儿]|夜间|白天|轻|重|家(?=[,。里中住]|$)|行(?=[\u4e00-\u9fff])|查[看房体]|[经經]|反[复复]|[汇匯]报|[协協]助|陪[同伴护]|照[看顾料]|接[听诊]|代(?:为|签)?|[负負][责責]|[请請]|要求|拒[绝簽签]"
-    r"|护送|接收|告知|平素|补充|复[诊查]|便[有感出]|讨论|注意|床位|平卧|神清|卧床|沟通|顾问|责护|门诊|医[生师]|醫[生師]|护士|護[士理]|主任|大夫|老[师師]|先生|女士|小姐|阿姨|教授|院[长長]|身份|电话|電話|手机|[联聯][系絡络]|床|[岁歲]|[门門][诊診]|住院|病[人情历歷案]|的|了|有|[到去][\u4e00-\u9fff]|被|[给給]|向|叫|打|再次|未|无|無|不|也|都|又|神志|精神|一般|[会會][诊診]|执刀|操作|参加|[录錄]入?|[记記]录?|审核|報告|报告|签[名字]|盖章|开|办|带|抱|接|抄|取|发|问|送|看|陪|拨|交|离|让|领|缴|付|坐|敬|摄|阅|整理|关系|工号|拿|替|考虑|[（(]"
+    r"|护送|换药|接收|告知|平素|补充|复[诊查]|便[有感出]|讨论|注意|床位|平卧|神清|卧床|沟通|顾问|责护|门诊|医[生师]|醫[生師]|护士|護[士理]|主任|大夫|老[师師]|先生|女士|小姐|阿姨|教授|院[长長]|身份|电话|電話|手机|[联聯][系絡络]|床|[岁歲]|[门門][诊診]|住院|病[人情历歷案]|的|了|有|[到去][\u4e00-\u9fff]|被|[给給]|向|叫|打|再次|未|无|無|不|也|都|又|神志|精神|一般|[会會][诊診]|执刀|操作|参加|[录錄]入?|[记記]录?|审核|報告|报告|签[名字]|盖章|开|办|带|抱|接|抄|取|发|问|送|看|陪|拨|交|离|让|领|缴|付|坐|敬|摄|阅|整理|关系|工号|拿|替|考虑|[（(]"
 )
 _TITLE = re.compile(
     r"先生|女士|小姐|阿姨|老师|医生|医师|护士|主任|大夫|师傅|教授|警官|奶奶|爷爷|大爷|大妈|大姐|大哥|某"
@@ -59,7 +59,22 @@ def name_span(start: int, end: int, score: float) -> PhiSpan:
 def stop(word: str) -> bool:
     """Whether what stands behind a label says that there is no name."""
     return word in _STOP or any(
-        word.startswith(w) for w in ("不", "未", "无", "無", "同", "见", "待", "拒", "其", "好的", "谢谢", "请问", "平台")
+        word.startswith(w)
+        for w in (
+            "不",
+            "未",
+            "无",
+            "無",
+            "同",
+            "见",
+            "待",
+            "拒",
+            "其",
+            "好的",
+            "谢谢",
+            "请问",
+            "平台",
+        )
     )
 
 
@@ -192,6 +207,15 @@ def in_word(text: str, start: int, end: int) -> bool:
     words = chinese().words
     around = ((a, b) for a in range(max(0, start - 4), start + 1) for b in range(end, end + 4))
     return any(text[a:b] in words for a, b in around if b - a > end - start and b <= len(text))
+
+
+def straddled(text: str, start: int, end: int) -> bool:
+    """Whether an ordinary word ends in ``text[start:end]`` and began before, or begins in it and
+    ends behind."""
+    words = chinese().words
+    left = ((a, b) for b in range(start + 1, end) for a in range(max(0, b - 4), start))
+    right = ((a, b) for a in range(start + 1, end) for b in range(end + 1, a + 5))
+    return any(text[a:b] in words for a, b in (*left, *right))
 
 
 def ambiguous(character: str) -> bool:

@@ -27,6 +27,7 @@ from llmsafe.scrub.detect.zh.reading import (
     in_word,
     open_name,
     stop,
+    straddled,
     surname_length,
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, TITLE
@@ -190,27 +191,21 @@ def _doubt(text: str, start: int, end: int) -> float:
         return NEVER if lexicon.plain(given) else ODD
     if surname and not given:
         spoken = TITLE.match(text, end) or text[max(0, start - 1) : start] in ("老", "小")
-        return LIKELY if spoken else LONE if ends_here(text, end) else ODD
-    if _straddled(text, start, end):
+        if spoken or not ends_here(text, end):
+            return LIKELY if spoken else ODD
+        return LONE if re.match(HAN, text[max(0, start - 1) :]) else LIKELY
+    if straddled(text, start, end):
         return STRANGE
     if surname and len(given) < 3:
         if len(given) == 2 and open_name(text, start) == end:
             return FAINT
-        return LIKELY if all(c in lexicon.parts for c in given) else ODD
+        known = all(c in lexicon.parts for c in given)
+        return LIKELY if known else OTHER if len(given) == 2 else ODD
     if len(name) == 1 or lexicon.plain(name[1:]):
         return NEVER
-    if name in lexicon.given_names:
+    if name in lexicon.given_names or (len(name) == 2 and all(c in lexicon.given for c in name)):
         return LONE
     return ODD if name[0] == name[-1] or name[0] in "小阿" else STRANGE
-
-
-def _straddled(text: str, start: int, end: int) -> bool:
-    """Whether an ordinary word ends in ``text[start:end]`` and began before, or begins in it and
-    ends behind."""
-    words = chinese().words
-    left = ((a, b) for b in range(start + 1, end) for a in range(max(0, b - 4), start))
-    right = ((a, b) for a in range(start + 1, end) for b in range(end + 1, a + 5))
-    return any(text[a:b] in words for a, b in (*left, *right))
 
 
 def _place(text: str, span: PhiSpan) -> PhiSpan | None:
