@@ -141,10 +141,11 @@ def find_called(text: str) -> Iterator[PhiSpan]:
             continue
         if _AFTER.match(text, match.end()) or text.startswith(":", match.end()):
             continue
-        if len(digits) < 7 and not re.search(
-            r"电话|電話|[机機号號线線呼]|[TtPp][Ee]?[LlHh]|传真|打", before[0]
-        ):
-            if len(digits) < 4 or not _END.match(text, match.end()):  # 联系65348。
-                continue
+        if (
+            len(digits) < 7
+            and not re.search(r"电话|電話|[机機号號线線呼]|[TtPp][Ee]?[LlHh]|传真|打", before[0])
+            and (len(digits) < 4 or not _END.match(text, match.end()))
+        ):  # 联系65348。
+            continue
         fax = re.search(r"(?i)传真|傳真|fax", before[0])
         yield PhiSpan(*match.span(), "FAX" if fax else "PHONE", 0.9)

@@ -25,6 +25,7 @@ from llmsafe.scrub.detect.zh.reading import (
     stop,
     straddled,
     surname_length,
+    unlisted,
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
 
@@ -184,6 +185,8 @@ def _signed(word: str) -> bool:
     """Whether ``word`` begins with a surname and is none of the words that stand there."""
     lexicon, surname = chinese(), surname_length(word, 0)
     given = word[surname:]
+    if not surname and unlisted(word):
+        surname, given = 1, word[1:]
     if not surname or not 1 <= len(given) <= 2 or stop(word) or lexicon.plain(word):
         return False
     spoken = TITLE.search(word, surname) or re.search(f"{ROLE}|{KIN}", given)

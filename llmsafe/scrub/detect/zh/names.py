@@ -30,6 +30,7 @@ from llmsafe.scrub.detect.zh.reading import (
     spaced_name,
     stop,
     surname_length,
+    unlisted,
 )
 from llmsafe.scrub.detect.zh.roles import KIN, NAMED, PERSON, ROLE, TITLE
 
@@ -200,12 +201,7 @@ def _plausible(text: str, start: int, end: int, surname: int) -> bool:
             lexicon.plain(word)
             and (len(word) > 3 or not re.match(r"\s?\(|\s|[,、]|$", text[end : end + 2]))
         )
-    known = word in lexicon.other_names or word in lexicon.nicknames
-    known = known or (
-        len(word) == 3
-        and all(c in lexicon.given for c in word)
-        and not lexicon.starts_word(text, start)
-    )
+    known = word in lexicon.other_names or word in lexicon.nicknames or unlisted(word)
     return known or (
         len(word) > 2
         and not lexicon.starts_word(text, start)

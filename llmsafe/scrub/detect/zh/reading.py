@@ -86,6 +86,13 @@ def surname_length(text: str, start: int) -> int:
     return 1 if text[start : start + 1] in lexicon.single else 0
 
 
+def unlisted(word: str) -> bool:
+    """Whether ``word`` can be a name of three characters whose surname no list has."""
+    lexicon = chinese()
+    given = len(word) == 3 and all(c in lexicon.given for c in word[1:])
+    return given and not lexicon.starts_word(word, 0) and not lexicon.plain(word[1:])
+
+
 def ends_here(text: str, end: int) -> bool:
     """Whether no Chinese character stands at ``end``."""
     return end >= len(text) or not re.match(HAN, text[end])

@@ -148,9 +148,11 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     if longer is not None and longer > end:
         return start, longer
     last = text[end : end + 1]
+    alone = re.match(HAN, last) and ends_here(text, end + 1)
     if (
-        end - start == surname_length(text, start) + 1
-        and last in lexicon.given
+        end - start == surname + 1
+        and surname
+        and (alone or last in lexicon.given)
         and not (NEXT.match(text, end) or lexicon.starts_word(text, end))
         and (ends_here(text, end + 1) or lexicon.starts_word(text, end + 1))
     ):
@@ -201,8 +203,12 @@ def _doubt(text: str, start: int, end: int) -> float:
             return FAINT
         known = all(c in lexicon.parts for c in given)
         return LIKELY if known else OTHER if len(given) == 2 else ODD
-    if len(name) == 1 or lexicon.plain(name[1:]):
+    if len(name) == 1:
+        return LONE if TITLE.match(text, end) else NEVER  # a surname that no list has
+    if lexicon.plain(name[1:]):
         return NEVER
+    if len(name) == 3 and all(c in lexicon.given for c in name[1:]):
+        return LONE
     if name in lexicon.given_names or (len(name) == 2 and all(c in lexicon.given for c in name)):
         return LONE
     return ODD if name[0] == name[-1] or name[0] in "小阿" else STRANGE
