@@ -43,7 +43,7 @@ _WHOM = re.compile(
 )
 _AFTER_OLD = re.compile(
     r"[^\u4e00-\u9fff]|$|[说来找去打用今几家那在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士"
-    r"|[突便诉感神一病今昨入因于自无未仍又曾近夜晨](?!年)|安静|逐渐"
+    r"|[突便诉感神一病今昨入因于自无未仍又曾近夜晨](?!年)|安静|逐渐|平[素卧]|侧卧|半卧"
 )
 _NOT_OLD = split_words(
     "小时 小于 小米 小麦 小满 小白 小包 小单 小安 小便 小常 小年 老年 老师 老公 "
@@ -188,6 +188,8 @@ def _signed(word: str) -> bool:
     if not surname and unlisted(word):
         surname, given = 1, word[1:]
     if not surname or not 1 <= len(given) <= 2 or stop(word) or lexicon.plain(word):
+        return False
+    if word[-1] in "科室区楼部":
         return False
     spoken = TITLE.search(word, surname) or re.search(f"{ROLE}|{KIN}", given)
     return not (spoken or lexicon.starts_word(word, 0))

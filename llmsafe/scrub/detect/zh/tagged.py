@@ -210,7 +210,7 @@ def _doubt(text: str, start: int, end: int) -> float:
     if len(name) == 3 and all(c in lexicon.given for c in name[1:]):
         return LONE
     if name in lexicon.given_names or (len(name) == 2 and all(c in lexicon.given for c in name)):
-        return LONE
+        return LONE if re.match(HAN, text[max(0, start - 1) :]) else OTHER
     return ODD if name[0] == name[-1] or name[0] in "小阿" else STRANGE
 
 
