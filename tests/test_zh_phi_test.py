@@ -43,6 +43,17 @@ def test_the_script_makes_these_bytes(script: ModuleType, rows: list[dict[str, A
         assert [script.row(note) for note in script.chosen(people, lang)] == mine
 
 
+def test_the_identity_table_is_of_these_patients(
+    script: ModuleType, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    of_notes = {row["patient_id"] for row in rows}
+    people = (p for lang in script.QUOTA for p in patients(script.SEED, script.PEOPLE, lang=lang))
+    mine = (p.identity.as_row() for p in people if p.identity.patient_id in of_notes)
+    script.write_table(tmp_path / "table.csv", mine)
+    published = RELEASE.with_name("zh_phi_test_identities.csv")
+    assert (tmp_path / "table.csv").read_bytes() == published.read_bytes()
+
+
 def test_another_seed_is_for_development(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
