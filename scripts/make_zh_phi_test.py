@@ -1,6 +1,7 @@
 """Make the fixed Chinese test release, eval/zh_phi_test.jsonl, and print the tables of its card.
 
-    python scripts/make_zh_phi_test.py [OUTPUT.jsonl]
+    python scripts/make_zh_phi_test.py [OUTPUT.jsonl] [--identities TABLE.csv]
+    python scripts/make_zh_phi_test.py dev.jsonl --audience public --seed 7     to develop on
 
 Notes of the `private` half of names, places and phrases: a tagger that is to be tested on them is
 trained on `audience="public"`. At most two notes of a patient, and as many of each kind as the
@@ -9,15 +10,17 @@ quota says, a third of them with an identifier that is rare. The same code gives
 
 from __future__ import annotations
 
+import argparse
+import csv
 import json
-import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from llmsafe.notes import CATEGORIES, Note
-from llmsafe.synthetic import patients
+from llmsafe.synthetic import Patient, identity_table, patients
+from llmsafe.synthetic.grammar import AUDIENCES
 from llmsafe.synthetic.zh.notes import KINDS
 
 SEED = 20_261_127
@@ -28,9 +31,8 @@ PER_PATIENT = 2
 OUTPUT = Path(__file__).resolve().parents[1] / "eval" / "zh_phi_test.jsonl"
 
 
-def chosen(lang: str) -> list[Note]:
+def chosen(people: Sequence[Patient], lang: str) -> list[Note]:
     """A third of each kind from notes with a rare identifier, the rest as they come."""
-    people = list(patients(SEED, PEOPLE, lang=lang, audience="private"))
     seen = Counter(note.extra["kind"] for patient in people for note in patient.notes)
     picked: dict[str, Note] = {}
     kinds: Counter[str] = Counter()
@@ -93,11 +95,34 @@ def total(counts: Counter[tuple[str, str]], lang: str) -> int:
 
 
 def main() -> None:
-    output = Path(sys.argv[1]) if len(sys.argv) > 1 else OUTPUT
-    rows = [row(note) for lang in QUOTA for note in chosen(lang)]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("output", type=Path, nargs="?", default=OUTPUT)
+    parser.add_argument("--identities", type=Path, help="write the patients' identity table too")
+    parser.add_argument("--audience", choices=AUDIENCES, default="private")
+    parser.add_argument("--seed", type=int, default=SEED)
+    options = parser.parse_args()
+    people = {
+        lang: list(patients(options.seed, PEOPLE, lang=lang, audience=options.audience))
+        for lang in QUOTA
+    }
+    rows = [row(note) for lang in QUOTA for note in chosen(people[lang], lang)]
     lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in rows)
-    output.write_text("".join(lines), encoding="utf-8")
+    options.output.write_text("".join(lines), encoding="utf-8")
     print(tables(rows))
+    if options.identities:
+        of_notes = {one["patient_id"] for one in rows}
+        table = identity_table(p for lang in QUOTA for p in people[lang])
+        write_table(options.identities, (one for one in table if one["patient_id"] in of_notes))
+
+
+def write_table(path: Path, table: Iterable[dict[str, str | None]]) -> None:
+    rows = list(table)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":

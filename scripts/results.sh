@@ -35,6 +35,10 @@ section() {  # title, command as shown, then the command itself
   section "Chinese test release: names, places and phrases of the half that is not trained on" \
     "python eval/scrub_recall.py eval/zh_phi_test.jsonl --systems llmsafe --processes 0" \
     "$python" eval/scrub_recall.py eval/zh_phi_test.jsonl --systems llmsafe --processes 0
+  section "Chinese test release, with its patients' identities as a hospital knows them" \
+    "python eval/scrub_recall.py eval/zh_phi_test.jsonl --known-identifiers eval/zh_phi_test_identities.csv --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/zh_phi_test.jsonl \
+    --known-identifiers eval/zh_phi_test_identities.csv --systems llmsafe --processes 0
   section "ASQ-PHI, development half (525 search queries)" \
     "python eval/scrub_recall.py dev.jsonl" "$python" eval/scrub_recall.py "$asq"
   section "Synthetic notes, 80 patients, with and without known identifiers" \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 from pathlib import Path
@@ -38,7 +39,34 @@ def test_the_script_makes_these_bytes(script: ModuleType, rows: list[dict[str, A
     """Where phrases change, some move to the other half: the release is then made anew."""
     for lang in script.QUOTA:
         mine = [row for row in rows if row["lang"] == lang]
-        assert [script.row(note) for note in script.chosen(lang)] == mine
+        people = list(patients(script.SEED, script.PEOPLE, lang=lang, audience="private"))
+        assert [script.row(note) for note in script.chosen(people, lang)] == mine
+
+
+def test_the_identity_table_is_of_these_patients(
+    script: ModuleType, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    of_notes = {row["patient_id"] for row in rows}
+    people = (p for lang in script.QUOTA for p in patients(script.SEED, script.PEOPLE, lang=lang))
+    mine = (p.identity.as_row() for p in people if p.identity.patient_id in of_notes)
+    script.write_table(tmp_path / "table.csv", mine)
+    published = RELEASE.with_name("zh_phi_test_identities.csv")
+    assert (tmp_path / "table.csv").read_bytes() == published.read_bytes()
+
+
+def test_another_seed_is_for_development(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, table = tmp_path / "dev.jsonl", tmp_path / "dev.csv"
+    arguments = ["", str(notes), "--identities", str(table), "--audience", "public", "--seed", "7"]
+    monkeypatch.setattr("sys.argv", arguments)
+    script.main()
+    made = [json.loads(line) for line in notes.read_text(encoding="utf-8").splitlines()]
+    with table.open(encoding="utf-8") as file:
+        known = {row["patient_id"]: row["full_name"] for row in csv.DictReader(file)}
+    assert known.keys() == {row["patient_id"] for row in made}
+    assert any(known[row["patient_id"]] in row["text"] for row in made)
+    assert all("-public-7-" in row["patient_id"] for row in made)
 
 
 def test_the_card_has_the_counts(script: ModuleType, rows: list[dict[str, Any]]) -> None:

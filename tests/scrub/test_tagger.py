@@ -226,7 +226,14 @@ def by_definition(text: str) -> np.ndarray:
     return logits / logits.sum(axis=1, keepdims=True)
 
 
-TEXTS = ("Ann", "a b", "Dr. Bell saw\nhim", "seen by MARY ELLIS on 3/4 at Kent Clinic, " * 5)
+TEXTS = (
+    "患者顾新民，63岁，BP 150/90，由 Ann Wu 陪同。\n主治：石主任",
+    "患者",
+    "Ann",
+    "a b",
+    "Dr. Bell saw\nhim",
+    "seen by MARY ELLIS on 3/4 at Kent Clinic, " * 5,
+)
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -235,9 +242,12 @@ def test_the_forward_pass_is_what_the_formulas_say(text: str) -> None:
     assert np.abs(chances - by_definition(text)).max() < 1e-5
 
 
-def test_no_bit_depends_on_what_was_read_before(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_bit_depends_on_what_was_read_before(
+    language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def read(texts: list[str]) -> dict[str, bytes]:
-        fresh = dataclasses.replace(ENGLISH)
+        fresh = dataclasses.replace(embedded_tagger(language))
         return {text: fresh.probabilities(tokenise(text)).tobytes() for text in texts}
 
     other = " ".join(f"word{i}" for i in range(300))  # more than there are rows at first

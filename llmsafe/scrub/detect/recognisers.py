@@ -50,6 +50,8 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("addressed names", ("NAME",), mentions.find_addressed),
     ("marked names", ("NAME",), mentions.find_marked),
     ("listed names", ("NAME",), mentions.find_listed),
+    ("signed names", ("NAME",), mentions.find_signed),
+    ("free names", ("NAME",), mentions.find_free),
     ("romanised names", ("NAME",), romanised.find_pinyin),
     ("dates", ("DATE",), zh_dates.find_dates),
     ("lunar dates", ("DATE",), zh_dates.find_lunar),
@@ -80,18 +82,21 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
 )  # fmt: skip
 
 DOUBTFUL = {
-    "listed names": 0.8,
-    "reversed names": 0.8,
-    "unknown names": 0.8,
-    "cities": 0.8,
-    "institutions": 0.9,
+    "en": {
+        "listed names": 0.8,
+        "reversed names": 0.8,
+        "unknown names": 0.8,
+        "cities": 0.8,
+        "institutions": 0.9,
+    },
+    "zh": {"free names": 0.35},
 }
-"""English rules that cannot tell a name from an eponym, and the score up to which they ask the
-tagger whether it sees a trace of PHI. The Chinese rules look at context enough."""
+"""Rules of each language that cannot tell a name from an eponym or a word, and the score up to
+which they ask the tagger whether it sees a trace of PHI."""
 TRACE = 0.03
 INDEPENDENT = {
-    "en": frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL),
-    "zh": frozenset(name for name, _, _ in CHINESE),
+    "en": frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL["en"]),
+    "zh": frozenset(name for name, _, _ in CHINESE if name not in DOUBTFUL["zh"]),
 }
 """Rules of each language that do not ask the tagger."""
 
@@ -139,11 +144,14 @@ class Finder(EntityRecognizer):
 def english() -> list[EntityRecognizer]:
     """All our English recognisers."""
     return [
-        Finder(name, categories, find, "en", doubtful=DOUBTFUL.get(name, 0.0))
+        Finder(name, categories, find, "en", doubtful=DOUBTFUL["en"].get(name, 0.0))
         for name, categories, find in ENGLISH
     ]
 
 
 def chinese() -> list[EntityRecognizer]:
     """All our Chinese recognisers."""
-    return [Finder(name, categories, find, "zh") for name, categories, find in CHINESE]
+    return [
+        Finder(name, categories, find, "zh", doubtful=DOUBTFUL["zh"].get(name, 0.0))
+        for name, categories, find in CHINESE
+    ]

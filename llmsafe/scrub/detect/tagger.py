@@ -46,7 +46,6 @@ _REACH = 4  # characters of a key on either side of a Chinese one
 _CHUNK = 4096  # tokens at a time, so that memory does not grow with the note
 _KNOWN = 16_384  # words whose vectors are kept, 2 kB each
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
-_LETTERS = re.compile(r"[^\W\d_]{2,}")
 _PAIR = re.compile(r"(\d{1,2})[/-](\d{1,2})")
 _OLD = re.compile(r"nine?t|n.?i.?n.?e.?t|hundred|centen", re.IGNORECASE)
 _WORDED = frozenset(("NAME", "LOCATION", "ORGANIZATION", "DATE", "AGE"))
@@ -216,19 +215,13 @@ class Weights:
 
 @dataclass(repr=False)
 class Tagger:
-    """The tagger; :func:`spans` says what ``threshold`` and ``edge`` are.
-
-    ``things`` and ``names`` are the numbers of the lists of eponyms and products, and of the lists
-    of names of people, places and institutions.
-    """
+    """The tagger; :func:`spans` says what ``threshold`` and ``edge`` are."""
 
     weights: Weights
     features: Features
     categories: Sequence[str]
     threshold: float
     edge: float
-    things: frozenset[int] = frozenset()
-    names: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         # What a word adds to the first layer: as it is, and as the neighbour on the right, the word
@@ -255,8 +248,7 @@ class Tagger:
 
     def _forward(self, tokens: Sequence[Token]) -> FloatArray:
         weights, size = self.weights, len(tokens)
-        known = self._known([token.key for token in tokens])  # may replace the vectors
-        seen = self._vectors[known]
+        seen = self._seen([token.key for token in tokens])
         seen += self._places[[token.place for token in tokens]]
         x, left, own, right = np.split(seen, 4, axis=1)
         near = np.empty((size, 3 * x.shape[1]), np.float32)
@@ -288,6 +280,25 @@ class Tagger:
         chances /= chances.sum(axis=1, keepdims=True)
         return chances
 
+    def _seen(self, keys: Sequence[str]) -> FloatArray:
+        """What each token adds to the first layer. Words are kept, for they come again; a Chinese
+        character with its neighbours hardly does, so those of a chunk are worked out together:
+        what is computed with what depends on the note alone."""
+        characters = [place for place, key in enumerate(keys) if _chinese(key)]
+        if not characters:
+            known = self._known(keys)  # may replace the vectors
+            return self._vectors[known]
+        seen = np.empty((len(keys), self._vectors.shape[1]), np.float32)
+        words = [place for place, key in enumerate(keys) if not _chinese(key)]
+        known = self._known([keys[place] for place in words])
+        seen[words] = self._vectors[known]
+        made = [[row for row, _ in self.features.rows(keys[place])] for place in characters]
+        starts = np.cumsum([0, *(len(rows) for rows in made[:-1])])
+        table = self.weights.table[[row for rows in made for row in rows]].astype(np.float32)
+        vectors = np.add.reduceat(table, starts) @ self.weights.project
+        seen[characters] = np.concatenate([vectors, vectors @ self._first], axis=1)
+        return seen
+
     def _known(self, words: Sequence[str]) -> list[int]:
         """The rows of the words in ``_vectors``; those of new words are made."""
         if len(self._rows) + len(words) > _KNOWN + 2 * _CHUNK:
@@ -317,19 +328,8 @@ class Tagger:
         yield from self.spans(text, tokens, chances)
 
     def spans(self, text: str, tokens: Sequence[Token], chances: FloatArray) -> Iterator[PhiSpan]:
-        """:func:`spans` of what :meth:`probabilities` gave, without known things."""
-        found = spans(text, tokens, chances, self.categories, self.threshold, self.edge)
-        for span in found:
-            if span.category not in _WORDED or not self._thing(text[span.start : span.end]):
-                yield span
-
-    def _thing(self, found: str) -> bool:
-        """Whether every word is known as an eponym or a product, and as nobody's name."""
-        words = _LETTERS.findall(found.lower())
-        lists = [self.features.lists.get(word, ()) for word in words]
-        return bool(words) and all(
-            self.things & set(numbers) and not self.names & set(numbers) for numbers in lists
-        )
+        """:func:`spans` of what :meth:`probabilities` gave."""
+        return spans(text, tokens, chances, self.categories, self.threshold, self.edge)
 
 
 def spans(

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.zh.reading import HAN
 
 S = r"[ \t]{0,2}"
 _Y4 = r"(?P<y>(?:19|20)\d\d)"
@@ -28,11 +29,11 @@ LUNAR_MONTH = r"(?:闰|閏)?(?:正|[一二三四五六七八九十冬腊臘]|十
 LUNAR_DAY = r"(?:初[一二三四五六七八九十]|十[一二三四五六七八九]|[二廿]十?[一二三四五六七八九]|二十|廿|三十|卅)"
 CYCLE = r"[甲乙丙丁戊己庚辛壬癸][子丑寅卯辰巳午未申酉戌亥]"
 LUNAR = r"(?:农历|農曆|阴历|陰曆|旧历|舊曆|古历|夏历|老历)"
-PART = r"(?:上旬|中旬|下旬|月?[初底末中](?!期|药|醫|医)|份)"
+PART = r"(?:上旬|中旬|下旬|月?[初底末中](?!期|药|醫|医|午)|份)"
 _HOUR = rf"(?={S}(?:\d{{1,2}}[:时時]|凌晨|清晨|[上下中]午|[晚早夜晨午]|[可因到来]|起(?!病)))"
 
 # What is written to the right of a number tells a duration or a rate from a date.
-_NO_DAY = r"(?!\d|[床楼樓线線刀针針管导導病诊診门門单單窗切孔室位桌机機胶字片缝縫车車套模骨染牙砂筛钻头頭院库台臺仓台路店方标标子卵染色粒吸抢间会])"
+_NO_DAY = r"(?!\d|[床楼樓线線刀针針管导導病诊診门門单單窗切孔室位桌机機胶字片缝縫车車套模骨染牙砂筛钻头頭院库台臺仓台路店方标标子卵染色粒吸抢间会瓣])"
 _FORMS: tuple[tuple[float, str], ...] = (
     (0.98, rf"(?<!\d){_Y4}{S}年{S}{_M}{S}月(?:份)?{S}{_D}{S}[日号號]?(?![\d年])"),
     (
@@ -51,7 +52,7 @@ _FORMS: tuple[tuple[float, str], ...] = (
     (0.9, rf"(?<![\d./-])(?P<roc>1[0-3]\d)(?P<s>[/.-]){_M}(?P=s){_D}(?![\d]|[-/.]\d)"),
     (
         0.9,
-        r"(?<![\d./-])(?P<y>\d\d)(?P<s>[/.])(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])(?![\d]|[-/.]\d)",
+        r"(?<![\d./])(?<!\d-)(?P<y>\d\d)(?P<s>[/.-])(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])(?![\d]|[-/.]\d)",
     ),
     (0.95, rf"(?<![\d./-]){_D}(?P<s>[/.-]){_M}(?P=s){_Y4}(?![\d]|[-/.]\d)"),
     (0.94, rf"(?<![\d./-]){_M}(?P<s>[/.-]){_D}(?P=s){_Y4}(?![\d]|[-/.]\d)"),
@@ -59,8 +60,8 @@ _FORMS: tuple[tuple[float, str], ...] = (
     (0.96, rf"(?<!\d){_Y4}{S}年{S}{_M}{S}月(?!\d){PART}?"),
     (0.9, rf"(?<!\d){_Y4}{S}年{S}(?:[初底末中](?!期)|[春夏秋冬](?:[天季])?)"),
     (0.9, rf"(?<![\d年])(?P<y>\d\d){S}年{S}{_M}{S}月(?![\d余内]){PART}?"),
-    (0.95, rf"(?<![\d./-]){_M}{S}月(?:份)?{S}{_D}{S}[日号號]"),
-    (0.9, rf"(?<![\d./-]){_M}{S}月{_D}(?![\d.%年月日天个個至~-]|{S}[次例周])"),
+    (0.95, rf"(?<![\d./])(?<!\d-){_M}{S}月(?:份)?{S}{_D}{S}[日号號]"),
+    (0.9, rf"(?<![\d./])(?<!\d-){_M}{S}月{_D}(?![\d.%年月日天个個至~-]|{S}[次例周])"),
     (0.9, rf"(?<![\d./个第])(?<!\d-){_M}{S}月(?:上旬|中旬|下旬|[初底末](?!期)|份)"),
     (
         0.85,
@@ -89,6 +90,15 @@ _FORMS: tuple[tuple[float, str], ...] = (
         rf"(?<=[于於在至到从自补])(?<!\d){_M}\.{_D}(?=[^\d.%]|$)(?!{S}(?:[A-Za-z×/]|[分元厘毫号]))",
     ),
     (0.75, r"(?<!\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?=[晚早夜晨]|[上下中]午|凌晨)"),
+    # A day as a fraction that something happened on: ,5/5行…术; 10.6至门诊复查.
+    (
+        0.75,
+        rf"(?m)(?:(?<=[,。;:)于在])|(?<=[,。;:] )|(?<=[后日]) ?|^[ \t]{{0,4}}){_M}[-/.]{_D}(?={S}(?:[行予于在]{HAN}|至{HAN}|[来再因起]{HAN}|[复回][查诊]|随[诊访]|取片|[转入出][院科]|门诊|手术))",
+    ),
+    (
+        0.75,
+        rf"(?:(?<=[复回][查诊]:)|(?<=[日时][期间]:)|(?<=随访:)|(?<=取片:)){S}{_M}[-/.]{_D}(?=[,;。\s]|$)",
+    ),
     # A day alone.
     (
         0.75,
@@ -174,7 +184,7 @@ _STRONG = sorted({*SOLAR, *MOVABLE} - {*_WEAK, *_LUNAR_FEAST}, key=len, reverse=
 _WHEN = rf"(?={S}(?:那[天日]|当[天日晚]|節?[前后後](?:[一二两三几]|[后後]|$|\W|[就便曾来])|前后|前後|期间|期間|放假|假期|长假|連假|黄金周|节|節|过后|過後|以来|时))"
 _YEAR_BEFORE = rf"(?:(?:(?:19|20)\d\d|[{_HAN}]{{4}}){S}年{S})?"
 FESTIVAL = re.compile(
-    rf"{_YEAR_BEFORE}(?:{'|'.join(_STRONG)})(?!大?[路街村镇乡店]|医院|小区|公园)"
+    rf"{_YEAR_BEFORE}(?:{'|'.join(_STRONG)})(?!大?[路街村镇乡店]|医院(?![开有])|小区|公园)"
     rf"|(?<![\d一二三四五六七八九十百第]){_YEAR_BEFORE}(?:{'|'.join(_LUNAR_FEAST)})(?![\d一二三四五六七八九十个])"
     rf"|(?<![\d一二三四五六七八九十百第]){_YEAR_BEFORE}(?:{'|'.join(sorted(_WEAK, key=len, reverse=True))}){_WHEN}"
 )
@@ -184,10 +194,14 @@ _RANGE_END = re.compile(
 
 _OLD = r"(?P<v>9\d|1[0-2]\d)"
 _OLD_HAN = r"(?P<v>九十[一二三四五六七八九]?|一百(?:[零〇]?[一二三四五六七八九]|一?十[一二三四五六七八九]?)?)"
+_MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\\.?"
+ENGLISH = re.compile(
+    rf"(?<![A-Za-z\d])(?:\d{{1,2}}[ -/]?{_MONTHS}|{_MONTHS}[ -/]?\d{{1,2}})(?:,?[ -/]{{0,2}}(?:19|20)\d\d)?(?![A-Za-z\d])"
+)
 AGES = tuple(
     re.compile(form)
     for form in (
-        rf"(?<![\d.~-]){_OLD}(?={S}(?:周?[岁歲]|多[岁歲]|余岁|高龄|高齡|yo\b|y/o))",
+        rf"(?<![\d.~])(?<!\d-){_OLD}(?={S}(?:周?[岁歲]|多[岁歲]|余岁|高龄|高齡|yo\b|y/o))",
         rf"(?:年[龄齡]|[Aa]ge|虚岁|虛歲|享年|高寿|現年|现年|今年)(?:{S}[:|为是]{S})?{S}{_OLD}(?![\d.%后後年mk分次/])",
         rf"(?:[男女FM][,/、 ]{{1,2}}|[男女]){_OLD}(?![\d.%后後年mkc次/×-]|{S}(?:床|kg|cm|次|分|%))",
         rf"(?:(?<=[妈爸爷奶公婆母父])|(?<=[妈爸爷奶公婆母父]都)|(?<=,)){_OLD}(?=了)",
@@ -208,6 +222,8 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(start, match.end(), "DATE", score)
             if match.groupdict().get("d") and (end := _RANGE_END.match(text, match.end())):
                 yield PhiSpan(end.start("v"), end.end(), "DATE", score - 0.05)
+    for match in ENGLISH.finditer(text):
+        yield PhiSpan(*match.span(), "DATE", 0.8)
 
 
 def find_lunar(text: str) -> Iterator[PhiSpan]:

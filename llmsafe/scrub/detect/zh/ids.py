@@ -47,12 +47,12 @@ _CARD = re.compile(rf"{_NOT_BEFORE}(?:\d[ -]{{0,2}}){{15,18}}\d{_NOT_AFTER}")
 
 # A letter typed for a digit: 1896l203347, 135-5470-OO82.
 _D = r"[\dlOo]"
-EXTENSION = r"(?:[ ,]{0,2}(?:转|轉|分机|分機|[eE]xt\.?|x)[ :]{0,2}\d{1,6})?"
+EXTENSION = r"(?:[ ,]{0,2}(?:转|轉|分机|分機|[eE]xt\.?|x)[ :]{0,2}\d{1,6}){0,2}"
 _MOBILE = re.compile(
     rf"(?<![\dA-Za-z.])(?:\(?\+? ?(?:00)?86\)?[ -]{{0,2}})?1[ -]{{0,2}}[3-9](?:[ .,-]{{0,2}}{_D}){{9}}(?![\dA-Za-z]|[.]\d){EXTENSION}"
 )
 _LANDLINE = re.compile(
-    rf"(?<![\dA-Za-z.])(?:\+?86[ -]{{0,2}})?(?:\(0\d{{1,3}}\)[ -]{{0,2}}|0\d{{2,3}}[ -]{{1,2}}|0[1-9]\d{{1,2}}(?=\d{{7,8}}(?!\d)))\d{{3,4}}[ -]{{0,2}}\d{{3,4}}(?![\dA-Za-z]|[.]\d)(?:-\d{{1,5}}(?![\d-])|{EXTENSION})"
+    rf"(?:(?<![\dA-Za-z.])|(?<=24[hH]))(?:\+?86[ -]{{0,2}})?(?:\(0\d{{1,3}}\)[ -]{{0,2}}|0\d{{2,3}}[ -]{{1,2}}|0[2-8]-(?=\d{{3,4}}-?\d{{4}}(?!\d))|0[1-9]\d{{1,2}}(?=\d{{7,8}}(?!\d)))\d{{3,4}}[ -]{{0,2}}\d{{3,4}}(?![\dA-Za-z]|[.]\d)(?:-\d{{1,5}}(?![\d-])|{EXTENSION})"
     rf"|(?<![\dA-Za-z.])0\d{{3}}[ -]\d{{4}}[ -]\d{{3}}(?![\dA-Za-z]){EXTENSION}"
 )
 _SERVICE = re.compile(r"(?<![\dA-Za-z.])[48]00[ -]\d{3,4}[ -]?\d{3,4}(?![\dA-Za-z])")
@@ -81,9 +81,16 @@ _CHAT = re.compile(
     r"(?<![A-Za-z\d])wxid_[A-Za-z0-9_]{4,40}|(?<=\s)@[A-Za-z][A-Za-z\d_.]{3,30}(?![A-Za-z\d_@.])"
 )
 _DOCUMENT = re.compile(r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号")
-_LONG = re.compile(r"(?<![\d.A-Za-z,/×^-])(?!\d{0,20}0{5})\d{7,25}(?![\dA-Za-z%,/×]|[.]\d)")
+_LONG = re.compile(
+    r"(?<![\d.A-Za-z/×^-])(?<!\d,)(?!\d{0,20}0{5})\d{7,25}(?![\dA-Za-z%/×]|[.]\d|,\d{3}(?!\d))"
+)
+# A name of an account: letters and digits in turn.
+_HANDLE = re.compile(r"(?<![A-Za-z\d_.-])[a-z]{1,8}\d{2,6}[a-z]{1,4}\d{3,8}(?![A-Za-z\d_])")
+_HONG_KONG_PLATE = re.compile(
+    r"(?:车牌|停车|泊车|车辆|车号)(?:登记|号码?|证)?[ :为是]{0,3}(?P<v>[A-Z]{2} ?\d{1,4})(?![A-Za-z\d])"
+)
 _PLAIN_CODE = re.compile(
-    r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO)(?:[A-Z]{1,6}|[A-Z]{2,5}-)\d{6,12}[A-Z]?(?![A-Za-z\d-])"
+    r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO|QQ)(?:[A-Z]{1,6}|[A-Z]{2,5}-)\d{6,12}[A-Z]?(?![A-Za-z\d-])"
 )
 _BRACKETED = re.compile(r"(?<=[\u4e00-\u9fff] )\(\d{5,10}\)|(?<=[\u4e00-\u9fff])\(\d{6,10}\)")
 _CODE = re.compile(
@@ -196,6 +203,8 @@ def find_formats(text: str) -> Iterator[PhiSpan]:
     for match in _PLATE.finditer(text):
         if sum(map(str.isdigit, match[0])) >= 2:
             yield PhiSpan(*match.span(), "VEHICLE", 0.95)
+    for match in _HONG_KONG_PLATE.finditer(text):
+        yield PhiSpan(*match.span("v"), "VEHICLE", 0.9)
     for match in _CARD.finditer(text):
         digits = re.sub(r"\D", "", match[0])
         if luhn_valid(digits) or digits.startswith("62"):
@@ -205,7 +214,7 @@ def find_formats(text: str) -> Iterator[PhiSpan]:
         yield PhiSpan(match.start(), end, "EMAIL" if "@" in match[0] else "URL", 0.98)
     for pattern, category, score in (
         (_IP, "IP", 0.85), (_HARDWARE, "DEVICE", 0.9), (_CHAT, "OTHER_ID", 0.9),
-        (_DOCUMENT, "OTHER_ID", 0.7), (_CODE, "OTHER_ID", 0.5), (_PLAIN_CODE, "OTHER_ID", 0.5),
+        (_HANDLE, "OTHER_ID", 0.5), (_DOCUMENT, "OTHER_ID", 0.7), (_CODE, "OTHER_ID", 0.5), (_PLAIN_CODE, "OTHER_ID", 0.5),
     ):  # fmt: skip
         for match in pattern.finditer(text):
             if category != "OTHER_ID" or not re.match(r"(?:国|國)[药藥械]", match[0]):

@@ -59,7 +59,7 @@ _LABELS: tuple[tuple[str, str, float], ...] = (
     ),
     (
         "OTHER_ID",
-        r"微信(?:[号號]|ID| ID)?|(?<![A-Za-z])(?:WeChat|Weixin|LINE|QQ|Skype|WhatsApp|Telegram)(?: ?(?:ID|[号號]码?))?(?![A-Za-z])|抖音[号號]|微博(?:[号號]|ID)?|工作[号號]|用户名|[账帐]号名|登录名",
+        r"微信(?:[号號]|ID| ID)?|(?<![A-Za-z])(?:WeChat|Weixin|LINE|QQ|Skype|WhatsApp|Telegram)(?: ?(?:ID|[号號]码?))?(?![A-Z]|[a-z]{1,20}(?![a-z\d_]))|抖音[号號]|微博(?:[号號]|ID)?|工作[号號]|用户名|[账帐]号名|登录名",
         0.9,
     ),
 )
@@ -76,7 +76,7 @@ _PATTERNS = tuple(
     for category, label, score in _LABELS
 )
 NO_LABEL = re.compile(
-    r"(?:端口|版本|批|型|床|房|楼|门牌|房间|规格|产品|国药准|批准文|注册|试剂)[号號]?$"
+    r"(?:端口|版本|批|型|床|房|楼|门牌|房间|规格|产品|国药准|批准文|注册|试剂)[号號]?\Z"
 )
 _CALENDAR = re.compile(r"(?:19|20)\d\d(?:[-/.]\d{1,2}){0,2}")
 _MEASURE = re.compile(
@@ -84,10 +84,11 @@ _MEASURE = re.compile(
 )
 _AFTER = re.compile(r"\s?(?:元|岁|次/|℃|°|%|个|天|周|例|分(?!机|機)|床)")
 
-_CALL = r"(?:电话|電話|手机|手機|[Tt][Ee][Ll]|[Pp]hone|[Mm]obile|[Cc]ell|联系方式|聯絡(?:方式)?|联络(?:方式)?|联系|家属电|家电|分机|分機|热线|熱線|专线|致电|来电|來電|回电|拨打|打(?=1)|座机|短号|内线|小号|宅电|寻呼|值班电|打)"
+_CALL = r"(?:电话|電話|手机|手機|[Tt][Ee][Ll]|[Pp]hone|[Mm]obile|[Cc]ell|联系方式|聯絡(?:方式)?|联络(?:方式)?|联系|家属电|家电|分机|分機|热线|熱線|专线|致电|来电|來電|回电|拨打|打(?=1)|座机|短号|内线|小号|宅电|寻呼|值班电|[请急]呼|呼叫|打)"
 _LABEL_BEFORE = re.compile(
     rf"(?:{_CALL}|传真|傳真|[Ff][Aa][Xx])(?:号码|號碼|[号號])?(?:[ \t]{{0,3}}(?:为|是|改为|已更新为|登记为|[:|(\[至到])){{0,2}}[ \t]{{0,3}}$"
 )
+_END = re.compile(r"[ \t]?(?:[。;,)\n]|$)")
 _DIALLED = re.compile(
     rf"(?<![\dA-Za-z.+(])\(?\+?\d[\d ()-]{{1,20}}\d(?![\dA-Za-z]|[.]\d){EXTENSION}"
 )
@@ -140,9 +141,11 @@ def find_called(text: str) -> Iterator[PhiSpan]:
             continue
         if _AFTER.match(text, match.end()) or text.startswith(":", match.end()):
             continue
-        if len(digits) < 7 and not re.search(
-            r"电话|電話|[机機号號线線]|[TtPp][Ee]?[LlHh]|传真|打", before[0]
-        ):
+        if (
+            len(digits) < 7
+            and not re.search(r"电话|電話|[机機号號线線呼]|[TtPp][Ee]?[LlHh]|传真|打", before[0])
+            and (len(digits) < 4 or not _END.match(text, match.end()))
+        ):  # 联系65348。
             continue
         fax = re.search(r"(?i)传真|傳真|fax", before[0])
         yield PhiSpan(*match.span(), "FAX" if fax else "PHONE", 0.9)

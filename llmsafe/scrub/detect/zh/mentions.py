@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
@@ -20,8 +21,11 @@ from llmsafe.scrub.detect.zh.reading import (
     ends_here,
     in_word,
     name_span,
+    open_name,
     stop,
+    straddled,
     surname_length,
+    unlisted,
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
 
@@ -33,8 +37,13 @@ _NEVER = frozenset(
     "于向从由来和应经有都要同当对会能如并可则及与为被让使给在是没过到去上下前内外中大小多少"
 )
 _OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
+# Behind these somebody is meant, whose surname may be a word of grammar: 与高医生, 报告安主任.
+_WHOM = re.compile(
+    r"(?:[与请由经找挂约遵随跟报至][告请示诊]?|联系|报告|汇报|通知|告知|请示|护士|医生|医师|[早晚]上|[夜白值当][班日]|[上下中]午|今[日晨天]|[,。;:、\s]|^)$"
+)
 _AFTER_OLD = re.compile(
     r"[^\u4e00-\u9fff]|$|[说来找去打用今几家那在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士"
+    r"|[突便即诉感神一病今昨入因于自无未仍又曾近夜晨](?!年)|外出|安静|逐渐|平[素卧]|侧卧|半卧"
 )
 _NOT_OLD = split_words(
     "小时 小于 小米 小麦 小满 小白 小包 小单 小安 小便 小常 小年 老年 老师 老公 "
@@ -84,6 +93,8 @@ def _before_title(text: str, start: int, end: int, title: str) -> bool:
         stop(name) or name in lexicon.words or lexicon.starts_word(name, 0) or TITLE.search(name)
     )
     unsure = surname == 1 and ambiguous(name[0]) and title in GENERIC
+    # 由梁女士: a preposition and a surname.
+    unsure |= name[0] in "由与和经从对" and len(given) == surname_length(given, 0)
     odd = re.search(r"[主经副管接]", name) and surname == 1
     clear = (
         len(name) > 2
@@ -100,9 +111,10 @@ def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
     character, before = text[start:end], text[max(0, start - 1) : start]
     if len(character) == 1 and ambiguous(character):
         after_role = re.match(r"[^\u4e00-\u9fff]|[刀老小母父]|$", before)
-        if character in _NEVER or (title in GENERIC and not after_role):
+        meant = _WHOM.search(text, max(0, start - 2), start)
+        if character in _NEVER or (title in GENERIC and not (after_role or meant)):
             return False
-    return not in_word(text, start, end)
+    return not in_word(text[:end], start, end)  # 宗教授 is no 宗教
 
 
 def find_addressed(text: str) -> Iterator[PhiSpan]:
@@ -146,6 +158,70 @@ def find_marked(text: str) -> Iterator[PhiSpan]:
             yield name_span(match.start() + (role.end() if role else 0), match.end(), 0.85)
 
 
+# A signature with its role or a second one: 全家涵(主治医师), 许梓瑾/沈沐晴(核对).
+_SIGNED = re.compile(
+    rf"(?:(?<!{HAN})|(?<=[/、]))(?P<v>{HAN}{{2,4}})[ \t]?(?=(?:/{HAN}{{2,4}})?\([^()\n]{{0,6}}(?:医师|医生|护师|护士|药师|技师|主任|教授|双签|核对|审核|复核|记录|代签|签名)[^()\n]{{0,4}}\))"
+)
+# Who speaks in a chat, more than once.
+_SPEAKER = re.compile(rf"(?m)^[ \t]{{0,4}}(?P<v>{HAN}{{2,4}})[ \t]?(?=:)")
+_CALLED = re.compile(
+    rf"(?:(?<!{HAN})|(?<=[人收找托系知由请与]))(?P<v>{HAN}{{2,3}})(?=[,、 (]{{0,2}}(?:电话|手机)?[: ]?(?:\+86[ -]?)?1[3-9]\d[- ]?\d{{4}})"
+)
+
+
+def find_signed(text: str) -> Iterator[PhiSpan]:
+    """Before a role in brackets, at the head of lines of a chat, before a mobile number."""
+    for match in (*_SIGNED.finditer(text), *_CALLED.finditer(text)):
+        if _signed(match["v"]):
+            yield name_span(*match.span("v"), 0.6)
+    heads = [match for match in _SPEAKER.finditer(text) if _signed(match["v"])]
+    said = Counter(match["v"] for match in heads)
+    for match in heads:
+        if said[match["v"]] > 1:
+            yield name_span(*match.span("v"), 0.6)
+
+
+def _signed(word: str) -> bool:
+    """Whether ``word`` begins with a surname and is none of the words that stand there."""
+    lexicon, surname = chinese(), surname_length(word, 0)
+    given = word[surname:]
+    if not surname and unlisted(word):
+        surname, given = 1, word[1:]
+    if not surname or not 1 <= len(given) <= 2 or stop(word) or lexicon.plain(word):
+        return False
+    if word[-1] in "科室区楼部":
+        return False
+    spoken = TITLE.search(word, surname) or re.search(f"{ROLE}|{KIN}", given)
+    return not (spoken or lexicon.starts_word(word, 0))
+
+
+_FREE = re.compile(rf"(?={HAN}{{2,3}})")
+_LEADS = re.compile(
+    r"(?:^|[^\u4e00-\u9fff]|[请由与找知托送收给向姐妹哥弟父母妻夫儿女亲到至挂约站报告录诉])$"
+)
+
+
+def find_free(text: str) -> Iterator[PhiSpan]:
+    """A whole name that only its form and its neighbours tell. Of a surname that is a word too, of
+    two characters, and behind other words, the tagger must see a trace: their score is 0.35."""
+    lexicon = chinese()
+    for match in _FREE.finditer(text):
+        start = match.start()
+        end = open_name(text, start)
+        if end is None or text[start] in _NEVER:
+            continue
+        word, led = text[start:end], _LEADS.search(text, max(0, start - 1), start)
+        given = word[surname_length(word, 0) :]
+        short, doubtful = len(given) < 2, ambiguous(word[0])
+        if short and not (led and led[0] and led[0] in "请由找挂知"):
+            continue
+        if not led and (doubtful or straddled(text, start, end)):
+            continue
+        ordinary = lexicon.plain(word) or lexicon.starts_word(word, 0) or TITLE.search(word)
+        if not (ordinary or in_word(text, start, end)) and all(c in lexicon.given for c in given):
+            yield name_span(start, end, 0.35 if short or doubtful or not led else 0.4)
+
+
 _WHOLE_LINE = re.compile(
     rf"(?m)^[ \t|]{{0,20}}(?P<v>{HAN}{{2,4}}|{HAN}(?: {{1,3}}{HAN}){{1,3}})[ \t]{{0,6}}(?:(?:19|20)\d\d[年./-][\d年月日./-]{{3,8}})?[ \t\r]{{0,6}}$"
 )
@@ -154,6 +230,11 @@ _ON_BED = re.compile(
 )
 _CELL = re.compile(rf"\|[ \t]{{0,3}}(?P<v>{HAN}{{2,4}})[ \t]{{0,3}}(?=\|)")
 _ALONE = re.compile(rf"(?<=[,。:;(! ?])(?P<v>{HAN}{{3}}|{HAN}{{4}})(?=[,。;)! \n]|$)")
+
+
+_PET = re.compile(
+    rf"(?<!{HAN})(?P<v>{HAN}{{2,3}})(?=便[有感出]|逐渐|突[发然感]|平素|在家|外出|无不适|精神|神[志清]|夜间|一般情况|今[日晨])"
+)
 
 
 def find_listed(text: str) -> Iterator[PhiSpan]:
@@ -167,6 +248,9 @@ def find_listed(text: str) -> Iterator[PhiSpan]:
             if _listed(word, signed=signed, certain=pattern is _ALONE):
                 yield name_span(match.start(group), match.end(group), score)
     lexicon = chinese()
+    for match in _PET.finditer(text):
+        if match["v"] in lexicon.nicknames or re.fullmatch("阿.", match["v"]):
+            yield name_span(*match.span("v"), 0.5)
     for match in re.finditer(rf"(?<!{HAN}){HAN}{{2,8}}(?!{HAN})", text):
         if match[0] in lexicon.other_names and not lexicon.plain(match[0]):
             yield name_span(*match.span(), 0.7)

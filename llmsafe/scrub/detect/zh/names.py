@@ -30,6 +30,7 @@ from llmsafe.scrub.detect.zh.reading import (
     spaced_name,
     stop,
     surname_length,
+    unlisted,
 )
 from llmsafe.scrub.detect.zh.roles import KIN, NAMED, PERSON, ROLE, TITLE
 
@@ -65,6 +66,10 @@ _GLUED = re.compile(
 )
 _STAFF_SHORT = re.compile(
     rf"(?:调配|核对|发药|复核|审核|报告|上级|主管|医师|医生|护士|签字取|接种员|医保办|更换|记录|签收|取药|录入|校对|采样|{HAN}[员科])[: \t]{{1,3}}(?P<v>{HAN})(?=[\s,;、/。]|$)"
+)
+# A surname alone behind a duty: 值班吴/ 技师蓬、焦, 受邀:心内科张.
+_ON_DUTY = re.compile(
+    rf"(?:值班|技术员|技师|物理师|上级|下级|签收|带教|管床|经管|接班|交班|(?<![A-Za-z])RN|[邀请]:{HAN}{{1,4}}科)[: \t]{{0,3}}(?P<v>{HAN})(?:、(?P<w>{HAN}))?(?=[ \t]{{0,3}}(?:[,;、/。(\n;]|(?:报告|复核|审核|上级)[: \t]|$))"
 )
 _READ_OUT = re.compile(
     rf"(?:诊断|复诊|检验科|科)[:]?[ \t]{{0,2}}(?P<v>{HAN})(?=[ \t]{{1,4}}(?:复诊|复核|审核|→|->|(?:19|20)\d\d)|[ \t]{{1,4}}→)"
@@ -116,6 +121,10 @@ def find_neighbours(text: str) -> Iterator[PhiSpan]:
     for match in _STAFF_SHORT.finditer(text):
         if surname_length(text, match.start("v")) and not ambiguous(match["v"]):
             yield name_span(match.start("v"), match.end("v"), 0.5)
+    for match in _ON_DUTY.finditer(text):
+        for group in ("v", "w"):
+            if match[group] and surname_length(text, match.start(group)):
+                yield name_span(*match.span(group), 0.5)
     for match in _HEAD_OF_LINE.finditer(text):
         group = "v" if match["v"] else "w"
         if _stands(text, *match.span(group)):
@@ -192,12 +201,7 @@ def _plausible(text: str, start: int, end: int, surname: int) -> bool:
             lexicon.plain(word)
             and (len(word) > 3 or not re.match(r"\s?\(|\s|[,、]|$", text[end : end + 2]))
         )
-    known = word in lexicon.other_names or word in lexicon.nicknames
-    known = known or (
-        len(word) == 3
-        and all(c in lexicon.given for c in word)
-        and not lexicon.starts_word(text, start)
-    )
+    known = word in lexicon.other_names or word in lexicon.nicknames or unlisted(word)
     return known or (
         len(word) > 2
         and not lexicon.starts_word(text, start)

@@ -17,18 +17,18 @@ from llmsafe.scrub.detect.lexicon import read_words
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words, without_unit
 from llmsafe.scrub.detect.zh.reading import HAN
 
-_NUM = r"(?:\d{1,5}|[A-Za-z]\d{0,3}|[一二三四五六七八九十百零〇甲乙丙丁]{1,5}|[东南西北中])"
+_NUM = r"(?:\d{1,5}(?:之\d{1,3})?|[A-Za-z]\d{0,3}|[一二三四五六七八九十百零〇甲乙丙丁]{1,5}|[东南西北中])"
 _UNIT = r"(?:号院|號院|号楼|號樓|[号號](?![床染线]|切)|[栋棟幢座弄巷组組队隊社村]|单元|單元|[室户戶层層]|楼(?![上下道梯])|樓|期|区(?=[A-Za-z\d])|段|门(?=\d))"
 _NUMBERS = rf"(?:[ \t]{{0,2}}(?:第?{_NUM}[ \t]{{0,2}}{_UNIT}[东南西北]?|[A-Z]区|[A-Z]?\d{{1,4}}(?:-[A-Z]?\d{{1,5}}){{1,4}}|[A-Z]?\d{{3,4}}(?=[^\d\w]|$|[\u4e00-\u9fff])))"
 _ROAD_UNIT = r"(?:大道|大街|胡同|公路|高速(?:公路)?|[路街道巷弄里坊]|[东南西北中]路|路段)"
-_AREA_UNIT = r"(?:自治[州县旗區区]|地区|新区|开发区|高新区|街道(?:办)?|苏木|嘎查|社区|社區|小区|小區|花园|花園|家园|家園|新村|新城|公寓|大厦|大廈|广场|廣場|山庄|别墅|公馆|苑|邨|屋|庄|村(?:委会)?|屯|寨|堡|坪|沟|湾|[省市区區县縣旗镇鎮乡鄉盟州])"
+_AREA_UNIT = r"(?:自治[州县旗區区]|地区|新区|开发区|高新区|街道(?:办)?|苏木|嘎查|社区|社區|小区|小區|花园|花園|家园|家園|新村|新城|公寓|大厦|大廈|广场|廣場|山庄|别墅|公馆|苑|轩|阁|邨|屋|庄|村(?:委会)?|屯|寨|堡|坪|沟|湾|[省市区區县縣旗镇鎮乡鄉盟州])"
 _NOT_IN = r"(?![址于於在由到至去自从從被因经經及与與和的了是住家现現租转轉送来來者诉訴术術后後前时時有无無])"
 _LETTER = rf"(?:{_NOT_IN}{HAN})"
 _PART = rf"(?:{_LETTER}{{1,7}}?(?:{_AREA_UNIT}|{_ROAD_UNIT})(?:[东南西北中上下]段|口)?)"
 _CHAIN = rf"(?:{_PART}|{_NUMBERS}){{1,12}}"
 
 _HOME = re.compile(
-    r"(?:(?:家庭|现|現|户籍|戶籍|居住|通[讯訊]|联系|聯絡|详细|邮寄|送达|原?登记|暂住|收件|工作|单位|常住|身份证|户口(?:所在)?)(?:地|住)?[地住]?[址点點]|地址|住址|住所|户籍(?:所在)?地?|籍贯|籍貫|出生地|居住地|居住小区|户口(?:所在)?地|参保地|就医地|来源地|祖籍|家庭地址|老家|(?:现|現|暂|租|家|居|临时|仍|长期)?(?:租?住)(?:在|于|址)?(?!院|培|宿|入|进|了|过|处|所|址不|我|表|哪|\d)|租在|暂居|家在|来自|快递至|寄[至到往](?!付)|报告寄|归属地|(?:搬|嫁|回)到(?=[\u4e00-\u9fff]{2,4}(?:[,。那这去]|$)))"
+    r"(?:(?:家庭|现|現|户籍|戶籍|居住|通[讯訊]|联系|聯絡|详细|邮寄|送达|原?登记|暂住|收件|工作|单位|常住|身份证|户口(?:所在)?)(?:地|住)?[地住]?[址点點]|地址|住址|住所|户籍(?:所在)?地?|籍贯|籍貫|出生地|居住地|居住小区|户口(?:所在)?地|参保地|就医地|来源地|祖籍|家庭地址|老家|(?:现|現|暂|租|家|居|临时|仍|长期)?(?:租?住)(?:在|于|址)?(?!院|培|宿|入|进|了|过|处|所|址不|我|表|哪|\d)|租在|暂居|家在|来自|快递至|寄[至到往](?!付)|报告寄|归属地|(?:搬|嫁|回)到(?=[\u4e00-\u9fff]{2,4}(?:[,。那这去]|$))|(?:现|暂|定|寄|移)居(?=[\u4e00-\u9fff]))"
     r"(?:在|于)?[ \t]{0,3}[:|]?[ \t|]{0,4}"
 )
 _RUN = re.compile(
@@ -61,7 +61,7 @@ _ROAD = re.compile(
     rf"(?:{_LETTER}{{2,5}}?(?:[东南西北中]?路|大道|大街|街|胡同|巷|弄))(?:{_NUMBERS}{{1,6}}|口|(?=桥)|与|(?=[。,;，]))"
 )
 _NO_ROAD = re.compile(
-    r"(?:静脉|通|径|途|尿|血|气|泌尿|道|胆|呼吸|输液|心|电|管|套|思|陌|一|半|线|术|老|马|出|绕|跑|走|上|下|离|留|同|本|护|另|入|消化|传导|侧|旁|网|铁|公|开)(?:路|道|街|巷)$"
+    r"(?:静脉|通|径|途|迷|歧|尿|血|气|泌尿|道|胆|呼吸|输液|心|电|管|套|思|陌|一|半|线|术|老|马|出|绕|跑|走|上|下|离|留|同|本|护|另|入|消化|传导|侧|旁|网|铁|公|开)(?:路|道|街|巷)$"
 )
 
 
@@ -124,7 +124,16 @@ _UNSAFE = split_words(
     "白水 麻江 麻阳 合水 合阳 甘泉 高平 长寿 广安 安全 普安 清流 建水 泰和 成武 "
     "平安县 分宜 大余 新会 平利 高明 泽州 宁强 定边 岚县 安静 子长 镇静 神池 会同 "
     "南部 商水 中牟 灵台 通许 浮山 会宁 天水 赤水 白沙 灌云 响水 沾化 利辛 平阴 "
-    "太原"
+    "太原 太子 三民 大安 信义 中和 永和 树林 太古 天后 三重 永康 八德 前镇 上水 土城 平镇 北角 金钟 内湖 "
+    "大里 善化 美浓 大溪 三峡 淡水 蓝田 长洲 鼓山 上环 西环 大围 东港 新店 新庄 新营 南港 左营"
+)
+# Where these stand around it, even a place that is a word too is meant as one.
+_LIVED = re.compile(
+    rf"(?:(?<=[在于到:])|(?<!{HAN}))(?P<v>(?:(?![在于到]){HAN}){{2,6}}?)(?:市|县)?(?=(?:工作|生活|居住|务工|打工|上学|定居)(?:\d|[一二三四五六七八九十两]|多年)|(?:儿子|女儿|子女|亲戚|亲友|父母|哥哥|姐姐|弟弟|妹妹)家)"
+)
+_MUNICIPAL = split_words("北京 北京市 上海 上海市 天津 天津市 重庆 重庆市")
+_BORN = re.compile(
+    rf"(?:生长于|生于|长于|出生于|出生地|籍贯|祖籍|原籍|(?:户籍|户口)(?:所在)?地?)[ \t]?:?[ \t]?(?P<v>{HAN}{{2,8}})(?=[,。;:\s]|$)"
 )
 _TO_PLACE = re.compile(
     r"(?:[在到去回来來自从從往由赴至返抵离離住居嫁迁遷搬于於是系]|调至|转至|出生)[ \t]?$"
@@ -186,7 +195,7 @@ def find_places(text: str) -> Iterator[PhiSpan]:
 def find_cities(text: str) -> Iterator[PhiSpan]:
     """A short name of a city or county where the words beside it say that a place is meant."""
     for match in _short_place().finditer(text):
-        end = grow(text, match.end())
+        end = grow(text, match.end() + text.startswith("市", match.end()))
         if NOT_PLACE.match(text, end):
             continue
         grown = end > match.end()
@@ -194,6 +203,15 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         bare = not re.search(rf"{HAN}$", before) and _OF_PLACE.match(text, match.end())
         if _TO_PLACE.search(before) or (grown and not re.search(rf"{HAN}$", before)) or bare:
             yield PhiSpan(match.start(), end, "LOCATION", 0.6)
+    lexicon = chinese()
+    for match in _LIVED.finditer(text):
+        if match["v"] in lexicon.cities | lexicon.provinces | lexicon.districts:
+            end = match.end() if match["v"] in lexicon.cities else match.end("v")
+            yield PhiSpan(match.start("v"), end, "LOCATION", 0.6)
+    for match in _BORN.finditer(text):
+        province = match["v"].removesuffix("省") in lexicon.provinces - _MUNICIPAL
+        if not province and not _generic(match["v"]):
+            yield PhiSpan(*match.span("v"), "LOCATION", 0.6)
     for match in re.finditer(r"[京沪滬津渝](?=籍|人(?!民))", text):
         yield PhiSpan(*match.span(), "LOCATION", 0.6)
 

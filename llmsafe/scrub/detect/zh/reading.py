@@ -28,7 +28,7 @@ _SPACED = re.compile(rf"{HAN}(?:[ \t]{{1,4}}{HAN}){{1,3}}(?!{HAN})")
 NEXT = re.compile(
     r"男|女(?!士)|性别|性別|[诉訴]|主[诉訴治任管刀]|因|于(?!是)|於|入[院科室]|出[院科生]|今[日晨天]|来[院诊電电]|昨|在|已[于经經]?|之[女子妻夫父母]|签|簽|说|說|称|稱|及|与|與|和|同(?:意|志|学|事)|为|為|系"
     r"|述|自(?:述|诉|行)|由|是|住|年[龄齡约]|家[属屬住]|[拟擬]|术[后前中]|現|现|患[者儿]|夜间|白天|轻|重|家(?=[,。里中住]|$)|行(?=[\u4e00-\u9fff])|查[看房体]|[经經]|反[复复]|[汇匯]报|[协協]助|陪[同伴护]|照[看顾料]|接[听诊]|代(?:为|签)?|[负負][责責]|[请請]|要求|拒[绝簽签]"
-    r"|医[生师]|醫[生師]|护士|護[士理]|主任|大夫|老[师師]|先生|女士|小姐|阿姨|教授|院[长長]|身份|电话|電話|手机|[联聯][系絡络]|床|[岁歲]|[门門][诊診]|住院|病[人情历歷案]|的|了|有|[到去][\u4e00-\u9fff]|被|[给給]|向|叫|打|再次|未|无|無|不|也|都|又|神志|精神|一般|[会會][诊診]|执刀|操作|参加|[录錄]入?|[记記]录?|审核|報告|报告|签[名字]|盖章|开|办|带|抱|接|抄|取|发|问|送|看|陪|拨|交|离|让|领|缴|付|坐|敬|摄|阅|整理|关系|工号|拿|替|考虑|[（(]"
+    r"|护送|换药|谈话|接收|告知|平素|补充|复[诊查]|便[有感出]|讨论|注意|床位|平卧|神清|卧床|沟通|顾问|责护|门诊|医[生师]|醫[生師]|护士|護[士理]|主任|大夫|老[师師]|先生|女士|小姐|阿姨|教授|院[长長]|身份|电话|電話|手机|[联聯][系絡络]|床|[岁歲]|[门門][诊診]|住院|病[人情历歷案]|的|了|有|[到去][\u4e00-\u9fff]|被|[给給]|向|叫|打|再次|未|无|無|不|也|都|又|神志|精神|一般|[会會][诊診]|执刀|操作|参加|[录錄]入?|[记記]录?|审核|報告|报告|签[名字]|盖章|开|办|带|抱|接|抄|取|发|问|送|看|陪|拨|交|离|让|领|缴|付|坐|敬|摄|阅|整理|关系|工号|拿|替|考虑|[（(]"
 )
 _TITLE = re.compile(
     r"先生|女士|小姐|阿姨|老师|医生|医师|护士|主任|大夫|师傅|教授|警官|奶奶|爷爷|大爷|大妈|大姐|大哥|某"
@@ -40,8 +40,10 @@ _STOP = split_words(
     "床号 科室 父亲 母亲 父母 子女 丈夫 妻子 儿子 女儿 配偶 本院 外院 我院 手术 "
     "麻醉医 主刀 助手 记录 系统 自动 全麻 局麻 腰麻 夫妻 父子 父女 母子 母女 关系 "
     "之子 之女 生日 车牌 爱人 今日 今天 明天 昨天 早上好 上午好 中午好 下午好 晚上好 周一 周二 周三 周四 "
-    "周五 周六 周日 楼上 楼下 大陆 中文 任何人 那边 这边 前一天 后一天"
+    "周五 周六 周日 楼上 楼下 大陆 中文 任何人 那边 这边 前一天 后一天 "
+    "大夫好 医生好 护士好 老师好 曾于 曾在 曾因 来电"
 )
+_NO_NAME = tuple(split_words("不 未 无 無 同 见 待 拒 其 好的 谢谢 请问 平台 车辆 钱打 钱退 有高"))
 _BAD_GIVEN = frozenset(
     "先的了是在有和与及或者因为并将等被给从由对向按经予未无不很较已曾又也都约各其此该本每这那你我他她它您们吗呢吧啊哦嗯谁哪什么病症痛疼炎癌瘤术药片院科医诊疗查检患岁床号码日年分您"
 )
@@ -57,9 +59,7 @@ def name_span(start: int, end: int, score: float) -> PhiSpan:
 
 def stop(word: str) -> bool:
     """Whether what stands behind a label says that there is no name."""
-    return word in _STOP or any(
-        word.startswith(w) for w in ("不", "未", "无", "無", "同", "见", "待", "拒")
-    )
+    return word in _STOP or word.startswith(_NO_NAME)
 
 
 def surname_length(text: str, start: int) -> int:
@@ -68,6 +68,13 @@ def surname_length(text: str, start: int) -> int:
     if text[start : start + 2] in lexicon.compound:
         return 2
     return 1 if text[start : start + 1] in lexicon.single else 0
+
+
+def unlisted(word: str) -> bool:
+    """Whether ``word`` can be a name of three characters whose surname no list has."""
+    lexicon = chinese()
+    given = len(word) == 3 and all(c in lexicon.given for c in word[1:])
+    return given and not lexicon.starts_word(word, 0) and not lexicon.plain(word[1:])
 
 
 def ends_here(text: str, end: int) -> bool:
@@ -190,7 +197,16 @@ def in_word(text: str, start: int, end: int) -> bool:
     """Whether ``text[start:end]`` lies in an ordinary word that is longer."""
     words = chinese().words
     around = ((a, b) for a in range(max(0, start - 4), start + 1) for b in range(end, end + 4))
-    return any(text[a:b] in words for a, b in around if b - a > end - start)
+    return any(text[a:b] in words for a, b in around if b - a > end - start and b <= len(text))
+
+
+def straddled(text: str, start: int, end: int) -> bool:
+    """Whether an ordinary word ends in ``text[start:end]`` and began before, or begins in it and
+    ends behind."""
+    words = chinese().words
+    left = ((a, b) for b in range(start + 1, end) for a in range(max(0, b - 4), start))
+    right = ((a, b) for a in range(start + 1, end) for b in range(end + 1, a + 5))
+    return any(text[a:b] in words for a, b in (*left, *right))
 
 
 def ambiguous(character: str) -> bool:

@@ -27,6 +27,7 @@ from llmsafe.scrub.detect.zh.reading import (
     in_word,
     open_name,
     stop,
+    straddled,
     surname_length,
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, TITLE
@@ -108,18 +109,25 @@ def _merged(spans: Sequence[PhiSpan]) -> list[tuple[int, int]]:
 
 
 def _name(text: str, span: PhiSpan) -> PhiSpan | None:
-    kept = [(start, end) for start, end, doubt in _pieces(text, span) if span.score >= doubt]
+    kept = [found for found in _pieces(text, span) if found is not None]
     if not kept:
         return None
-    start = min(start for start, _ in kept)
-    return replace(span, start=start, end=max(span.end, *(end for _, end in kept)))
+    start, end = min(start for start, _ in kept), max(end for _, end in kept)
+    if not re.search(HAN, text[end : span.end]):  # what was taken for more of it: a number
+        end = max(end, span.end)
+    return replace(span, start=start, end=end)
 
 
-def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int, float]]:
-    """What may be a name in a finding that goes on behind it (何芳琴,99), and its doubt."""
+def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
+    """The names in a finding that goes on behind one (何芳琴,99), as far as they are believed."""
     for match in _PIECE.finditer(text, span.start, span.end):
         start, end = _borders(text, *match.span())
-        yield start, end, _doubt(text, start, end)
+        if span.score >= _doubt(text, start, end):
+            yield start, end
+            continue
+        # 梁银芳门: a name to which one character too many was added.
+        less = [(start, end - 1), (start + 1, end)] if end - start > 2 else []
+        yield next((one for one in less if _doubt(text, *one) <= LIKELY <= span.score), None)
 
 
 def _borders(text: str, start: int, end: int) -> tuple[int, int]:
@@ -132,13 +140,19 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
         before = next((n for n in (2, 1) if surname_length(text, max(0, start - n)) == n), 0)
         if before and not in_word(text, start - before, start):
             start -= before
+    surname = surname_length(text, start)
+    title = TITLE.match(text, start + surname)
+    if surname and title and start + surname < end < title.end():
+        return start, start + surname  # 朱大|夫
     longer = open_name(text, start)
     if longer is not None and longer > end:
         return start, longer
     last = text[end : end + 1]
+    alone = re.match(HAN, last) and ends_here(text, end + 1)
     if (
-        end - start == surname_length(text, start) + 1
-        and last in lexicon.given
+        end - start == surname + 1
+        and surname
+        and (alone or last in lexicon.given)
         and not (NEXT.match(text, end) or lexicon.starts_word(text, end))
         and (ends_here(text, end + 1) or lexicon.starts_word(text, end + 1))
     ):
@@ -164,36 +178,40 @@ def _doubt(text: str, start: int, end: int) -> float:
         or _YEAR.search(text, 0, start + 1)
     ):
         return NEVER
-    if lexicon.plain(name) or TITLE.fullmatch(name) or in_word(text, start, end):
+    if TITLE.fullmatch(name) or in_word(text, start, end):
         return NEVER
+    if lexicon.plain(name):
+        titled = len(name) == 1 and TITLE.match(text, end)
+        return OTHER if titled else LONE if name in lexicon.nicknames else NEVER
     if name in lexicon.other_names or name in lexicon.nicknames:
         return LIKELY
     surname = surname_length(name, 0)
     given = name[surname:]
     if surname == 1 and ambiguous(name[0]):
-        return NEVER if lexicon.plain(given) else ODD if given else STRANGE
+        if not given:
+            return OTHER if TITLE.match(text, end) else STRANGE
+        return NEVER if lexicon.plain(given) else ODD
     if surname and not given:
         spoken = TITLE.match(text, end) or text[max(0, start - 1) : start] in ("老", "小")
-        return LIKELY if spoken else LONE if ends_here(text, end) else ODD
-    if _straddled(text, start, end):
+        if spoken or not ends_here(text, end):
+            return LIKELY if spoken else ODD
+        return LONE if re.match(HAN, text[max(0, start - 1) :]) else LIKELY
+    if straddled(text, start, end):
         return STRANGE
     if surname and len(given) < 3:
         if len(given) == 2 and open_name(text, start) == end:
             return FAINT
-        return LIKELY if all(c in lexicon.parts for c in given) else ODD
-    if len(name) == 1 or lexicon.plain(name[1:]):
+        known = all(c in lexicon.parts for c in given)
+        return LIKELY if known else OTHER if len(given) == 2 else ODD
+    if len(name) == 1:
+        return LONE if TITLE.match(text, end) else NEVER  # a surname that no list has
+    if lexicon.plain(name[1:]):
         return NEVER
-    called = name in lexicon.given_names or name[0] == name[-1] or name[0] in "小阿"
-    return ODD if called else STRANGE
-
-
-def _straddled(text: str, start: int, end: int) -> bool:
-    """Whether an ordinary word ends in ``text[start:end]`` and began before, or begins in it and
-    ends behind."""
-    words = chinese().words
-    left = ((a, b) for b in range(start + 1, end) for a in range(max(0, b - 4), start))
-    right = ((a, b) for a in range(start + 1, end) for b in range(end + 1, a + 5))
-    return any(text[a:b] in words for a, b in (*left, *right))
+    if len(name) == 3 and all(c in lexicon.given for c in name[1:]):
+        return LONE
+    if name in lexicon.given_names or (len(name) == 2 and all(c in lexicon.given for c in name)):
+        return LONE if re.match(HAN, text[max(0, start - 1) :]) else OTHER
+    return ODD if name[0] == name[-1] or name[0] in "小阿" else STRANGE
 
 
 def _place(text: str, span: PhiSpan) -> PhiSpan | None:

@@ -10,14 +10,16 @@ from llmsafe.scrub.detect.zh.lexicon import simplified
 
 # 检 查 日 期 : 2 0 2 3 年 8 月 1 4 日
 _SPREAD = re.compile(r"(?<!\S)(?:\S ){7,2000}\S(?!\S)")
+# ①3月5日: the number of an item is none of the date.
+_ITEM = re.compile(r"(?:(?<=[\s。;；,，、:：])|^)[①-⑳](?![①-⑳])", re.MULTILINE)
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 def chinese_view(text: str) -> View:
     """The view with traditional characters as simplified ones, and without the spaces of a line
     that is written with one between any two characters (of which a quarter are Chinese: a row of
-    single digits is a table)."""
-    view = normalise(text)
+    single digits is a table). The circled number of an item is a space."""
+    view = replace(normalise(_ITEM.sub(" ", text)), original=text)
     plain = simplified(view.text)
     dropped = {
         place
