@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def main() -> None:
     offered = ("release", args.control, "--policy", args.policy, "--key-file", keys[0])
     steps.append(("release of the control", *run(*offered, "--out", work / "control")))
     old = yaml.safe_load(args.policy.read_text())
-    old["expires"] = (datetime.date.today() - datetime.timedelta(1)).isoformat()
+    old["expires"] = datetime.date.today() - datetime.timedelta(1)
     write_text(work / "expired.yaml", yaml.safe_dump(old))
     offered = ("release", args.private, "--policy", work / "expired.yaml", "--key-file", keys[0])
     steps.append(("release by an expired policy", *run(*offered, "--out", work / "expired")))
@@ -96,14 +97,15 @@ def new_key(work: Path, name: str) -> tuple[Path, Path]:
 
 
 def run(*words: object) -> tuple[str, str]:
-    """Exit code and last line of what a verb says on stderr."""
+    """Exit code of a verb, and what it says: the error, the verdict, or its last line."""
     print("$ llmsafe", *words, file=sys.stderr)
     begun = time.monotonic()
     done = subprocess.run(verb_command(*words), capture_output=True, text=True, check=False)
     said = [line for line in done.stderr.splitlines() if line.strip()]
     print(f"  {done.returncode}, {time.monotonic() - begun:.0f} s", file=sys.stderr)
-    last = said[-1] if said else done.stdout.strip().splitlines()[-1]
-    return str(done.returncode), last.replace(str(words[1]), Path(str(words[1])).name)
+    said = said or done.stdout.strip().splitlines()
+    telling = [line for line in said if line.startswith(("llmsafe: error", "verdict"))]
+    return str(done.returncode), re.sub(r"/\S*/(?=\S)", "", (telling or said)[-1])
 
 
 def tamper(release: Path, place: Path, key: Path) -> Iterator[tuple[str, str]]:
