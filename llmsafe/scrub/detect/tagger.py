@@ -475,7 +475,7 @@ def _check(
     wide, deep = tensors["project"].shape
     layers, outputs = len(config["dilations"]), 1 + len(config["categories"])
     wanted: dict[str, tuple[int, ...]] = {
-        "table": (config["hashed_rows"] + len(config["lists"]), wide),
+        "table": (config["hashed_rows"] + 4 * len(config["lists"]), wide),
         "project": (wide, deep),
         "place": (PLACES, deep),
         "out": (deep, outputs),
