@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsafe.scrub.detect.en import dates, ids, names, places, ranges
+from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.outline import fold, outline, word_set
 from llmsafe.scrub.detect.recognisers import ENGLISH
 from llmsafe.scrub.detect.windows import find_at
@@ -163,6 +166,14 @@ def test_rules_find_what_a_search_of_the_whole_text_finds(parts: list[str], spac
     text = (" " if spaced else "").join(parts)
     for name, _, find in ENGLISH:
         assert set(find(text)) == searched_whole(text, find), name
+
+
+def test_rules_find_in_hard_notes_what_a_search_of_the_whole_text_finds() -> None:
+    stress = Path(__file__).parents[2] / "eval" / "stress" / "en_dev.jsonl"
+    texts = [json.loads(line)["text"] for line in stress.read_text("utf-8").splitlines()]
+    for name, _, find in ENGLISH:
+        for text in (normalise(text, apart=True).text for text in texts):
+            assert set(find(text)) == searched_whole(text, find), name
 
 
 def test_a_rule_that_looks_in_too_few_places_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
