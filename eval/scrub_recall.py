@@ -176,7 +176,6 @@ def section(
     measured = measure(golds, identities, options.systems)
     if options.processes:
         jobs = [(gold.note.note, identities.get(gold.note.note.patient_id or "")) for gold in golds]
-        jobs *= max(1, -(-options.at_least // len(jobs)))
         speeds = rates(jobs, options.systems, options.processes, options.rounds)
         for system, speed in speeds.items():
             measured[system].speed = speed
@@ -223,7 +222,6 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser.add_argument("--processes", type=int, default=cores, help="for speed; 0 leaves it out")
     parser.add_argument("--rounds", type=int, default=3, help="of the measurement of speed")
-    parser.add_argument("--at-least", type=int, default=400, help="notes a round, repeated if few")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--show-missed", type=int, default=0, help="public gold only: prints text")
     options = parser.parse_args()

@@ -152,8 +152,8 @@ def searched_whole(text: str, run: Any) -> set[Any]:
     """What a rule finds when every pattern is tried on the whole text."""
     with pytest.MonkeyPatch.context() as patch:
         for module in RULES:
-            for name in ("find_at", "find_in"):
-                patch.setattr(module, name, lambda p, text, _: p.finditer(text), raising=False)
+            for name in ("find_at", "find_in", "find_from"):
+                patch.setattr(module, name, lambda p, text, *_: p.finditer(text), raising=False)
             if hasattr(module, "outline"):
                 patch.setattr(module, "outline", lambda t: replace(outline(t), signs=_Everything()))
         patch.setattr(ids, "_may_match", lambda sign, note: True)

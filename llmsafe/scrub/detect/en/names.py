@@ -293,7 +293,7 @@ def find_reversed(text: str) -> Iterator[PhiSpan]:
 def find_listed(text: str) -> Iterator[PhiSpan]:
     """Runs of capitalised words that the lists of given and family names know."""
     lexicon = english()
-    for run in _RUN.finditer(text):
+    for run in find_at(_RUN, text, outline(text).capitals):
         pieces = list(_PIECE.finditer(text, run.start(), run.end()))
         kinds = "".join([_kind(piece[0].lower().rstrip("."), piece[0]) for piece in pieces])
         if _NAMED.isdisjoint(kinds):
@@ -442,7 +442,7 @@ _UNKNOWN_PAIR = re.compile(rf"(?<![\w.'’-])(?P<a>{_CAP})[ ](?:[A-Z]\.? )?(?P<b
 
 def find_unknown(text: str) -> Iterator[PhiSpan]:
     """Two capitalised words in a row that no list knows, or that carry digits ("Marine542 Ai120")."""
-    for match in _UNKNOWN_PAIR.finditer(text):
+    for match in find_at(_UNKNOWN_PAIR, text, outline(text).capitals):
         kinds = [_kind(match[g].lower(), match[g]) for g in "ab"]
         digits = all(re.fullmatch(r"[A-Z][a-z'’]+\d{1,3}", match[g]) for g in "ab")
         article = re.search(

@@ -11,7 +11,7 @@ from functools import cache
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.lexicon import english, read_json, read_words
 from llmsafe.scrub.detect.outline import fold, outline, word_set
-from llmsafe.scrub.detect.windows import around, find_at, find_in
+from llmsafe.scrub.detect.windows import around, find_at, find_from, find_in
 
 _STREET = (
     r"street|avenue|boulevard|drive|road|lane|court|place|terrace|parkway|highway|square|trail|way"
@@ -276,7 +276,8 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
 def find_institutions(text: str) -> Iterator[PhiSpan]:
     """Hospitals, clinics, schools and the like by their head noun, by gazetteer, by "St. X's"."""
     note = outline(text)
-    for match in find_in(_INSTITUTION, text, around(text, note.places(HEAD_WORDS), 400, 240)):
+    heads = around(text, note.places(HEAD_WORDS), 400, 240)
+    for match in find_from(_INSTITUTION, text, note.capitals, heads):
         words = list(re.finditer(r"\S+", match["mods"]))
         while words and words[0][0].lower().strip(".,") in _LEADING:
             words.pop(0)
