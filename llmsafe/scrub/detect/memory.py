@@ -139,27 +139,27 @@ class Memory:
             left = max(0, first - reach)
             begins += [start - left + len(seen) for (start, _), _ in run]
             seen += tokens[left : last + reach]
-        found = self.tagger.probabilities(seen)
-        for ((start, end), key), begin in zip(unknown, begins, strict=True):
-            block = found[begin : begin + end - start].copy()
-            self._blocks[key] = None if self._doubtful(block) else block
+        if seen:
+            found = self.tagger.probabilities(seen)
+            doubtful = self._doubtful(found)
+            for ((start, end), key), begin in zip(unknown, begins, strict=True):
+                rows = slice(begin, begin + end - start)
+                self._blocks[key] = None if doubtful[rows].any() else found[rows].copy()
         known = [block for key in keys if (block := self._blocks[key]) is not None]
         return np.concatenate(known) if len(known) == len(keys) else None
 
-    def _doubtful(self, chances: FloatArray) -> bool:
-        """Whether rounding might decide something."""
-        tagger = self.tagger
+    def _doubtful(self, chances: FloatArray) -> NDArray[np.bool_]:
+        """For each token, whether rounding might decide something about it."""
         private = 1.0 - chances[:, 0]
-        for turn in (TRACE, tagger.edge, tagger.threshold):
-            if (np.abs(private - turn) < MARGIN).any():
-                return True
-        seen = private >= tagger.edge
-        if not seen.any():
-            return False
+        turns = (TRACE, self.tagger.edge, self.tagger.threshold)
+        near = np.abs(private[:, None] - np.array(turns, np.float32)) < MARGIN
+        doubtful: NDArray[np.bool_] = np.logical_or.reduce(near, axis=1)
+        seen = np.flatnonzero(private >= self.tagger.edge)
         kinds = np.sort(chances[seen, 1:], axis=1)
         steps = np.log(np.maximum(chances[seen, 0].astype(np.float64), _SUREST)) / _STEP
         between = np.abs(steps - np.floor(steps) - 0.5) < MARGIN / _STEP
-        return bool((kinds[:, -1] - kinds[:, -2] < MARGIN).any() or between.any())
+        doubtful[seen] |= between | (kinds[:, -1] - kinds[:, -2] < MARGIN)
+        return doubtful
 
 
 def coarse(score: float) -> float:

@@ -153,11 +153,11 @@ class KnownMatcher:
 
     def _is_part(self, word: str) -> bool | None:
         """True: a part; False: a part that is an everyday word; None: no part."""
-        folded = word.lower()
-        for form in (folded, folded.removesuffix("'s"), folded.replace("'", "")):
+        folded, forms, slip = _word(word)
+        for form in forms:
             if form in self.parts:
                 return not self.parts[form]
-        if self.typos and _may_be_slip(word):
+        if slip and self.typos:
             for key in _deletions(folded):
                 for part in self.typos.get(key, ()):
                     if part != folded and edit_distance_one(part, folded):
@@ -200,13 +200,14 @@ def _near(text: str, left: re.Match[str], right: re.Match[str]) -> bool:
 
 
 @lru_cache(maxsize=20_000)
-def _may_be_slip(word: str) -> bool:
-    """Whether a word may be a name with a slip. One that the lists know is that word, at least
-    where it is written small."""
+def _word(word: str) -> tuple[str, tuple[str, ...], bool]:
+    """A word in lower case, the forms in which it may be a name, and whether it may be one with a
+    slip: one that the lists know is that word, at least where it is written small."""
     folded, lexicon = word.lower(), english()
+    forms = dict.fromkeys((folded, folded.removesuffix("'s"), folded.replace("'", "")))
     listed = folded in lexicon.last or folded in lexicon.first or folded in lexicon.everyday
     other = folded in lexicon.words or (word[0].islower() and listed)
-    return _TYPO_LENGTH - 1 <= len(folded) <= _TYPO_LONGEST and not other
+    return folded, tuple(forms), _TYPO_LENGTH - 1 <= len(folded) <= _TYPO_LONGEST and not other
 
 
 @lru_cache(maxsize=4)

@@ -439,10 +439,13 @@ def _lonely(piece: re.Match[str], text: str, word: str, lexicon: Lexicon) -> boo
 
 _UNKNOWN_PAIR = re.compile(rf"(?<![\w.'’-])(?P<a>{_CAP})[ ](?:[A-Z]\.? )?(?P<b>{_CAP})(?![\w-])")
 
+# A word with a capital and another behind it.
+_BEFORE_CAPITAL = re.compile(r"[A-Z](?<![\w.'’-][A-Z])[\w'’-]*(?= [A-Z])")
+
 
 def find_unknown(text: str) -> Iterator[PhiSpan]:
     """Two capitalised words in a row that no list knows, or that carry digits ("Marine542 Ai120")."""
-    for match in find_at(_UNKNOWN_PAIR, text, outline(text).capitals):
+    for match in find_at(_UNKNOWN_PAIR, text, [m.start() for m in _BEFORE_CAPITAL.finditer(text)]):
         kinds = [_kind(match[g].lower(), match[g]) for g in "ab"]
         digits = all(re.fullmatch(r"[A-Z][a-z'’]+\d{1,3}", match[g]) for g in "ab")
         article = re.search(
