@@ -44,6 +44,7 @@ ANCHORED: list[tuple[str, re.Pattern[str], frozenset[str], bool]] = [
     ("age in words", dates._AGE_SPELLED, dates._OLD_WORDS, False),
     ("lives", places._LIVES, places.LIVES_WORDS, False),
     ("works", places._WORKS, places.WORKS_WORDS, False),
+    ("job", places._JOB, places.JOB_WORDS, False),
     ("employer", places._EMPLOYER, places.EMPLOYER_WORDS, False),
     ("saint", places._SAINT, places._SAINTS, True),
     ("city", *places._city_pattern(), False),
@@ -131,6 +132,7 @@ VOCABULARY = """
     since DOS on aged 91 95 years old ninety two yo F 12 Oak Street 221B Elm Rd. Apt 5 200
     main street P.O. Box 991 zip: 02139 Kent County St. Paul Boston, MA 02118 OR Oregon New
     York lives moved from works for Acme Widgets and Sons employer: Mercy General Hospital
+    Occupation: cashier, Millrace Software Job:
     University of Kent Medical Center ST MARY HOSPITAL St. Luke's Mayo Clinic Stanford City
     202103041230 healthcare health clinic Home Health Care and & ( ) [at] 9\u0131 \u017fon
 """

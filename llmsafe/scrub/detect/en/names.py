@@ -290,6 +290,14 @@ def find_reversed(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(match.start(), end, "NAME", 0.85)
 
 
+# What people do in notes: "Elmer has viral gastroenteritis", "Kayla is being treated".
+_ACTS = re.compile(
+    r" (?:also |additionally )?(?:is|was|has|had|will|came|says|said|feels|felt|lives|lived|denies"
+    r"|denied|admits|admitted|reports|reported|complains|complained|states|stated|mentions|mentioned"
+    r"|presents|presented)\b"
+)
+
+
 def find_listed(text: str) -> Iterator[PhiSpan]:
     """Runs of capitalised words that the lists of given and family names know."""
     lexicon = english()
@@ -305,6 +313,8 @@ def find_listed(text: str) -> Iterator[PhiSpan]:
                 start, end = pieces[position].start(), pieces[position + length - 1].end()
                 following = pieces[position + length : position + length + 1]
                 ends = [end, *(piece.end() for piece in following)]  # "Lou Gehrig's disease"
+                if kinds[position] in "FB" and _ACTS.match(text, end):
+                    score = max(score, 0.85)  # so that nobody is asked whether it is an eponym
                 if not any(_CLINICAL_NEXT.match(text, at) for at in ends):
                     yield PhiSpan(start, _end(text, end), "NAME", score)
                 position += length
@@ -434,7 +444,7 @@ def _lonely(piece: re.Match[str], text: str, word: str, lexicon: Lexicon) -> boo
         return False
     after = text[piece.end() : piece.end() + 2]
     before = text[max(0, piece.start() - 1) : piece.start()]
-    return not after.startswith(("-", "®", "™")) and before not in "-/"
+    return not after.startswith(("-", "®", "™")) and before not in ("-", "/")
 
 
 _UNKNOWN_PAIR = re.compile(rf"(?<![\w.'’-])(?P<a>{_CAP})[ ](?:[A-Z]\.? )?(?P<b>{_CAP})(?![\w-])")
@@ -492,7 +502,7 @@ def find_initials(text: str) -> Iterator[PhiSpan]:
         *find_in(slashed, text, around(text, note.exact(TYPIST_WORDS), 5, 6)),
         *(timed.finditer(text) if ", 0" in note.signs else ()),
     ):
-        if match["n"] not in _CLOCK_WORDS:
+        if match["n"] not in _CLOCK_WORDS or match.re is slashed:  # AM/tr is no hour
             yield PhiSpan(*match.span("n"), "NAME", 0.6)
 
 
