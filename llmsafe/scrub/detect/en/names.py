@@ -449,6 +449,8 @@ def _lonely(piece: re.Match[str], text: str, word: str, lexicon: Lexicon) -> boo
 
 _UNKNOWN_PAIR = re.compile(rf"(?<![\w.'’-])(?P<a>{_CAP})[ ](?:[A-Z]\.? )?(?P<b>{_CAP})(?![\w-])")
 
+_NUMBERED = re.compile(r"[A-Z][a-z'’]+\d{1,3}")
+_ARTICLE = re.compile(r"(?i)\b(?:the|an?|with|using|and)\s$")
 # A word with a capital and another behind it.
 _BEFORE_CAPITAL = re.compile(r"[A-Z](?<![\w.'’-][A-Z])[\w'’-]*(?= [A-Z])")
 
@@ -456,22 +458,16 @@ _BEFORE_CAPITAL = re.compile(r"[A-Z](?<![\w.'’-][A-Z])[\w'’-]*(?= [A-Z])")
 def find_unknown(text: str) -> Iterator[PhiSpan]:
     """Two capitalised words in a row that no list knows, or that carry digits ("Marine542 Ai120")."""
     for match in find_at(_UNKNOWN_PAIR, text, [m.start() for m in _BEFORE_CAPITAL.finditer(text)]):
-        kinds = [_kind(match[g].lower(), match[g]) for g in "ab"]
-        digits = all(re.fullmatch(r"[A-Z][a-z'’]+\d{1,3}", match[g]) for g in "ab")
-        article = re.search(
-            r"\b(?:the|an?|with|using|and)\s$",
-            text[max(0, match.start() - 8) : match.start()],
-            re.IGNORECASE,
-        )
-        product = any(_PRODUCT.match(match[g]) for g in "ab")
-        clear = (
-            kinds == ["U", "U"]
-            and not article
-            and not product
+        words = match["a"], match["b"]
+        if all(_NUMBERED.fullmatch(word) for word in words):
+            yield PhiSpan(*match.span(), "NAME", 0.8)
+        elif (
+            all(_kind(word.lower(), word) == "U" for word in words)
+            and not any(_PRODUCT.match(word) for word in words)
+            and not _ARTICLE.search(text[max(0, match.start() - 8) : match.start()])
             and not _CLINICAL_NEXT.match(text, match.end())
-        )
-        if digits or clear:
-            yield PhiSpan(*match.span(), "NAME", 0.8 if digits else 0.5)
+        ):
+            yield PhiSpan(*match.span(), "NAME", 0.5)
 
 
 _SIGNED_INITIALS = (
