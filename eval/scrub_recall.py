@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from scrub_score import (
     MEASURES,
@@ -44,6 +45,7 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.known.identities import read_identities
 from llmsafe.scrub.known.matcher import Identity
 from llmsafe.stats import Interval
+from llmsafe.synthetic.grammar import Audience
 
 Identities = dict[str, Identity]
 
@@ -176,7 +178,6 @@ def section(
     measured = measure(golds, identities, options.systems)
     if options.processes:
         jobs = [(gold.note.note, identities.get(gold.note.note.patient_id or "")) for gold in golds]
-        jobs *= max(1, -(-options.at_least // len(jobs)))
         speeds = rates(jobs, options.systems, options.processes, options.rounds)
         for system, speed in speeds.items():
             measured[system].speed = speed
@@ -191,12 +192,14 @@ def section(
 # --- gold ---------------------------------------------------------------------------------------
 
 
-def synthetic(count: int, seed: int) -> tuple[list[GoldNote], Identities]:
+def synthetic(
+    count: int, seed: int, audience: Audience = "private"
+) -> tuple[list[GoldNote], Identities]:
     """Gold notes of invented patients, and their identities as a table would give them."""
     from llmsafe.corpus import write_corpus
     from llmsafe.synthetic import identity_table, patients
 
-    people = list(patients(seed, count))
+    people = list(patients(seed, count, audience=audience))
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "identities.csv"
         with table.open("w", newline="") as file:
@@ -217,19 +220,24 @@ def main() -> None:
     parser.add_argument("gold", type=Path, nargs="?")
     parser.add_argument("--known-identifiers", type=Path, nargs="*", default=[])
     parser.add_argument("--synthetic", type=int, metavar="PATIENTS")
+    parser.add_argument(
+        "--audience",
+        choices=get_args(Audience),
+        default="private",
+        help="whose names and phrases the invented notes have; the English tagger never saw public",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=int, help="first notes only")
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser.add_argument("--processes", type=int, default=cores, help="for speed; 0 leaves it out")
     parser.add_argument("--rounds", type=int, default=3, help="of the measurement of speed")
-    parser.add_argument("--at-least", type=int, default=400, help="notes a round, repeated if few")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--show-missed", type=int, default=0, help="public gold only: prints text")
     options = parser.parse_args()
     if options.synthetic:
-        notes, identities = synthetic(options.synthetic, options.seed)
-        name = f"synthetic, {options.synthetic} patients"
+        notes, identities = synthetic(options.synthetic, options.seed, options.audience)
+        name = f"synthetic, {options.synthetic} patients, {options.audience} names and phrases"
         jobs = [(f"{name}, known identifiers given", identities), (f"{name}, none given", {})]
     elif options.gold:
         notes = list(read_gold(options.gold))

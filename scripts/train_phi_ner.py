@@ -55,6 +55,7 @@ from llmsafe.scrub.detect.tagger import PLACES, Features, Token, load_tagger, to
 from llmsafe.scrub.detect.zh.lexicon import chinese  # noqa: E402
 from llmsafe.scrub.detect.zh.view import chinese_view  # noqa: E402
 from llmsafe.synthetic import patients  # noqa: E402
+from llmsafe.synthetic.grammar import Audience  # noqa: E402
 
 LISTS = (
     "words",
@@ -222,11 +223,14 @@ def tagged(note: Note, tags: Sequence[str]) -> Tagged:
     return tokens, numbers
 
 
+AUDIENCE: dict[str, Audience] = {"en": "private", "zh": "public"}
+
+
 def synthetic_notes(seed: int, lang: str) -> Iterator[Note]:
-    """Notes of invented patients, cut to pieces as long as the templates'. In Chinese those of the
-    public half alone: the test release is made from the other."""
+    """Notes of invented patients, cut to pieces as long as the templates'. They have the names and
+    phrases of one half alone: the Chinese test release is made from the other."""
     rng, language = random.Random(seed), LANGUAGES[lang]
-    people = patients(seed, 100_000, lang=lang, audience="public" if lang == "zh" else "private")
+    people = patients(seed, 100_000, lang=lang, audience=AUDIENCE[lang])
     for person in people:
         for note in person.notes[:6]:
             spans = [(s["start"], s["end"], s["category"]) for s in note.extra["spans"]]
@@ -545,6 +549,8 @@ of width {width}, one of {tags} categories or none. numpy runs it; see
   anew each time from word lists that it wrote too{more}.
 - **Checkpoint** chosen on the files below and on the templates that are held out, not on notes of
   the generator.
+- **Seen of the generator**: names and phrases of the half that it calls {seen}, with other seeds.
+  What is measured on `llmsafe synth` notes of that half is no figure for names and phrases unseen.
 - **Not seen**: the unseen halves of the stress sets. The development halves were read while the
   last templates were written and the thresholds set: figures on them flatter.
 - **Licence** Apache-2.0, weights and lists.
@@ -585,6 +591,7 @@ def write_card(args: argparse.Namespace, language: Language) -> None:
         clean=sum(template.clean for template in templates),
         more=MORE[args.lang],
         options=OPTIONS[args.lang],
+        seen=AUDIENCE[args.lang],
         threshold=tagger.threshold,
         rows="\n".join(rows),
     )

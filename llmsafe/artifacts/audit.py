@@ -302,7 +302,7 @@ class Policy(Record):
     """
 
     name: str = "unnamed"
-    expires: datetime.date | None = Field(default=None, strict=False)  # also in quotes
+    expires: datetime.date | None = None
     max_audit_age_days: int | None = None
     max_claimed_epsilon: float | None = None
     max_claimed_delta: float | None = None

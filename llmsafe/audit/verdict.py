@@ -18,6 +18,7 @@ import datetime
 import importlib.resources
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -73,6 +74,9 @@ def load_policy(name: str) -> Policy:
         raise InputError(
             f"policy {path}: cannot be read ({type(error).__name__}); give YAML"
         ) from error
+    if isinstance(data, dict) and isinstance(data.get("expires"), str):  # a date in quotes
+        with suppress(ValueError):
+            data["expires"] = datetime.date.fromisoformat(data["expires"])
     try:
         policy = Policy.model_validate(data, strict=True)
     except ValidationError as error:

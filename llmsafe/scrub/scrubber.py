@@ -221,7 +221,7 @@ def make_person(
         female=identity.female if identity else None,
         shift=_shift(note, spans, date_offset(settings.key, scope), settings.day_first),
         mentions=(*mentions, *known),
-        roles=roles(mentions) | roles(known),
+        roles={**roles(mentions), **roles(known)},
         lang=lang,
     )
 

@@ -70,13 +70,11 @@ def start_process(settings: Settings) -> tuple[Any, Connection]:
     """
     module = _scrubber_module(settings)
     methods = multiprocessing.get_all_start_methods()
-    # A fork server loads Presidio once and forks from a process without threads. There is one
-    # for a program, so what needs torch starts afresh.
-    kind = "forkserver" if module == LIGHT and "forkserver" in methods else "spawn"
+    # A fork server loads Presidio once, and torch where that is needed, and forks from a process
+    # without threads. There is one for a program: what it has not loaded starts afresh.
+    served = "forkserver" in methods and _preloaded(module) == module
     # The stubs know the class that all contexts share, not the Process they all have.
-    context: Any = multiprocessing.get_context(kind)
-    if kind == "forkserver":
-        context.set_forkserver_preload([module])
+    context: Any = multiprocessing.get_context("forkserver" if served else "spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, settings), daemon=True)
     try:
@@ -85,6 +83,17 @@ def start_process(settings: Settings) -> tuple[Any, Connection]:
         raise SetupError(f"cannot start a process ({error}); try --workers 1") from error
     theirs.close()
     return process, ours
+
+
+def _preloaded(module: str) -> str:
+    """What the fork server of this program has loaded: the first module that was asked for."""
+    if not _served:
+        multiprocessing.get_context("forkserver").set_forkserver_preload([module])
+        _served.append(module)
+    return _served[0]
+
+
+_served: list[str] = []  # multiprocessing has one server for all threads of a program, too
 
 
 class _Pool:

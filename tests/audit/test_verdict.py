@@ -520,9 +520,9 @@ def test_a_broken_claim_can_be_nothing_but_a_fail():
 def test_the_last_day_of_a_policy_may_stand_in_quotes(tmp_path):
     path = tmp_path / "policy.yaml"
     for written in ("2999-12-31", "'2999-12-31'", '"2999-12-31"'):
-        path.write_text(f"name: mine\nexpires: {written}\n")
+        path.write_text(f"name: mine\nmax_claimed_epsilon: 8\nexpires: {written}\n")
         assert load_policy(str(path)).expires == datetime.date(2999, 12, 31)
     for wrong in ("20991231", "'31.12.2099'", "soon", "2099-12-31 10:00:00"):
-        path.write_text(f"name: mine\nexpires: {wrong}\n")
+        path.write_text(f"name: mine\nmax_claimed_epsilon: 8\nexpires: {wrong}\n")
         with pytest.raises(InputError, match="expires"):
             load_policy(str(path))

@@ -40,7 +40,7 @@ def found(text: str) -> set[str]:
         ("Robert Lee Jr. is", "Robert Lee Jr."), ("Marine542 Ai120\n is a", "Marine542 Ai120"),
         ("discussed with Samuel Pepper", "Samuel Pepper"), ("then Nguyen left", "Nguyen"),
         ("Dr. Hope Singer operated", "Hope Singer"), ("NAME: CHANCE S. DRISCOLL", "CHANCE S. DRISCOLL"),
-        ("Message taken 03/28/2015 by UH re:", "UH"), ("TRANSCRIBED: Aug 10, 2016  LC/tr", "LC"),
+        ("Message taken 03/28/2015 by UH re:", "UH"), ("TRANSCRIBED: Aug 10, 2016  AM/tr", "AM"), ("TRANSCRIBED: Aug 10, 2016  LC/tr", "LC"),
         ("in a week.\nCS, 10:35", "CS"),
         ("Wheeler, Kate called; Wheeler was well", "Wheeler"),
     ],
@@ -75,3 +75,10 @@ def test_echo_finds_the_part_but_not_the_eponym() -> None:
     spans = list(names.find_titled(text))
     echoed = [text[s.start : s.end] for s in names.echoes(text, spans)]
     assert echoed == ["Wheeler", "WHEELER"]
+
+
+@pytest.mark.parametrize(("text", "score"), [("Judith has a cold", 0.85), ("Judith today", 0.6)])
+def test_who_does_something_is_somebody(text: str, score: float) -> None:
+    assert [(text[s.start : s.end], s.score) for s in names.find_listed(text)] == [
+        ("Judith", score)
+    ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsafe.scrub.detect.en import dates, ids, names, places, ranges
+from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.outline import fold, outline, word_set
 from llmsafe.scrub.detect.recognisers import ENGLISH
 from llmsafe.scrub.detect.windows import find_at
@@ -41,6 +44,7 @@ ANCHORED: list[tuple[str, re.Pattern[str], frozenset[str], bool]] = [
     ("age in words", dates._AGE_SPELLED, dates._OLD_WORDS, False),
     ("lives", places._LIVES, places.LIVES_WORDS, False),
     ("works", places._WORKS, places.WORKS_WORDS, False),
+    ("job", places._JOB, places.JOB_WORDS, False),
     ("employer", places._EMPLOYER, places.EMPLOYER_WORDS, False),
     ("saint", places._SAINT, places._SAINTS, True),
     ("city", *places._city_pattern(), False),
@@ -128,6 +132,7 @@ VOCABULARY = """
     since DOS on aged 91 95 years old ninety two yo F 12 Oak Street 221B Elm Rd. Apt 5 200
     main street P.O. Box 991 zip: 02139 Kent County St. Paul Boston, MA 02118 OR Oregon New
     York lives moved from works for Acme Widgets and Sons employer: Mercy General Hospital
+    Occupation: cashier, Millrace Software Job:
     University of Kent Medical Center ST MARY HOSPITAL St. Luke's Mayo Clinic Stanford City
     202103041230 healthcare health clinic Home Health Care and & ( ) [at] 9\u0131 \u017fon
 """
@@ -149,8 +154,8 @@ def searched_whole(text: str, run: Any) -> set[Any]:
     """What a rule finds when every pattern is tried on the whole text."""
     with pytest.MonkeyPatch.context() as patch:
         for module in RULES:
-            for name in ("find_at", "find_in"):
-                patch.setattr(module, name, lambda p, text, _: p.finditer(text), raising=False)
+            for name in ("find_at", "find_in", "find_from"):
+                patch.setattr(module, name, lambda p, text, *_: p.finditer(text), raising=False)
             if hasattr(module, "outline"):
                 patch.setattr(module, "outline", lambda t: replace(outline(t), signs=_Everything()))
         patch.setattr(ids, "_may_match", lambda sign, note: True)
@@ -163,6 +168,14 @@ def test_rules_find_what_a_search_of_the_whole_text_finds(parts: list[str], spac
     text = (" " if spaced else "").join(parts)
     for name, _, find in ENGLISH:
         assert set(find(text)) == searched_whole(text, find), name
+
+
+def test_rules_find_in_hard_notes_what_a_search_of_the_whole_text_finds() -> None:
+    stress = Path(__file__).parents[2] / "eval" / "stress" / "en_dev.jsonl"
+    texts = [json.loads(line)["text"] for line in stress.read_text("utf-8").splitlines()]
+    for name, _, find in ENGLISH:
+        for text in (normalise(text, apart=True).text for text in texts):
+            assert set(find(text)) == searched_whole(text, find), name
 
 
 def test_a_rule_that_looks_in_too_few_places_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

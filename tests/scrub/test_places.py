@@ -30,6 +30,7 @@ def found(text: str) -> set[str]:
         ("Children's Hospital of Philadelphia", "Children's Hospital of Philadelphia"),
         ("NEWMAN MEMORIAL COUNTY HOSPITAL", "NEWMAN MEMORIAL COUNTY HOSPITAL"),
         ("Pinecrest Primary Care", "Pinecrest Primary Care"), ("works for Frito Lay.", "Frito Lay"),
+        ("Occupation: cashier, Millrace Software. Has", "Millrace Software"),
     ],
 )  # fmt: skip
 def test_a_place_is_found(text: str, value: str) -> None:
@@ -45,6 +46,7 @@ def test_a_place_is_found(text: str, value: str) -> None:
         "Denver II screening", "the Framingham Heart Study", "mental health, home health aide",
         "Glasgow Coma Scale 15", "she is mobile and reading well", "Lancaster score",
         "clamped with straight Ochsner clamps", "born in 1950", "a native of the area",
+        "Job: retired, Former Smoker", "Occupation: teacher, nonsmoker",
     ],
 )  # fmt: skip
 def test_clinical_words_stay(clean: str) -> None:

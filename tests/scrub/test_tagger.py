@@ -110,7 +110,7 @@ def test_no_number_is_left_at_the_end_of_a_name() -> None:
 def test_chunks_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = tokenise("Seen by Dr. Okafor with wife Adaeze on 3/4/2021 in Beloit, WI. " * 20)
     whole = ENGLISH.probabilities(tokens)
-    monkeypatch.setattr(tagger, "_CHUNK", 37)
+    monkeypatch.setattr(tagger, "CHUNK", 37)
     np.testing.assert_allclose(ENGLISH.probabilities(tokens), whole, atol=1e-5)
 
 
@@ -253,5 +253,5 @@ def test_no_bit_depends_on_what_was_read_before(
     other = " ".join(f"word{i}" for i in range(300))  # more than there are rows at first
     alone = {text: read([text])[text] for text in (*TEXTS, other)}
     assert read([other, *TEXTS]) == alone
-    monkeypatch.setattr(tagger, "_KNOWN", -2 * tagger._CHUNK)  # forget everything each time
+    monkeypatch.setattr(tagger, "_KNOWN", -2 * tagger.CHUNK)  # forget everything each time
     assert read([*TEXTS, other]) == alone

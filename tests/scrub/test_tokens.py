@@ -34,7 +34,7 @@ def test_a_value_comes_back_as_it_was(value: str, category: str, note: str) -> N
     assert LIKE_A_TOKEN.fullmatch(token)
     assert token.isascii()
     assert token == seal(KEY, note, category, value)  # the same bytes whoever computes them
-    assert not value.strip() or len(value) < 4 or value not in token
+    assert not value.strip() or len(value) < 4 or value not in token.partition(":v1.")[2]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
 from typing import Any, cast
 
 import spacy
@@ -18,7 +20,8 @@ from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.sense import senseless
 from llmsafe.scrub.detect.lexicon import read_words
-from llmsafe.scrub.detect.tagger import Tagger, tokenise
+from llmsafe.scrub.detect.memory import Memory, coarse, read_alone
+from llmsafe.scrub.detect.tagger import Tagger
 from llmsafe.scrub.detect.zh import tagged
 
 TAGGER = "tagger"
@@ -29,15 +32,13 @@ LEAST = 0.3
 class Reading(NlpArtifacts):
     """What the tagger thinks of ``text``."""
 
-    def __init__(self, tagger: Tagger, text: str, empty: Any, language: str) -> None:
+    def __init__(
+        self, tagger: Tagger, memory: Memory | None, text: str, empty: Any, language: str
+    ) -> None:
         super().__init__([], empty, [], [], cast("Any", None), language)
         self.text = text
         self._tagger = tagger
-        self._tokens = tokenise(text)
-        self._chances = tagger.probabilities(self._tokens)
-        self._private: list[float] = (1.0 - self._chances[:, 0]).tolist()
-        self._starts = [token.start for token in self._tokens]
-        self._ends = [token.end for token in self._tokens]
+        self._tokens, self._chances = memory.read(text) if memory else read_alone(tagger, text)
 
     def found(self) -> Iterator[PhiSpan]:
         """The spans that the tagger is sure enough of."""
@@ -45,8 +46,13 @@ class Reading(NlpArtifacts):
 
     def chance(self, start: int, end: int) -> float:
         """The largest probability that something in ``[start, end)`` is PHI."""
-        first, last = bisect_right(self._ends, start), bisect_left(self._starts, end)
-        return max(self._private[first:last], default=0.0)
+        starts, ends = self._bounds
+        first, last = bisect_right(ends, start), bisect_left(starts, end)
+        return float(1.0 - self._chances[first:last, 0].min()) if first < last else 0.0
+
+    @cached_property
+    def _bounds(self) -> tuple[list[int], list[int]]:
+        return self._tokens.bounds()
 
 
 class TaggingEngine(NlpEngine):
@@ -58,6 +64,8 @@ class TaggingEngine(NlpEngine):
 
     def __init__(self, tagger: Tagger | None, language: str) -> None:
         self._tagger, self._language = tagger, language
+        # Chinese has few lines that stand in two notes, and a character is read with what is near.
+        self._memory = Memory(tagger) if tagger and language == "en" else None
         self._empty: Any = None
 
     def load(self) -> None:
@@ -76,7 +84,7 @@ class TaggingEngine(NlpEngine):
         if self._tagger is None:
             empty, nobody = cast("Any", self._empty), cast("Any", None)
             return NlpArtifacts([], empty, [], [], nobody, self._language)
-        return Reading(self._tagger, text, self._empty, self._language)
+        return Reading(self._tagger, self._memory, text, self._empty, self._language)
 
     def process_batch(
         self,
@@ -140,4 +148,6 @@ def _named(text: str, span: PhiSpan) -> PhiSpan | None:
         return None
     found = text[span.start : span.end]
     generic = found.islower() and read_words("scrub_generic.txt").issuperset(found.split())
-    return None if span.category == "ORGANIZATION" and generic else span
+    if span.category == "ORGANIZATION" and generic:
+        return None
+    return replace(span, score=coarse(span.score))

@@ -10,10 +10,13 @@ the whole text.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 _RUN = re.compile(r"\w+")
+# What looks behind comes after the first letter, for which the engine can look quickly.
+_CAPITAL = re.compile(r"[A-Z](?<!\w[A-Z])")
 # Letters that re.IGNORECASE takes for ASCII ones and str.lower does not.
 _FOLDED = {0x17F: "s", 0x131: "i", 0x130: "i"}
 
@@ -33,29 +36,32 @@ _DIGITS = _Digits({code: "0" if chr(code).isdecimal() else chr(code) for code in
 class Outline:
     """``signs`` is the text in lower case with every digit a 0; ``written`` gives where each whole
     word (letters, digits, underscores) begins, and ``folded`` how a word in lower case is
-    written."""
+    written. ``words`` and ``lower`` are their keys."""
 
     text: str
     signs: str
-    written: dict[str, list[int]]
-    folded: dict[str, list[str]]
+    written: Mapping[str, Sequence[int]]
+    folded: Mapping[str, Sequence[str]]
+    words: frozenset[str]
+    lower: frozenset[str]
 
-    def has(self, words: frozenset[str]) -> bool:
-        """Whether one of the (lower-case) words stands in the text, in any case."""
-        return not words.isdisjoint(self.folded)
+    @cached_property
+    def capitals(self) -> list[int]:
+        """Where a word begins with an ASCII capital, in order."""
+        return [match.start() for match in _CAPITAL.finditer(self.text)]
 
     def places(self, words: frozenset[str]) -> list[int]:
         """Where the (lower-case) words begin, in any case, in order."""
         return sorted(
             place
-            for word in words.intersection(self.folded)
+            for word in words & self.lower
             for form in self.folded[word]
             for place in self.written[form]
         )
 
     def exact(self, words: frozenset[str]) -> list[int]:
         """Where the words begin, written just so, in order."""
-        return sorted(p for word in words.intersection(self.written) for p in self.written[word])
+        return sorted(place for word in words & self.words for place in self.written[word])
 
 
 @lru_cache(maxsize=4)
@@ -72,7 +78,7 @@ def outline(text: str) -> Outline:
     lower = str.lower if text.isascii() else fold
     for word in written:
         folded.setdefault(lower(word), []).append(word)
-    return Outline(text, signs(text), written, folded)
+    return Outline(text, signs(text), written, folded, frozenset(written), frozenset(folded))
 
 
 def signs(text: str) -> str:

@@ -14,6 +14,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en import dates, ids, names, places, ranges
 from llmsafe.scrub.detect.engine import Reading
+from llmsafe.scrub.detect.memory import TRACE
 from llmsafe.scrub.detect.zh import dates as zh_dates
 from llmsafe.scrub.detect.zh import ids as zh_ids
 from llmsafe.scrub.detect.zh import labels as zh_labels
@@ -93,7 +94,6 @@ DOUBTFUL = {
 }
 """Rules of each language that cannot tell a name from an eponym or a word, and the score up to
 which they ask the tagger whether it sees a trace of PHI."""
-TRACE = 0.03
 INDEPENDENT = {
     "en": frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL["en"]),
     "zh": frozenset(name for name, _, _ in CHINESE if name not in DOUBTFUL["zh"]),

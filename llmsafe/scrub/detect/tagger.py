@@ -21,7 +21,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +38,12 @@ Rows = tuple[tuple[int, float], ...]
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _FIRST_HAN = "\u3400"
 _TOKEN = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+|\n|\t|[ ]{{3,}}|[^\w\s]|_")
-_CHARACTER = re.compile(rf"[{_HAN}]")
+CHARACTER = re.compile(rf"[{_HAN}]")
 # Words that were glued together: DrQuayle, subramanian64m, 14march.
 _SEAM = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Za-z]{4})(?=\d{2})|(?<=\d)(?=[A-Za-z]{4})")
 _MISREAD = str.maketrans("015836", "olsbeb")
 _REACH = 4  # characters of a key on either side of a Chinese one
-_CHUNK = 4096  # tokens at a time, so that memory does not grow with the note
+CHUNK = 4096  # tokens at a time, so that memory does not grow with the note
 _KNOWN = 16_384  # words whose vectors are kept, 2 kB each
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _PAIR = re.compile(r"(\d{1,2})[/-](\d{1,2})")
@@ -69,13 +69,22 @@ class Token(NamedTuple):
     key: str
 
 
+class Tokens(Protocol):
+    """Tokens by their number."""
+
+    def __getitem__(self, index: int, /) -> Token: ...
+
+
 PLACES = 12
 """Contexts: what precedes (nothing, space, line) x capitals throughout the line x no capitals."""
 
 
-def tokenise(text: str) -> list[Token]:
-    """Words, signs, line ends and column gaps of ``text``, in order."""
-    lower = text == text.lower()
+def tokenise(text: str, lower: bool | None = None) -> list[Token]:
+    """Words, signs, line ends and column gaps of ``text``, in order.
+
+    ``lower``: whether the note that ``text`` is a line of is written without capitals.
+    """
+    lower = text == text.lower() if lower is None else lower
     tokens: list[Token] = []
     padded = f"{' ' * _REACH}{text}{' ' * _REACH}"
     line_end = -1
@@ -89,7 +98,7 @@ def tokenise(text: str) -> list[Token]:
             written = 2 * (text[start:line_end].isupper() and not lower) + lower
         word = match[0]
         place = written + (8 if fresh else 4 * (start > end))
-        if word[0] >= _FIRST_HAN and _CHARACTER.match(word):
+        if word[0] >= _FIRST_HAN and CHARACTER.match(word):
             key = padded[start : stop + 2 * _REACH]
             tokens.append(Token(start, stop, word, place, key))
         elif stop - start < 4:
@@ -181,7 +190,7 @@ class Features:
 
 
 def _chinese(key: str) -> bool:
-    return len(key) == 2 * _REACH + 1 and _CHARACTER.match(key, _REACH) is not None
+    return len(key) == 2 * _REACH + 1 and CHARACTER.match(key, _REACH) is not None
 
 
 def _parts_of(key: str) -> dict[str, str]:
@@ -237,10 +246,10 @@ class Tagger:
         """[tokens, 1 + categories]: first that a token is no PHI, then each category."""
         reach = sum(self.weights.dilations)
         made = [np.zeros((0, 1 + len(self.categories)), np.float32)]
-        for start in range(0, len(tokens), _CHUNK):
+        for start in range(0, len(tokens), CHUNK):
             left = max(0, start - reach)
-            chunk = tokens[left : start + _CHUNK + reach]
-            made.append(self._forward(chunk)[start - left : start - left + _CHUNK])
+            chunk = tokens[left : start + CHUNK + reach]
+            made.append(self._forward(chunk)[start - left : start - left + CHUNK])
         whole = np.concatenate(made)
         if not np.isfinite(whole).all():
             raise ArithmeticError("not finite")
@@ -301,7 +310,7 @@ class Tagger:
 
     def _known(self, words: Sequence[str]) -> list[int]:
         """The rows of the words in ``_vectors``; those of new words are made."""
-        if len(self._rows) + len(words) > _KNOWN + 2 * _CHUNK:
+        if len(self._rows) + len(words) > _KNOWN + 2 * CHUNK:
             self._rows.clear()
         places: list[int] = []
         for word in words:
@@ -327,14 +336,14 @@ class Tagger:
         chances = self.probabilities(tokens)
         yield from self.spans(text, tokens, chances)
 
-    def spans(self, text: str, tokens: Sequence[Token], chances: FloatArray) -> Iterator[PhiSpan]:
+    def spans(self, text: str, tokens: Tokens, chances: FloatArray) -> Iterator[PhiSpan]:
         """:func:`spans` of what :meth:`probabilities` gave."""
         return spans(text, tokens, chances, self.categories, self.threshold, self.edge)
 
 
 def spans(
     text: str,
-    tokens: Sequence[Token],
+    tokens: Tokens,
     chances: FloatArray,
     categories: Sequence[str],
     threshold: float,
@@ -345,41 +354,40 @@ def spans(
     A token whose chance of being PHI reaches ``threshold`` makes a span; those beside it belong to
     it from ``edge`` on, whatever their own category. Signs and line ends at its ends are left out.
     """
-    private = 1.0 - chances[:, 0]
-    best = chances[:, 1:].argmax(axis=1)
-    run: list[int] = []
-    for index in (int(place) for place in np.flatnonzero(private >= edge)):
+    private = 1.0 - chances[:, 0].astype(np.float64)
+    seen = np.flatnonzero(private >= edge)
+    indices: list[int] = seen.tolist()
+    sure: list[float] = private[seen].tolist()
+    best: list[int] = chances[seen, 1:].argmax(axis=1).tolist()
+    run: list[_Seen] = []
+    for index, chance, kind in zip(indices, sure, best, strict=True):
         token = tokens[index]
         if not token.text[0].isalnum():
             continue
-        if run and not _GAP.fullmatch(text, tokens[run[-1]].end, token.start):
-            yield from _divide(text, tokens, run, private, best, categories, threshold)
+        if run and not _GAP.fullmatch(text, run[-1][0].end, token.start):
+            yield from _divide(text, run, threshold)
             run = []
-        run.append(index)
+        run.append((token, chance, categories[kind]))
     if run:
-        yield from _divide(text, tokens, run, private, best, categories, threshold)
+        yield from _divide(text, run, threshold)
 
 
-def _divide(
-    text: str,
-    tokens: Sequence[Token],
-    run: Sequence[int],
-    private: FloatArray,
-    best: NDArray[np.intp],
-    categories: Sequence[str],
-    threshold: float,
-) -> Iterator[PhiSpan]:
+_Seen = tuple[Token, float, str]
+"""A token, its chance of being PHI, and its likeliest category."""
+
+
+def _divide(text: str, run: Sequence[_Seen], threshold: float) -> Iterator[PhiSpan]:
     """The spans of a run of neighbours: a doubtful token goes with the sure one before it."""
-    sure = [index for index in run if private[index] >= threshold]
+    sure = [category for _, chance, category in run if chance >= threshold]
     if not sure:
         return
-    start, end, category, score = tokens[run[0]].start, -1, int(best[sure[0]]), 0.0
-    for index in run:
-        if private[index] >= threshold and best[index] != category:
-            yield from _whole(text, PhiSpan(start, end, categories[category], score))
-            start, category, score = tokens[index].start, int(best[index]), 0.0
-        end, score = tokens[index].end, max(score, float(private[index]))
-    yield from _whole(text, PhiSpan(start, end, categories[category], score))
+    start, end, category, score = run[0][0].start, -1, sure[0], 0.0
+    for token, chance, likeliest in run:
+        if chance >= threshold and likeliest != category:
+            yield from _whole(text, PhiSpan(start, end, category, score))
+            start, category, score = token.start, likeliest, 0.0
+        end, score = token.end, max(score, chance)
+    yield from _whole(text, PhiSpan(start, end, category, score))
 
 
 def _whole(text: str, span: PhiSpan) -> Iterator[PhiSpan]:

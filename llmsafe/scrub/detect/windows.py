@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
 Range = tuple[int, int]
@@ -38,6 +39,18 @@ def find_at(pattern: re.Pattern[str], text: str, places: Iterable[int]) -> Itera
         if place >= end and (match := pattern.match(text, place)):
             yield match
             end = match.end()
+
+
+def find_from(
+    pattern: re.Pattern[str], text: str, places: Sequence[int], ranges: Sequence[Range]
+) -> Iterator[re.Match[str]]:
+    """The matches inside the ranges of a pattern that can begin only at one of the places."""
+    for start, end in ranges:
+        first = bisect_left(places, start)
+        for place in places[first : bisect_left(places, end)]:
+            if place >= start and (match := pattern.match(text, place, end)):
+                yield match
+                start = match.end()
 
 
 def find_in(

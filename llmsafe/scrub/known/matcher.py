@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import MONTHS
@@ -20,6 +20,7 @@ from llmsafe.scrub.detect.zh.lexicon import simplified
 from llmsafe.scrub.known.zh import ChineseNames, chinese_names
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]{2,})?")
+_RUN, _SIGNS = re.compile(r"[^\W_]+"), re.compile(r"[\W_]+")
 _JOINT = re.compile(r"[ \t]?[\s,.'-]{0,3}")
 _GAP = 4  # as in "8156 Apple Ave, # 33C"
 _TYPO_LENGTH, _TYPO_LONGEST = 6, 40  # a slip is looked for in words as long as names are
@@ -125,20 +126,26 @@ class KnownMatcher:
         if not self.parts:
             return
         words = list(_WORD.finditer(text))
-        sure = [self._is_part(word[0]) for word in words]
-        near = [
-            bool(_JOINT.fullmatch(text, left.end(), right.start()))
-            for left, right in pairwise(words)
-        ]
-        taken = [known is not None for known in sure]
+        written = [word[0] for word in words]
+        sure = {word: self._is_part(word) for word in set(written)}
+        taken = [sure[word] is not None for word in written]
+        if not any(taken):
+            return
+
+        def beside(i: int) -> bool:
+            """Whether a neighbour at most three characters away is taken."""
+            left = i > 0 and taken[i - 1] and _near(text, words[i - 1], words[i])
+            right = i + 1 < len(words) and taken[i + 1]
+            return left or (right and _near(text, words[i], words[i + 1]))
+
         # An initial counts beside a part, or beside an initial that does.
-        for order in (range(len(words)), reversed(range(len(words)))):
+        initials = [i for i, word in enumerate(written) if len(word) == 1 and not taken[i]]
+        initials = [i for i in initials if self._is_initial(written[i])]
+        for order in (initials, reversed(initials)):
             for i in order:
-                if not taken[i] and self._is_initial(words[i]):
-                    taken[i] = _beside(taken, near, i)
+                taken[i] = taken[i] or beside(i)
         for i, word in enumerate(words):
-            weak = sure[i] is False
-            if taken[i] and (not weak or word[0][0].isupper() or _beside(taken, near, i)):
+            if taken[i] and (sure[written[i]] is not False or word[0][0].isupper() or beside(i)):
                 start, end = word.span()
                 if word[0].lower().endswith("'s") and word[0].lower() not in self.parts:
                     end -= 2
@@ -146,33 +153,32 @@ class KnownMatcher:
 
     def _is_part(self, word: str) -> bool | None:
         """True: a part; False: a part that is an everyday word; None: no part."""
-        folded = word.lower()
-        for form in (folded, folded.removesuffix("'s"), folded.replace("'", "")):
+        folded, forms, slip = _word(word)
+        for form in forms:
             if form in self.parts:
                 return not self.parts[form]
-        lexicon = english()
-        listed = folded in lexicon.last or folded in lexicon.first or folded in lexicon.everyday
-        # Written small, a word that the lists know is that word and not a slip.
-        other = folded in lexicon.words or (word[0].islower() and listed)
-        if _TYPO_LENGTH - 1 <= len(folded) <= _TYPO_LONGEST and not other:
+        if slip and self.typos:
             for key in _deletions(folded):
                 for part in self.typos.get(key, ()):
                     if part != folded and edit_distance_one(part, folded):
                         return True
         return None
 
-    def _is_initial(self, word: re.Match[str]) -> bool:
-        return len(word[0]) == 1 and word[0].isupper() and word[0].lower() in self.initials
+    def _is_initial(self, word: str) -> bool:
+        return len(word) == 1 and word.isupper() and word.lower() in self.initials
 
     def _values(self, text: str) -> Iterator[PhiSpan]:
         """Search letters and digits alone, so that any separators may stand between them."""
         if not self.compact:
             return
-        places = [i for i, c in enumerate(text) if c.isalnum()]
-        squeezed = "".join(text[i] for i in places).lower()
-        if len(squeezed) != len(places):  # a letter whose lower case is longer
-            squeezed = "".join(text[i].lower()[0] for i in places)
-        for value, category, glued in self.compact:
+        squeezed = _squeezed(text)
+        held = [value for value in self.compact if value[0] in squeezed]
+        if not held:
+            return
+        places: list[int] = []
+        for run in _RUN.finditer(text):
+            places.extend(range(*run.span()))
+        for value, category, glued in held:
             at = squeezed.find(value)
             while at >= 0:
                 start, last = places[at], places[at + len(value) - 1]
@@ -189,10 +195,28 @@ def part_forms(part: str) -> frozenset[str]:
     return frozenset((part, re.sub(r"\d+$", "", part), part.replace("'", "")))
 
 
-def _beside(taken: Sequence[bool], near: Sequence[bool], i: int) -> bool:
-    """Whether a neighbour at most three characters away is taken."""
-    left = i > 0 and taken[i - 1] and near[i - 1]
-    return left or (i + 1 < len(taken) and taken[i + 1] and near[i])
+def _near(text: str, left: re.Match[str], right: re.Match[str]) -> bool:
+    return _JOINT.fullmatch(text, left.end(), right.start()) is not None
+
+
+@lru_cache(maxsize=20_000)
+def _word(word: str) -> tuple[str, tuple[str, ...], bool]:
+    """A word in lower case, the forms in which it may be a name, and whether it may be one with a
+    slip: one that the lists know is that word, at least where it is written small."""
+    folded, lexicon = word.lower(), english()
+    forms = dict.fromkeys((folded, folded.removesuffix("'s"), folded.replace("'", "")))
+    listed = folded in lexicon.last or folded in lexicon.first or folded in lexicon.everyday
+    other = folded in lexicon.words or (word[0].islower() and listed)
+    return folded, tuple(forms), _TYPO_LENGTH - 1 <= len(folded) <= _TYPO_LONGEST and not other
+
+
+@lru_cache(maxsize=4)
+def _squeezed(text: str) -> str:
+    """The letters and digits alone, one for each, in lower case."""
+    kept = _SIGNS.sub("", text)
+    lower = kept.lower()
+    # Of a letter whose lower case is longer, the first.
+    return lower if len(lower) == len(kept) else "".join(c.lower()[0] for c in kept)
 
 
 def _border(text: str, start: int, last: int) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.keys import Key
@@ -60,7 +61,8 @@ def mention_words(text: str) -> list[str]:
     return [word for word in words if word not in TITLES]
 
 
-def roles(mentions: Sequence[str]) -> dict[str, str]:
+@lru_cache(maxsize=4096)
+def roles(mentions: tuple[str, ...]) -> Mapping[str, str]:
     """Given or family, for each word of names that have several: "Last, First" or "First Last".
 
     What a hyphen joins has one role: both halves of "Fenwick-Jones" are family.

@@ -33,12 +33,13 @@ LIKE_A_TOKEN = re.compile(
     r"\[[A-Z_]{2,12}:v[0-9]{1,3}\.[^\s\[\]]*\]?|[0-9a-f]{8}\.[A-Za-z0-9_-]{43,}\]?"
 )
 _LONG_END = re.compile(r"\.[A-Za-z0-9_-]{43}")  # quicker to look for than what may precede it
+_OPENING = re.compile(r"\[[A-Z_]{2}")  # of a token or a tag
 _BLOCK = 16
 
 
 def may_hold_tokens(text: str) -> bool:
     """Whether there can be anything :data:`LIKE_A_TOKEN`, or a tag in brackets, at all."""
-    return "[" in text or _LONG_END.search(text) is not None
+    return _OPENING.search(text) is not None or _LONG_END.search(text) is not None
 
 
 class Refused(Exception):

@@ -170,9 +170,9 @@ _SCALES = frozenset(("3", "4", "5", "6", "8", "10"))
 _CAPITAL_ONLY = frozenset(("may", "march", "mar"))
 _MONTH_WORD = re.compile(MONTH + r"(?![a-z])", re.IGNORECASE)
 _SHORT = tuple(month[:3] for month in MONTHS)
-# Where a date in numbers can begin.
-_NUMERIC = re.compile(r"(?<!\d)(?:\d{1,4}[-/.]\d|\d{8})")
-_PAIR = re.compile(r"(?<!\d)\d{1,2}[-/]\d")
+# Where a date in numbers can begin: at a first digit, for which the engine can look quickly.
+_NUMERIC = re.compile(r"\d(?<!\d\d)(?:\d{0,3}[-/.]\d|\d{7})")
+_PAIR = re.compile(r"\d(?<!\d\d)\d?[-/]\d")
 _SEASONS = word_set("spring summer fall autumn winter")
 HOLIDAY_WORDS = word_set(
     "thanksgiving christmas xmas new halloween valentine valentines easter memorial labor"

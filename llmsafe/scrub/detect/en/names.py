@@ -290,10 +290,18 @@ def find_reversed(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(match.start(), end, "NAME", 0.85)
 
 
+# What people do in notes: "Elmer has viral gastroenteritis", "Kayla is being treated".
+_ACTS = re.compile(
+    r" (?:also |additionally )?(?:is|was|has|had|will|came|says|said|feels|felt|lives|lived|denies"
+    r"|denied|admits|admitted|reports|reported|complains|complained|states|stated|mentions|mentioned"
+    r"|presents|presented)\b"
+)
+
+
 def find_listed(text: str) -> Iterator[PhiSpan]:
     """Runs of capitalised words that the lists of given and family names know."""
     lexicon = english()
-    for run in _RUN.finditer(text):
+    for run in find_at(_RUN, text, outline(text).capitals):
         pieces = list(_PIECE.finditer(text, run.start(), run.end()))
         kinds = "".join([_kind(piece[0].lower().rstrip("."), piece[0]) for piece in pieces])
         if _NAMED.isdisjoint(kinds):
@@ -305,6 +313,8 @@ def find_listed(text: str) -> Iterator[PhiSpan]:
                 start, end = pieces[position].start(), pieces[position + length - 1].end()
                 following = pieces[position + length : position + length + 1]
                 ends = [end, *(piece.end() for piece in following)]  # "Lou Gehrig's disease"
+                if kinds[position] in "FB" and _ACTS.match(text, end):
+                    score = max(score, 0.85)  # so that nobody is asked whether it is an eponym
                 if not any(_CLINICAL_NEXT.match(text, at) for at in ends):
                     yield PhiSpan(start, _end(text, end), "NAME", score)
                 position += length
@@ -434,31 +444,30 @@ def _lonely(piece: re.Match[str], text: str, word: str, lexicon: Lexicon) -> boo
         return False
     after = text[piece.end() : piece.end() + 2]
     before = text[max(0, piece.start() - 1) : piece.start()]
-    return not after.startswith(("-", "®", "™")) and before not in "-/"
+    return not after.startswith(("-", "®", "™")) and before not in ("-", "/")
 
 
 _UNKNOWN_PAIR = re.compile(rf"(?<![\w.'’-])(?P<a>{_CAP})[ ](?:[A-Z]\.? )?(?P<b>{_CAP})(?![\w-])")
 
+_NUMBERED = re.compile(r"[A-Z][a-z'’]+\d{1,3}")
+_ARTICLE = re.compile(r"(?i)\b(?:the|an?|with|using|and)\s$")
+# A word with a capital and another behind it.
+_BEFORE_CAPITAL = re.compile(r"[A-Z](?<![\w.'’-][A-Z])[\w'’-]*(?= [A-Z])")
+
 
 def find_unknown(text: str) -> Iterator[PhiSpan]:
     """Two capitalised words in a row that no list knows, or that carry digits ("Marine542 Ai120")."""
-    for match in _UNKNOWN_PAIR.finditer(text):
-        kinds = [_kind(match[g].lower(), match[g]) for g in "ab"]
-        digits = all(re.fullmatch(r"[A-Z][a-z'’]+\d{1,3}", match[g]) for g in "ab")
-        article = re.search(
-            r"\b(?:the|an?|with|using|and)\s$",
-            text[max(0, match.start() - 8) : match.start()],
-            re.IGNORECASE,
-        )
-        product = any(_PRODUCT.match(match[g]) for g in "ab")
-        clear = (
-            kinds == ["U", "U"]
-            and not article
-            and not product
+    for match in find_at(_UNKNOWN_PAIR, text, [m.start() for m in _BEFORE_CAPITAL.finditer(text)]):
+        words = match["a"], match["b"]
+        if all(_NUMBERED.fullmatch(word) for word in words):
+            yield PhiSpan(*match.span(), "NAME", 0.8)
+        elif (
+            all(_kind(word.lower(), word) == "U" for word in words)
+            and not any(_PRODUCT.match(word) for word in words)
+            and not _ARTICLE.search(text[max(0, match.start() - 8) : match.start()])
             and not _CLINICAL_NEXT.match(text, match.end())
-        )
-        if digits or clear:
-            yield PhiSpan(*match.span(), "NAME", 0.8 if digits else 0.5)
+        ):
+            yield PhiSpan(*match.span(), "NAME", 0.5)
 
 
 _SIGNED_INITIALS = (
@@ -489,7 +498,7 @@ def find_initials(text: str) -> Iterator[PhiSpan]:
         *find_in(slashed, text, around(text, note.exact(TYPIST_WORDS), 5, 6)),
         *(timed.finditer(text) if ", 0" in note.signs else ()),
     ):
-        if match["n"] not in _CLOCK_WORDS:
+        if match["n"] not in _CLOCK_WORDS or match.re is slashed:  # AM/tr is no hour
             yield PhiSpan(*match.span("n"), "NAME", 0.6)
 
 

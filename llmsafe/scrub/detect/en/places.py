@@ -11,7 +11,7 @@ from functools import cache
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.lexicon import english, read_json, read_words
 from llmsafe.scrub.detect.outline import fold, outline, word_set
-from llmsafe.scrub.detect.windows import around, find_at, find_in
+from llmsafe.scrub.detect.windows import around, find_at, find_from, find_in
 
 _STREET = (
     r"street|avenue|boulevard|drive|road|lane|court|place|terrace|parkway|highway|square|trail|way"
@@ -208,6 +208,11 @@ _EMPLOYER = re.compile(
     r"\b(?i:employer|facility|hospital|clinic|agency|pharmacy|school|job|forms? for|note for)(?:\s?:|(?<=for))\s{1,2}"
     rf"(?P<o>{_TITLE_CASE}(?:\s(?:{_TITLE_CASE}|&|and|of)){{0,4}})"
 )
+JOB_WORDS = word_set("job occupation employment")
+_JOB = re.compile(
+    r"\b(?i:job|occupation|employment)\s?[:=-]\s?[A-Za-z][a-z -]{2,30},\s"
+    rf"(?P<o>{_TITLE_CASE}(?:\s(?:{_TITLE_CASE}|&|and|of)){{1,3}})"
+)
 _BEFORE_CITY = re.compile(
     r"(?:\b(?:in|from|at|near|to|of|lives?|living|resid(?:es|ing|ent)|native|outside|downtown|born"
     r"|moved|traveled|city|via|around|visiting|hospital|clinic|center|university|health)\s(?:in\s|to\s|of\s|the\s)?|,\s?)$",
@@ -276,7 +281,8 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
 def find_institutions(text: str) -> Iterator[PhiSpan]:
     """Hospitals, clinics, schools and the like by their head noun, by gazetteer, by "St. X's"."""
     note = outline(text)
-    for match in find_in(_INSTITUTION, text, around(text, note.places(HEAD_WORDS), 400, 240)):
+    heads = around(text, note.places(HEAD_WORDS), 400, 240)
+    for match in find_from(_INSTITUTION, text, note.capitals, heads):
         words = list(re.finditer(r"\S+", match["mods"]))
         while words and words[0][0].lower().strip(".,") in _LEADING:
             words.pop(0)
@@ -294,6 +300,9 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
     employers = find_at(_EMPLOYER, text, note.places(EMPLOYER_WORDS))
     for match in (*works, *employers):
         if not all(w.lower().strip(".,") in _NO_NAME for w in match["o"].split()):
+            yield PhiSpan(*match.span("o"), "ORGANIZATION", 0.6)
+    for match in find_at(_JOB, text, note.places(JOB_WORDS)):
+        if not english().plain(match["o"].split()[0].lower()):  # "cashier, Millrace Software"
             yield PhiSpan(*match.span("o"), "ORGANIZATION", 0.6)
     for match in find_in(_UPPER, text, around(text, note.exact(_UPPER_WORDS), 120, 40)):
         words = match[0].split()
