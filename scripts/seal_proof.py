@@ -148,6 +148,22 @@ def prove(place: Path) -> dict[str, object]:
     job.llmsafe("audit", "audit", "--model", "run", "--also", "lowercase", "--generate", "8")
     job.llmsafe("audit again", "audit", "--model", "run", "--from-scores", "--force")
     job.llmsafe("check", "check", "run")
+    signing = place / "keys" / "signing.pem"
+    subprocess.run(
+        ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(signing)],
+        check=True,
+    )
+    signing.chmod(0o600)
+    # What leaks is not the question here: a policy that every private run passes.
+    (work / "any.yaml").write_text("name: any\nmax_claimed_epsilon: 1000\n")
+    job.llmsafe(
+        "release", "release", "run", "--policy", "any.yaml", "--merge", "--key-file", str(signing)
+    )
+    public = subprocess.run(
+        ["openssl", "ec", "-in", str(signing), "-pubout"], check=True, capture_output=True
+    )
+    (work / "signing.pub").write_bytes(public.stdout)
+    job.llmsafe("verify", "verify", "run-release", "--key", "signing.pub")
     lines = (
         json.loads(job.llmsafe("access", "access", "run", "--json"))["log"]
         if (work / "run" / "access.json").exists()
@@ -194,7 +210,7 @@ def render(said: dict[str, object]) -> str:
 
 Made by `python scripts/seal_proof.py --write`: {PATIENTS} patients, {2 * PATIENTS} notes with a
 sentinel in each, sealed; then scrub, canary, training ({STEPS} steps), audit (with generation),
-audit from its scores, check, each in processes of its own.
+audit from its scores, check, release (merged, signed), verify, each in processes of its own.
 
 Searched for {said["wanted"]} strings (the sentinel, the canaries' secrets, patients' ids before and
 after scrubbing): **{len(found)} found** in {said["files"]:,} files that were there at the end
