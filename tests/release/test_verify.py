@@ -34,6 +34,24 @@ def test_a_received_release_is_what_was_signed(llmsafe, copy, keys):
     assert Release.model_validate(said["release"]) == Release.load(copy / "release.json")
 
 
+def test_a_receiver_judges_by_a_policy_of_its_own(llmsafe, copy, keys, tmp_path):
+    def verified(text):
+        (tmp_path / "ours.yaml").write_text(f"name: ours\n{text}\n")
+        return llmsafe("verify", copy, "--key", keys[1], "--policy", tmp_path / "ours.yaml")
+
+    code, out, err = verified("max_claimed_epsilon: 1000")
+    assert code == 0, err
+    assert "PASS by policy 'ours'" in out
+    code, out, err = verified("max_claimed_epsilon: 0.01")
+    assert code == 1
+    assert "FAIL by policy 'ours'" in out
+    assert "at most 0.01" in err
+    code, out, _ = verified("max_membership_tpr: 0.5\nrequire: [membership]")
+    assert code == 3  # too few patients to tell
+    (tmp_path / "bad.yaml").write_text("nonsense: 1\n")
+    assert llmsafe("verify", copy, "--key", keys[1], "--policy", tmp_path / "bad.yaml")[0] == 2
+
+
 def test_the_library_that_defines_the_format_agrees(copy, keys):
     """Its own program, and not ours, checks the very same file."""
     command = [sys.executable, "-m", "model_signing", "verify", "key", str(copy),
