@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmsafe.cli.columns import IdColumn, PatientColumn, TextColumn
+from llmsafe.cli.common import VERDICT_EXIT
 from llmsafe.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from llmsafe.audit.target import Target
     from llmsafe.notes import PhiSpan
 
-_EXIT = {"pass": 0, "none": 0, "fail": 1, "inconclusive": 3}
 _SHOWN = 50  # secrets that --reveal prints
 
 
@@ -195,7 +195,7 @@ def audit(
     _tell(result, written, as_json=as_json)
     if reveal:
         _reveal(written)
-    if code := _EXIT[result.verdict.status]:
+    if code := VERDICT_EXIT[result.verdict.status]:
         raise typer.Exit(code)
 
 

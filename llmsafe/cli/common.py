@@ -17,6 +17,10 @@ class Advance(Protocol):
     def __call__(self, n: int = 1, text: str | None = None) -> None: ...
 
 
+VERDICT_EXIT = {"pass": 0, "none": 0, "fail": 1, "inconclusive": 3}
+"""The exit code that tells a verdict; see the README."""
+
+
 def say(message: str = "") -> None:
     """Print to stderr: everything that is not data goes there."""
     print(message, file=sys.stderr)

@@ -35,7 +35,7 @@ def verify(
       llmsafe verify mine-release --key hospital.pub --json | jq .epsilon
     """
     from llmsafe.audit.verdict import judge, load_policy
-    from llmsafe.cli.common import emit_json, say
+    from llmsafe.cli.common import VERDICT_EXIT, emit_json, say
     from llmsafe.release.verify import verify_release
     from llmsafe.report import words
 
@@ -74,7 +74,7 @@ def verify(
     for remark in found.remarks:
         say(f"note: {remark}")
     say(f"{release}: every file is as it was signed")
-    if ours and ours.status != "pass":
+    if ours and (code := VERDICT_EXIT[ours.status]):
         for reason in ours.reasons:
             say(reason)
-        raise typer.Exit(1 if ours.status == "fail" else 3)
+        raise typer.Exit(code)
