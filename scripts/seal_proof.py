@@ -22,6 +22,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from release_proof import new_key
+
 ROOT = Path(__file__).resolve().parents[1]
 SENTINEL = "xylophagous quodlibet"
 PATIENTS, STEPS = 24, 2
@@ -148,22 +150,13 @@ def prove(place: Path) -> dict[str, object]:
     job.llmsafe("audit", "audit", "--model", "run", "--also", "lowercase", "--generate", "8")
     job.llmsafe("audit again", "audit", "--model", "run", "--from-scores", "--force")
     job.llmsafe("check", "check", "run")
-    signing = place / "keys" / "signing.pem"
-    subprocess.run(
-        ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(signing)],
-        check=True,
-    )
-    signing.chmod(0o600)
+    signing, public = new_key(place / "keys", "signing")
     # What leaks is not the question here: a policy that every private run passes.
     (work / "any.yaml").write_text("name: any\nmax_claimed_epsilon: 1000\n")
     job.llmsafe(
         "release", "release", "run", "--policy", "any.yaml", "--merge", "--key-file", str(signing)
     )
-    public = subprocess.run(
-        ["openssl", "ec", "-in", str(signing), "-pubout"], check=True, capture_output=True
-    )
-    (work / "signing.pub").write_bytes(public.stdout)
-    job.llmsafe("verify", "verify", "run-release", "--key", "signing.pub")
+    job.llmsafe("verify", "verify", "run-release", "--key", str(public))
     lines = (
         json.loads(job.llmsafe("access", "access", "run", "--json"))["log"]
         if (work / "run" / "access.json").exists()
