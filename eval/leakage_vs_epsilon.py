@@ -10,8 +10,9 @@ cell is the real job: scrub, plant, accelerate launch dp_lora.py, audit, utility
 they share, are kept by digest in --work: stop it, kill it, start it again, and it goes on where it
 was; a second run is all cache. With GPUs one stage runs on each; without, --jobs at once.
 
-Writes study.csv, figures/ (SVG, PNG, CSV), study.html and study.md. --work holds notes and is
-private; nothing of them is written elsewhere.
+Writes study.csv, figures/ (SVG, PNG, CSV), study.html and study.md; with --page FILE.md the summary
+there too, its figures and tables in a folder beside it, for a documentation tree. --work holds
+notes and is private; nothing of them is written elsewhere.
 
 Exit codes: 0 ok, 2 wrong study, 3 some cells failed (the others are reported), 4 environment.
 """
@@ -26,6 +27,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import llmsafe
 from llmsafe.cli.common import say, unexpected
@@ -37,6 +39,10 @@ from llmsafe.study.estimate import Estimate, training_config, unique
 from llmsafe.study.scheduler import State, finished, run, slots
 from llmsafe.study.stages import STAGES, Job, Stage, jobs
 
+if TYPE_CHECKING:
+    from llmsafe.report.study import Facts
+    from llmsafe.report.study_rows import Row
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(
@@ -46,6 +52,9 @@ def main() -> int:
     parser.add_argument("--dry-run", action="store_true", help="show cells and time, run nothing")
     parser.add_argument("--work", type=Path, help="private; default: runs/studies/NAME")
     parser.add_argument("--out", type=Path, help="default: the study's work folder, report/")
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE.md", help="the summary as a page of docs"
+    )
     cores = min(4, os.cpu_count() or 1)
     parser.add_argument(
         "--jobs", type=int, default=cores, help="stages at once on CPUs; %(default)s"
@@ -63,7 +72,6 @@ def main() -> int:
     announce(study, every, work, waiting, estimate, len(places), shown=args.dry_run)
     if args.dry_run:
         return 0
-    begun = time.monotonic()
     make_folder(work, private=True)
     with locked_folder(work), watching(estimate, len(places)) as watch:
         stages = unique(job.stages for job in every)
@@ -75,8 +83,11 @@ def main() -> int:
     if not complete:
         say("no cell was finished; there is nothing to report")
         return 3
-    out = args.out or work / "report"
-    written = report(study, complete, every, failed, work, out, time.monotonic() - begun)
+    from llmsafe.report.study import write_page, write_report
+
+    rows, facts = results(study, complete, every, failed, work)
+    written = write_report(rows, facts, args.out or work / "report")
+    written += write_page(rows, facts, args.page) if args.page else []
     print("wrote " + "  ".join(str(path) for path in written))
     return 3 if failed else 0
 
@@ -203,18 +214,16 @@ def reason(job: Job, state: State) -> str | None:
     return next((state.failed[stage] for stage in job.stages if stage in state.failed), None)
 
 
-def report(
+def results(
     study: Study,
     complete: Sequence[Job],
     every: Sequence[Job],
     failed: Sequence[tuple[str, str]],
     work: Path,
-    out: Path,
-    seconds: float,
-) -> list[Path]:
-    """Read all figures off the runs and write the pages."""
+) -> tuple[list[Row], Facts]:
+    """All figures, read off the runs, and what a page says besides."""
     from llmsafe.privacy.budget import compose, find_runs, read_charges
-    from llmsafe.report.study import Facts, write_report
+    from llmsafe.report.study import Facts
     from llmsafe.study.measures import rows_of
 
     rows = [row for job in complete for row in rows_of(study.name, job, work)]
@@ -228,10 +237,9 @@ def report(
         cells=len(every),
         failed=[(name, why.partition(" (see ")[0]) for name, why in failed],
         budgets=compose(read_charges(run) for run in runs),
-        seconds=seconds,
         design=design(study, every, work),
     )
-    return write_report(rows, facts, out)
+    return rows, facts
 
 
 def design(study: Study, every: Sequence[Job], work: Path) -> list[str]:

@@ -18,7 +18,14 @@ from llmsafe.report import study_figures, study_summary, words
 from llmsafe.report.html import environment, style
 from llmsafe.report.study_figures import Figure
 from llmsafe.report.study_rows import Row, table_csv, to_csv
-from llmsafe.report.study_summary import Compared, ControlLeak, Level, epsilon_name
+from llmsafe.report.study_summary import (
+    Compared,
+    ControlLeak,
+    Level,
+    Protection,
+    epsilon_name,
+    protections,
+)
 
 FLAT = 0.02
 """Leakage that differs by less than this AUC between the largest and the smallest ε is flat."""
@@ -38,7 +45,6 @@ class Facts:
     cells: int
     failed: Sequence[tuple[str, str]] = ()
     budgets: Sequence[Budget] = ()
-    seconds: float | None = None
     design: Sequence[str] = ()
 
 
@@ -51,13 +57,32 @@ def write_report(rows: Sequence[Row], facts: Facts, out: Path) -> list[Path]:
     found = study_figures.figures(rows)
     folder = make_folder(out / "figures")
     written = [write_text(out / "study.csv", to_csv(rows))]
+    _write_figures(found, folder)
     for figure in found:
         write_text(folder / f"{figure.name}.svg", f"{figure.plot.svg}\n")
-        write_atomic(folder / f"{figure.name}.png", figure.plot.png)
-        write_text(folder / f"{figure.name}.csv", table_csv(figure.table))
     written.append(write_text(out / "study.html", html(rows, facts, found)))
     written.append(write_text(out / "study.md", markdown(rows, facts, found)))
     return [*written, folder]
+
+
+def write_page(rows: Sequence[Row], facts: Facts, page: Path) -> list[Path]:
+    """Write the summary as ``page``, and what it links to into a folder beside it of its name.
+
+    Raises:
+        SetupError: the folder cannot be written.
+    """
+    found = study_figures.figures(rows)
+    folder = make_folder(page.with_suffix(""))
+    write_text(folder / "study.csv", to_csv(rows))
+    _write_figures(found, folder)
+    text = markdown(rows, facts, found, csv=f"{folder.name}/study.csv", pictures=folder.name)
+    return [write_text(page, text), folder]
+
+
+def _write_figures(figures: Sequence[Figure], folder: Path) -> None:
+    for figure in figures:
+        write_atomic(folder / f"{figure.name}.png", figure.plot.png)
+        write_text(folder / f"{figure.name}.csv", table_csv(figure.table))
 
 
 def html(rows: Sequence[Row], facts: Facts, figures: Sequence[Figure]) -> str:
@@ -80,8 +105,15 @@ def html(rows: Sequence[Row], facts: Facts, figures: Sequence[Figure]) -> str:
     )
 
 
-def markdown(rows: Sequence[Row], facts: Facts, figures: Sequence[Figure]) -> str:
-    """The summary, as Markdown; figures by relative links."""
+def markdown(
+    rows: Sequence[Row],
+    facts: Facts,
+    figures: Sequence[Figure],
+    *,
+    csv: str = "study.csv",
+    pictures: str = "figures",
+) -> str:
+    """The summary, as Markdown; ``csv`` and ``pictures`` are where its links lead."""
     lines = [
         f"# Leakage against ε: {facts.name}",
         "",
@@ -102,16 +134,14 @@ def markdown(rows: Sequence[Row], facts: Facts, figures: Sequence[Figure]) -> st
         "",
         *_summary_table(rows),
         "",
-        "Mean over seeds with Student's 95 % interval over seeds. Each number is in study.csv, "
-        "with its run folder and the digests of ledger and audit.",
+        f"Mean over seeds with Student's 95 % interval over seeds. Each number is in [study.csv]"
+        f"({csv}), with its run folder and the digests of ledger and audit.",
         "",
     ]
     for figure in figures:
-        lines += [f"### {figure.title}", "", f"![{figure.title}](figures/{figure.name}.png)", ""]
-        lines += [
-            f"{figure.caption} Behind it: [{figure.name}.csv](figures/{figure.name}.csv).",
-            "",
-        ]
+        place = f"{pictures}/{figure.name}"
+        lines += [f"### {figure.title}", "", f"![{figure.title}]({place}.png)", ""]
+        lines += [f"{figure.caption} Behind it: [{figure.name}.csv]({place}.csv).", ""]
     compared = study_summary.compare(rows)
     if compared:
         lines += ["## Paired comparisons", "", _FAMILY.format(len(compared)), ""]
@@ -230,9 +260,11 @@ def findings(rows: Sequence[Row]) -> list[str]:
             f"No lower end of the {len(judged)} intervals that have a limit lies above it: nothing "
             "contradicts a claim."
         )
-    said += _trend(rows, "canary_auc", "leaks (canary AUC)")
-    said += _trend(rows, "perplexity", "predicts held-out notes (perplexity)")
-    said += _trend(rows, "task_accuracy", "tells kinds of notes apart")
+    said += _trend(rows, "canary_auc", "How well canaries are told apart (AUC)")
+    said += _trend(rows, "perplexity", "Perplexity of held-out notes")
+    said += _trend(rows, "task_accuracy", "Kinds of notes told right")
+    for measure, what in _PROTECTED.items():
+        said += [_protection_sentence(four, what) for four in protections(rows, measure)]
     said += _idle(rows)
     return said
 
@@ -271,8 +303,31 @@ def _trend(rows: Sequence[Row], measure: str, what: str) -> list[str]:
             shape = "not in one direction: neighbouring levels differ by less than the noise"
         if measure.endswith("auc") and abs(values[0] - values[-1]) < FLAT:
             shape = "flat"
-        said.append(f"How much the model {what}{_where(names[setting])}: {path} ({shape}).")
+        said.append(f"{what}{_where(names[setting])}: {path} ({shape}).")
     return said
+
+
+_PROTECTED = {
+    "identifier_auc": "True identifiers, of people trained on against others",
+    "canary_auc": "Canaries, which stand for what the scrubber misses",
+}
+
+
+def _protection_sentence(four: Protection, what: str) -> str:
+    """Neither, scrubbing alone, noise alone, both: the numbers."""
+
+    def mean(name: str, one: Level) -> str:
+        ends = "" if one.low is None or one.high is None else (
+            f" [{words.number(one.low)}, {words.number(one.high)}]"
+        )  # fmt: skip
+        return f"{name} {words.number(one.mean)}{ends}"
+
+    return (
+        f"{what} (AUC){_where(four.name)}: {mean('neither scrubbed nor private', four.neither)}, "
+        f"{mean('scrubbed alone', four.scrubbed)}, "
+        f"{mean(f'ε = {epsilon_name(four.budget)} alone', four.private)}, "
+        f"{mean('both', four.both)}."
+    )
 
 
 def _idle(rows: Sequence[Row]) -> list[str]:

@@ -10,7 +10,14 @@ from typing import Any
 
 from llmsafe.report.figures.study import Axes, Plot, Point, Reference, Seed, Series, plot
 from llmsafe.report.study_rows import Row, Setting, finite
-from llmsafe.report.study_summary import Level, epsilon_name, level, levels, setting_names
+from llmsafe.report.study_summary import (
+    Level,
+    epsilon_name,
+    level,
+    levels,
+    protections,
+    setting_names,
+)
 
 EPSILON = "Privacy budget ε asked for (∞: no noise)"
 _CHANCE = 0.5
@@ -287,48 +294,27 @@ _CONTRAST = {
 
 
 def _contrast(rows: Sequence[Row], measure: str) -> Figure | None:
-    """Neither, scrubbing alone, DP alone, both; DP at the ε that most seeds share."""
-    found = levels([row for row in rows if row.measure == measure], measure)
-    cells: dict[Setting, dict[tuple[bool, bool], Level]] = {}
-    budgets = _shared_budgets(found)
-    for setting, several in found.items():
-        rest = setting._replace(scrub=True)
-        for one in several:
-            if math.isinf(one.epsilon) or one.epsilon in budgets[:1]:
-                cells.setdefault(rest, {})[setting.scrub, not math.isinf(one.epsilon)] = one
-    order = [(False, False), (True, False), (False, True), (True, True)]
-    cells = {rest: four for rest, four in cells.items() if len(four) == len(order)}
-    if not cells:
+    """Neither, scrubbing alone, DP alone, both."""
+    every = protections(rows, measure)
+    if not every:
         return None
-    budget = epsilon_name(budgets[0])
+    budget = epsilon_name(every[0].budget)
     ticks = ("neither", "scrubbed", f"ε = {budget}", f"scrubbed,\nε = {budget}")
-    labels = setting_names(cells)
+    lines = {one.name: (one.neither, one.scrubbed, one.private, one.both) for one in every}
     series = [
-        Series(labels[rest], tuple(_point(four[key], i) for i, key in enumerate(order)))
-        for rest, four in cells.items()
+        Series(label, tuple(_point(one, i) for i, one in enumerate(four)))
+        for label, four in lines.items()
     ]
-    every = [one for four in cells.values() for one in four.values()]
     name, title, y, about = _CONTRAST[measure]
     chance = Reference("chance", "chance", ((-0.4, _CHANCE), (3.4, _CHANCE)))
     axes = Axes("", y, tuple(enumerate(ticks)), joined=False, most=1.02)
     table = [
-        _line(labels[rest], four[key], protection=ticks[i].replace("\n", " "))
-        for rest, four in cells.items()
-        for i, key in enumerate(order)
+        _line(label, one, protection=tick.replace("\n", " "))
+        for label, four in lines.items()
+        for tick, one in zip(ticks, four, strict=True)
     ]
-    caption = f"{about} {_read_as(every)}"
+    caption = f"{about} {_read_as([one for four in lines.values() for one in four])}"
     return _figure(name, title, caption, series, [chance], axes, table)
-
-
-def _shared_budgets(found: dict[Setting, list[Level]]) -> list[float]:
-    """Private ε at which there are both scrubbed and other cells, that of most settings first."""
-    count: dict[float, int] = {}
-    for setting, several in found.items():
-        if not setting.scrub:
-            for one in several:
-                if not math.isinf(one.epsilon):
-                    count[one.epsilon] = count.get(one.epsilon, 0) + 1
-    return sorted(count, key=lambda epsilon: (-count[epsilon], epsilon))
 
 
 _REPEATED = {

@@ -66,6 +66,18 @@ class ControlLeak:
     bounds: int
 
 
+@dataclass(frozen=True)
+class Protection:
+    """One measure with neither protection, each alone, and both; ``budget`` is the private ε."""
+
+    name: str
+    budget: float
+    neither: Level
+    scrubbed: Level
+    private: Level
+    both: Level
+
+
 def levels(rows: Iterable[Row], measure: str) -> dict[Setting, list[Level]]:
     """Settings with their levels of ε, the smallest first."""
     groups: dict[Setting, dict[float, list[Row]]] = {}
@@ -146,9 +158,9 @@ def epsilon_name(epsilon: float) -> str:
 def compare(rows: Sequence[Row]) -> list[Compared]:
     """Every paired comparison of the study, adjusted by Holm as one family.
 
-    Each ε against none, neighbouring levels of ε, and scrubbed against not scrubbed at the same ε;
-    of each measure in :data:`COMPARED`. Pairs have the seed in common, and with it split, canaries
-    and first adapter.
+    Each ε against none, neighbouring levels of ε, scrubbed against not scrubbed at the same ε, and
+    scrubbing alone against privacy alone; of each measure in :data:`COMPARED`. Pairs have the seed
+    in common, and with it split, canaries and first adapter.
     """
     found: list[Compared] = []
     for measure, ratio in COMPARED.items():
@@ -162,6 +174,9 @@ def compare(rows: Sequence[Row]) -> list[Compared]:
                 words = (f"ε = {epsilon_name(low.epsilon)}", f"ε = {epsilon_name(high.epsilon)}")
                 found += _pair(measure, names[setting], words, low.rows, high.rows, ratio)
         found += _scrub_pairs(measure, settings, names, ratio)
+        for four in protections(rows, measure):
+            words = ("scrubbed alone", f"ε = {epsilon_name(four.budget)} alone")
+            found += _pair(measure, four.name, words, four.scrubbed.rows, four.private.rows, ratio)
     adjusted = holm([one.p_value for one in found])
     return [replace(one, adjusted=value) for one, value in zip(found, adjusted, strict=True)]
 
@@ -206,6 +221,39 @@ def _pair(
     shown = Interval(*map(up, test.difference)) if ratio else test.difference
     rows = tuple(side[seed].row for side in seeds for seed in common)
     return [Compared(measure, setting, *words, shown, ratio, test.pairs, test.p_value, 1.0, rows)]
+
+
+def protections(rows: Sequence[Row], measure: str) -> list[Protection]:
+    """Settings that were run with neither protection, scrubbing alone, privacy alone, and both.
+
+    The ε is that of most such settings, of several the smallest.
+    """
+    found = levels(rows, measure)
+    budgets = _shared_budgets(found)
+    cells: dict[Setting, dict[tuple[bool, bool], Level]] = {}
+    for setting, several in found.items():
+        for one in several:
+            if math.isinf(one.epsilon) or one.epsilon in budgets[:1]:
+                place = (setting.scrub, not math.isinf(one.epsilon))
+                cells.setdefault(setting._replace(scrub=True), {})[place] = one
+    order = ((False, False), (True, False), (False, True), (True, True))
+    whole = {rest: four for rest, four in cells.items() if len(four) == len(order)}
+    names = setting_names(whole)
+    return [
+        Protection(names[rest], budgets[0], *(four[place] for place in order))
+        for rest, four in whole.items()
+    ]
+
+
+def _shared_budgets(found: dict[Setting, list[Level]]) -> list[float]:
+    """Private ε at which there are both scrubbed and other cells, that of most settings first."""
+    count: dict[float, int] = {}
+    for setting, several in found.items():
+        if not setting.scrub:
+            for one in several:
+                if not math.isinf(one.epsilon):
+                    count[one.epsilon] = count.get(one.epsilon, 0) + 1
+    return sorted(count, key=lambda epsilon: (-count[epsilon], epsilon))
 
 
 def control_leaks(rows: Sequence[Row]) -> list[ControlLeak]:

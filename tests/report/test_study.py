@@ -17,7 +17,15 @@ import pytest
 from llmsafe.errors import EvidenceError
 from llmsafe.privacy.accountant import Steps
 from llmsafe.privacy.budget import Charges, compose
-from llmsafe.report.study import Facts, composition, findings, html, markdown, write_report
+from llmsafe.report.study import (
+    Facts,
+    composition,
+    findings,
+    html,
+    markdown,
+    write_page,
+    write_report,
+)
 from llmsafe.report.study_figures import figures
 from llmsafe.report.study_rows import Row, read_csv, table_csv, to_csv
 from llmsafe.report.study_summary import (
@@ -26,6 +34,7 @@ from llmsafe.report.study_summary import (
     control_leaks,
     level,
     levels,
+    protections,
     setting_names,
 )
 from llmsafe.stats import holm, paired_difference, seed_interval
@@ -113,6 +122,26 @@ def test_comparisons_are_paired_and_one_family(found):
     assert ratio.difference.value > 1  # a smaller ε costs
 
 
+def test_scrubbing_alone_is_set_against_privacy_alone(found):
+    once = [r for r in found if r.repetition == 1]
+    [four] = protections(once, "identifier_auc")
+    assert four.budget == 8.0  # the only private ε with cells that are not scrubbed
+    arms = [four.neither, four.scrubbed, four.private, four.both]
+    assert [(r.scrub, r.epsilon) for arm in arms for r in arm.rows[:1]] == [
+        (False, INF), (True, INF), (False, 8.0), (True, 8.0)
+    ]  # fmt: skip
+    assert four.neither.mean > four.scrubbed.mean
+    said = next(line for line in findings(once) if line.startswith("True identifiers"))
+    for arm in arms:
+        assert f"{arm.mean:.2f} [" in said
+    [one] = [c for c in compare(once) if c.one == "scrubbed alone" and c.measure == "perplexity"]
+    by_id = {r.row: r for r in once}
+    assert {(by_id[i].scrub, by_id[i].epsilon) for i in one.rows} == {(True, INF), (False, 8.0)}
+    assert protections([r for r in once if r.scrub], "identifier_auc") == []
+    no_control = [r for r in once if r.scrub or r.epsilon == 8.0]
+    assert protections(no_control, "identifier_auc") == []
+
+
 def test_a_control_that_does_not_leak_is_told(found):
     leaks = {leak.setting: leak for leak in control_leaks([r for r in found if r.repetition == 1])}
     assert (leaks["scrubbed"].significant, leaks["scrubbed"].seeds) == (3, 3)
@@ -169,6 +198,18 @@ def test_a_number_leads_from_figure_to_ledger(found, tmp_path):
             assert min(values) - 1e-9 <= float(line["mean"]) <= max(values) + 1e-9
         svg = (tmp_path / "figures" / f"{figure.name}.svg").read_text()
         assert svg.startswith("<svg xmlns=")
+
+
+def test_a_page_of_the_docs_leads_to_its_own_folder(found, tmp_path):
+    some = [r for r in found if r.measure in ("canary_auc", "perplexity")]
+    written = write_page(some, FACTS, tmp_path / "docs" / "leakage.md")
+    assert written == [tmp_path / "docs" / "leakage.md", tmp_path / "docs" / "leakage"]
+    text = written[0].read_text()
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert "leakage/study.csv" in links
+    assert {link.rpartition(".")[2] for link in links} == {"csv", "png"}
+    assert all((written[0].parent / link).is_file() for link in links)
+    assert read_csv(written[1] / "study.csv") == some
 
 
 def test_the_same_rows_give_the_same_bytes(found, drawn):
