@@ -6,9 +6,8 @@ that it was made from, and a row its run folder with the digests of ledger and a
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,13 @@ from llmsafe.privacy.budget import Budget
 from llmsafe.report import study_figures, study_summary, words
 from llmsafe.report.html import environment, style
 from llmsafe.report.study_figures import Figure
+from llmsafe.report.study_findings import composition, findings
 from llmsafe.report.study_rows import Row, table_csv, to_csv
 from llmsafe.report.study_summary import (
     Compared,
-    ControlLeak,
     Level,
-    Protection,
     epsilon_name,
-    protections,
 )
-
-FLAT = 0.02
-"""Leakage that differs by less than this AUC between the largest and the smallest ε is flat."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +43,14 @@ class Facts:
 
 
 def write_report(rows: Sequence[Row], facts: Facts, out: Path) -> list[Path]:
-    """Write study.csv, the figures with their tables, study.html and study.md into ``out``.
+    """Write study.csv and comparisons.csv, figures, study.html and study.md into ``out``.
 
     Raises:
         SetupError: the folder cannot be written.
     """
     found = study_figures.figures(rows)
     folder = make_folder(out / "figures")
-    written = [write_text(out / "study.csv", to_csv(rows))]
+    written = [_write_tables(rows, out)]
     _write_figures(found, folder)
     for figure in found:
         write_text(folder / f"{figure.name}.svg", f"{figure.plot.svg}\n")
@@ -73,10 +67,18 @@ def write_page(rows: Sequence[Row], facts: Facts, page: Path) -> list[Path]:
     """
     found = study_figures.figures(rows)
     folder = make_folder(page.with_suffix(""))
-    write_text(folder / "study.csv", to_csv(rows))
+    _write_tables(rows, folder)
     _write_figures(found, folder)
-    text = markdown(rows, facts, found, csv=f"{folder.name}/study.csv", pictures=folder.name)
+    text = markdown(rows, facts, found, tables=folder.name, pictures=folder.name)
     return [write_text(page, text), folder]
+
+
+def _write_tables(rows: Sequence[Row], folder: Path) -> Path:
+    compared = [asdict(one) | {"difference": one.difference.value, "low": one.difference.low,
+                "high": one.difference.high, "rows": " ".join(one.rows)}
+                for one in study_summary.compare(rows)]  # fmt: skip
+    write_text(folder / "comparisons.csv", table_csv(compared))
+    return write_text(folder / "study.csv", to_csv(rows))
 
 
 def _write_figures(figures: Sequence[Figure], folder: Path) -> None:
@@ -99,6 +101,10 @@ def html(rows: Sequence[Row], facts: Facts, figures: Sequence[Figure]) -> str:
         composition=composition(facts.budgets),
         difference=_difference,
         epsilon_name=epsilon_name,
+        families=_families(study_summary.compare(rows)),
+        paired=_PAIRED,
+        means=_MEANS,
+        named=_named,
         short=_short,
         p_value=_p,
         style=style(),
@@ -110,10 +116,10 @@ def markdown(
     facts: Facts,
     figures: Sequence[Figure],
     *,
-    csv: str = "study.csv",
+    tables: str = ".",
     pictures: str = "figures",
 ) -> str:
-    """The summary, as Markdown; ``csv`` and ``pictures`` are where its links lead."""
+    """The summary, as Markdown; its links lead to the folders ``tables`` and ``pictures``."""
     lines = [
         f"# Leakage against ε: {facts.name}",
         "",
@@ -134,8 +140,8 @@ def markdown(
         "",
         *_summary_table(rows),
         "",
-        f"Mean over seeds with Student's 95 % interval over seeds. Each number is in [study.csv]"
-        f"({csv}), with its run folder and the digests of ledger and audit.",
+        f"{_MEANS} Each number is in [study.csv]({tables}/study.csv), with its run folder and the "
+        "digests of ledger and audit.",
         "",
     ]
     for figure in figures:
@@ -144,15 +150,19 @@ def markdown(
         lines += [f"{figure.caption} Behind it: [{figure.name}.csv]({place}.csv).", ""]
     compared = study_summary.compare(rows)
     if compared:
-        lines += ["## Paired comparisons", "", _FAMILY.format(len(compared)), ""]
+        lines += ["## Paired comparisons", "", f"{_PAIRED} {_families(compared)}", ""]
         lines += ["| measure | cells | | against | difference [95 %] | pairs | p | p (Holm) |"]
         lines += ["| --- | --- | --- | --- | ---: | ---: | ---: | ---: |"]
         lines += [
-            f"| {_named(c.measure)} | {c.setting} | {c.one} | {c.other} | {_difference(c)} | "
-            f"{c.pairs} | {_p(c.p_value)} | {_p(c.adjusted)} |"
+            f"| {_named(c.measure)}{' (primary)' * c.primary} | {c.setting} | {c.one} | {c.other} "
+            f"| {_difference(c)} | {c.pairs} | {_p(c.p_value)} | {_p(c.adjusted)} |"
             for c in compared
         ]
-        lines += [""]
+        lines += [
+            "",
+            f"With the rows that each is of: [comparisons.csv]({tables}/comparisons.csv).",
+            "",
+        ]
     lines += ["## What the whole study spent", "", *composition(facts.budgets), ""]
     if facts.failed:
         lines += ["## Cells without a result", ""]
@@ -161,13 +171,30 @@ def markdown(
     return "\n".join(lines)
 
 
-_FAMILY = (
-    "Seed by seed (same split, canaries and first adapter), Student's paired test. p (Holm) is "
-    "adjusted for all {} comparisons of this study as one family: what is at most 0.05 there may "
-    "be called a finding. Of perplexity the ratio is compared."
+_MEANS = (
+    "Mean over seeds with Student's 95 % interval over seeds, or that of the runs' own intervals "
+    "where it is wider; none where there is one seed, or all seeds give one figure."
 )
+_PAIRED = (
+    "Student's test of the differences, seed by seed. Across ε a seed fixes split, canaries and "
+    "first adapter; across scrubbing canaries and first adapter, but other people are held out. Of "
+    "perplexity the ratio is compared."
+)
+_FAMILY = (
+    "Primary: canary AUC and perplexity at each ε against none, in the study's first setting. p "
+    "(Holm) is adjusted for the {} of them as one family, and for the {} others as another; what "
+    "is at most 0.05 there may be called a finding. Pairs that all differ by the same amount have "
+    "no test."
+)
+
+
+def _families(compared: Sequence[Compared]) -> str:
+    first = sum(one.primary for one in compared)
+    return _FAMILY.format(first, len(compared) - first)
+
+
 _NAMES = {
-    "epsilon_lower": "ε at least",
+    "epsilon_lower": "ε proved, mean of the seeds' bounds",
     "canary_auc": "canary AUC",
     "canary_tpr_at_1pct_fpr": "TPR at 1 % FPR",
     "exposure_excess_bits": "exposure above chance, bits",
@@ -183,8 +210,11 @@ _NAMES = {
 }
 _COLUMNS = (
     "epsilon_lower", "canary_auc", "canary_tpr_at_1pct_fpr", "exposure_excess_bits",
-    "extraction_greedy", "identifier_auc", "perplexity", "task_accuracy",
+    "extraction_greedy", "identifier_auc", "perplexity", "task_accuracy", "task_majority",
 )  # fmt: skip
+
+
+_PERCENT = ("extraction_greedy", "task_accuracy", "task_majority", "canary_tpr_at_1pct_fpr")
 
 
 def _named(measure: str) -> str:
@@ -221,7 +251,7 @@ def _summary(rows: Sequence[Row]) -> _Summary:
 def _cell(measure: str, one: Level | None) -> tuple[str, tuple[str, ...]]:
     if one is None:
         return words.ABSENT, ()
-    percent = measure in ("extraction_greedy", "task_accuracy", "canary_tpr_at_1pct_fpr")
+    percent = measure in _PERCENT
 
     def show(value: float) -> str:
         return words.percent(value) if percent else words.number(value)
@@ -239,141 +269,6 @@ def _summary_table(rows: Sequence[Row]) -> list[str]:
     for name, epsilon, seeds, cells in table.lines:
         lines.append(f"| {' | '.join([name, epsilon, str(seeds), *(c for c, _ in cells)])} |")
     return lines
-
-
-# --- words ----------------------------------------------------------------------------------------
-
-
-def findings(rows: Sequence[Row]) -> list[str]:
-    """What the rows show and what they do not, in sentences made from the numbers."""
-    said = [_leak_sentence(leak) for leak in study_summary.control_leaks(rows)]
-    broken = study_summary.above_theory(rows)
-    judged = [row for row in rows if row.theory is not None and row.low is not None]
-    if broken:
-        said.append(
-            f"**{len(broken)} of {len(judged)} figures lie above what their claim permits** "
-            f"({', '.join(row.row for row in broken[:5])}): the training or its accounting is "
-            "broken, or chance has struck; at 95 % one interval in forty errs upwards."
-        )
-    elif judged:
-        said.append(
-            f"No lower end of the {len(judged)} intervals that have a limit lies above it: nothing "
-            "contradicts a claim."
-        )
-    said += _trend(rows, "canary_auc", "How well canaries are told apart (AUC)")
-    said += _trend(rows, "perplexity", "Perplexity of held-out notes")
-    said += _trend(rows, "task_accuracy", "Kinds of notes told right")
-    for measure, what in _PROTECTED.items():
-        said += [_protection_sentence(four, what) for four in protections(rows, measure)]
-    said += _idle(rows)
-    return said
-
-
-def _leak_sentence(leak: ControlLeak) -> str:
-    chance = 0.025**leak.seeds
-    return (
-        f"Without privacy{_where(leak.setting)} the canaries are told apart in "
-        f"{leak.significant} of {leak.seeds} seeds (95 % interval of the AUC above 0.5; lowest end "
-        f"{words.number(leak.lowest)}; by chance alone in all of them: {words.significant(chance)}"
-        f"); the bound on ε is above 0 in {leak.bounds}."
-    )
-
-
-def _where(setting: str) -> str:
-    return "" if setting == study_summary.ALL else f" ({setting})"
-
-
-def _trend(rows: Sequence[Row], measure: str, what: str) -> list[str]:
-    """How a measure goes from ε = ∞ down; said to be flat or noisy where it is."""
-    found = study_summary.levels([row for row in rows if row.repetition == 1], measure)
-    names = study_summary.setting_names(found)
-    said: list[str] = []
-    for setting, levels in found.items():
-        if len(levels) < 2:
-            continue
-        falling = list(reversed(levels))
-        values = [one.mean for one in falling]
-        path = ", ".join(
-            f"{words.number(one.mean)} at ε = {epsilon_name(one.epsilon)}" for one in falling
-        )
-        steps = [b - a for a, b in itertools.pairwise(values)]
-        if all(step >= 0 for step in steps) or all(step <= 0 for step in steps):
-            shape = "in one direction"
-        else:
-            shape = "not in one direction: neighbouring levels differ by less than the noise"
-        if measure.endswith("auc") and abs(values[0] - values[-1]) < FLAT:
-            shape = "flat"
-        said.append(f"{what}{_where(names[setting])}: {path} ({shape}).")
-    return said
-
-
-_PROTECTED = {
-    "identifier_auc": "True identifiers, of people trained on against others",
-    "canary_auc": "Canaries, which stand for what the scrubber misses",
-}
-
-
-def _protection_sentence(four: Protection, what: str) -> str:
-    """Neither, scrubbing alone, noise alone, both: the numbers."""
-
-    def mean(name: str, one: Level) -> str:
-        ends = "" if one.low is None or one.high is None else (
-            f" [{words.number(one.low)}, {words.number(one.high)}]"
-        )  # fmt: skip
-        return f"{name} {words.number(one.mean)}{ends}"
-
-    return (
-        f"{what} (AUC){_where(four.name)}: {mean('neither scrubbed nor private', four.neither)}, "
-        f"{mean('scrubbed alone', four.scrubbed)}, "
-        f"{mean(f'ε = {epsilon_name(four.budget)} alone', four.private)}, "
-        f"{mean('both', four.both)}."
-    )
-
-
-def _idle(rows: Sequence[Row]) -> list[str]:
-    """Measures that showed nothing anywhere, which a reader must not take for safety."""
-    idle = [
-        _named(measure)
-        for measure in ("extraction_greedy", "extraction_sampled", "identifier_extraction")
-        if (own := [row for row in rows if row.measure == measure])
-        and max(row.value for row in own) == 0
-    ]
-    if not idle:
-        return []
-    return [
-        f"Nothing at all in any cell, the control too: {', '.join(idle)}. These figures say "
-        "nothing about privacy; model, training or number of samples are too small for them."
-    ]
-
-
-def composition(budgets: Sequence[Budget]) -> list[str]:
-    """What every run of the study spent together, if all their outputs were released."""
-    said: list[str] = []
-    for budget in budgets:
-        private, apart = len(budget.counted), len(budget.apart)
-        if private:
-            own = [run.epsilon for run in budget.counted if run.epsilon is not None]
-            total = "cannot be told" if budget.epsilon is None else f"ε = {budget.epsilon:.2f}"
-            second = "" if budget.second is None else f" (by PLD {budget.second:.2f})"
-            said.append(
-                f"{private} private trainings touched one corpus (unfinished and repeated ones "
-                f"count). If all their adapters were released, they would together be {total}"
-                f"{second} at δ = {budget.delta:g} per {budget.unit}, against at most "
-                f"{max(own, default=0.0):.2f} for any one of them; adding up the single ε would "
-                f"give {sum(own):.2f}."
-            )
-            said += [f"Not to be relied on: {problem}" for problem in budget.problems[:3]]
-        if apart:
-            said.append(
-                f"{apart} trainings without noise are apart from every total: released, any one of "
-                "them voids it."
-            )
-    if said:
-        said.append(
-            "The measures themselves are not noised: a choice of ε, or of anything else, that is "
-            "made by looking at this page is not covered by any of these ε."
-        )
-    return said or ["No ledger was read."]
 
 
 def _difference(one: Compared) -> str:

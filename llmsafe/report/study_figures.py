@@ -11,6 +11,7 @@ from typing import Any
 from llmsafe.report.figures.study import Axes, Plot, Point, Reference, Seed, Series, plot
 from llmsafe.report.study_rows import Row, Setting, finite
 from llmsafe.report.study_summary import (
+    ALL,
     Level,
     epsilon_name,
     level,
@@ -58,6 +59,7 @@ class _Spec:
     references: tuple[str, ...] = ()
     percent: bool = False
     log_y: bool = False
+    linear_to: float | None = None
     least: float | None = 0.0
     most: float | None = None
     chance: float | None = None
@@ -66,17 +68,17 @@ class _Spec:
 _AGAINST_EPSILON = (
     _Spec(
         "epsilon", "epsilon_lower", "Proved privacy loss against the budget",
-        "Lower bound on ε (95 %)",
+        "Lower bound on ε (95 %; log scale above 1)",
         "What the attack proves about the training. Above the dashed line the training would be "
         "broken; above the dotted line this design could not have proved anything.",
-        ("theory", "ceiling"),
+        ("theory", "ceiling"), linear_to=1.0,
     ),
     _Spec(
         "tpr", "canary_tpr_at_1pct_fpr", "Canaries identified at 1 % false alarms",
-        "True positive rate at 1 % FPR",
+        "True positive rate at 1 % FPR (log scale above 5 %)",
         "The share of planted canaries that are picked out while 1 in 100 withheld ones is wrongly "
         "flagged. The dashed line is the most that (ε, δ) permits.",
-        ("theory",), percent=True, most=1.02, chance=0.01,
+        ("theory",), percent=True, linear_to=0.05, most=1.1, chance=0.01,
     ),
     _Spec(
         "auc", "canary_auc", "How well planted canaries are told from withheld ones",
@@ -107,20 +109,21 @@ _AGAINST_EPSILON = (
         "AUC, members against others",
         "Identifiers in the notes as they were before scrubbing: those of people trained on "
         "against those of people held out, by what the model gained over its base. 0.5 is "
-        "guessing.",
-        ("theory",), least=None, most=1.02, chance=_CHANCE,
+        "guessing. Notes without gold spans have those that the scrubber found, which flatters it.",
+        (), least=None, most=1.02, chance=_CHANCE,
     ),
     _Spec(
         "perplexity", "perplexity", "Utility: perplexity of held-out notes",
         "Held-out perplexity (log scale; lower is better)",
-        "About the number of words that the model hesitates between.",
+        "About the number of words that the model hesitates between. Scrubbed and other notes are "
+        "other texts: compare along a line, not across.",
         ("base",), log_y=True, least=None,
     ),
     _Spec(
         "task", "task_accuracy", "Utility: telling kinds of notes apart",
         "Held-out notes classified right",
         "The kind whose first line makes the note likeliest.",
-        ("base",), percent=True, most=1.02,
+        ("base", "majority"), percent=True, most=1.02,
     ),
 )  # fmt: skip
 
@@ -133,19 +136,31 @@ def _against_epsilon(rows: Sequence[Row], spec: _Spec) -> Figure | None:
     place = {epsilon: index for index, (epsilon, _) in enumerate(ticks)}
     names = setting_names(found)
     series = [
-        Series(names[setting], tuple(_point(one, place[one.epsilon]) for one in several))
+        Series(
+            _legend(names[setting], several),
+            tuple(_point(one, place[one.epsilon]) for one in several),
+        )
         for setting, several in found.items()
     ]
     every = [one for several in found.values() for one in several]
     references = [
-        drawn for sort in spec.references if (drawn := _reference(sort, every, place)) is not None
+        drawn
+        for sort in spec.references
+        if (
+            drawn := _reference(
+                sort,
+                rows if sort == "majority" else [row for one in every for row in one.rows],
+                place,
+            )
+        )
     ]
     if spec.chance is not None:
         ends = ((-0.4, spec.chance), (len(ticks) - 0.6, spec.chance))
         references.append(Reference("chance", "chance", ends))
     axes = Axes(
         EPSILON, spec.y, tuple((index, name) for index, (_, name) in enumerate(ticks)),
-        log_y=spec.log_y, percent=spec.percent, least=spec.least, most=spec.most,
+        log_y=spec.log_y, linear_to=spec.linear_to, percent=spec.percent, least=spec.least,
+        most=spec.most,
     )  # fmt: skip
     return _figure(
         spec.name, spec.title, f"{spec.about} {_read_as(every)}", series, references, axes,
@@ -167,25 +182,51 @@ def _alone(one: Level) -> tuple[Seed, ...]:
     return (Seed(row.value, row.low, row.high),) if row.low is not None else ()
 
 
-def _reference(sort: str, every: Sequence[Level], place: dict[float, int]) -> Reference | None:
-    """The mean of a column at each ε, as a line: equal for all settings, or nearly."""
+def _legend(name: str, several: Sequence[Level]) -> str:
+    """A setting with its n: seeds times what was judged in each run."""
+    seeds = [len(one.rows) for one in several]
+    sizes = sorted(row.n for one in several for row in one.rows)
+    n = f"{sizes[0]:,}" if sizes[0] == sizes[-1] else f"{sizes[0]:,}–{sizes[-1]:,}"
+    times = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)}–{max(seeds)}"
+    own = "mean over seeds" if name == ALL else name
+    return f"{own} (n = {times} × {n})"
+
+
+def _reference(sort: str, rows: Sequence[Row], place: dict[float, int]) -> Reference | None:
+    """A line to compare with, of the mean over all settings.
+
+    At each ε what the claim permits or the design could show; for what does not depend on ε, the
+    base model and the commonest kind, one height.
+    """
     points: list[tuple[float, float]] = []
-    for epsilon, x in place.items():
-        rows = [row for one in every if one.epsilon == epsilon for row in one.rows]
-        values = finite(getattr(row, sort) for row in rows)
-        if values and not (sort == "theory" and math.isinf(epsilon)):
-            points.append((x, sum(values) / len(values)))
+    if sort == "majority":
+        values = [row.value for row in rows if row.measure == "task_majority"]
+        points = _level_line(values, place)
+    elif sort == "base":
+        points = _level_line(finite(row.base for row in rows), place)
+    else:
+        for epsilon, x in place.items():
+            values = finite(getattr(row, sort) for row in rows if row.epsilon == epsilon)
+            points += [(x, sum(values) / len(values))] if values else []
     if not points:
         return None
     words = {
         "theory": "most that (ε, δ) permits",
         "ceiling": "most that the design could show",
         "base": "base model, untrained",
+        "majority": "always the commonest kind",
     }
     return Reference(words[sort], sort, tuple(points))
 
 
-def _read_as(every: Sequence[Level]) -> str:
+def _level_line(values: Sequence[float], place: dict[float, int]) -> list[tuple[float, float]]:
+    if not values:
+        return []
+    height = sum(values) / len(values)
+    return [(min(place.values()) - 0.3, height), (max(place.values()) + 0.3, height)]
+
+
+def _read_as(every: Sequence[Level], *, seeds_drawn: bool = True) -> str:
     """n and the intervals, in words."""
     seeds = sorted({len(one.rows) for one in every})
     sizes = sorted({row.n for one in every for row in one.rows})
@@ -194,8 +235,10 @@ def _read_as(every: Sequence[Level]) -> str:
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     words = f"n = {count} a run; {n} seed{'s' * (seeds[-1] > 1)}."
     if seeds[-1] > 1:
-        words += " Filled: mean over seeds with Student's 95 % interval; open: the seeds"
-        words += f", each with its interval ({over})." if over else "."
+        words += " Filled: mean over seeds with Student's 95 % interval"
+        words += ", or that of the runs' own where it is wider" if over else ""
+        words += "; open: the seeds" if seeds_drawn else ""
+        words += f", each with its interval ({over})." if over and seeds_drawn else "."
     elif over:
         words += f" Thin bar: {over}."
     return words
@@ -254,7 +297,7 @@ def _frontier(rows: Sequence[Row]) -> Figure | None:
             for one in shared
         ]  # fmt: skip
         if points:
-            series.append(Series(names[setting], tuple(points)))
+            series.append(Series(_legend(names[setting], several), tuple(points)))
         table += [_line(names[setting], one, perplexity=costs[one.epsilon].mean) for one in shared]
     if not table:
         return None
@@ -263,8 +306,10 @@ def _frontier(rows: Sequence[Row]) -> Figure | None:
     axes = Axes("Held-out perplexity (log scale; lower is better)", "AUC of the canary game",
                 _log_ticks(xs), log_x=True, most=1.02)  # fmt: skip
     caption = (
-        "Down and to the left is better: little leaked, much learned. "
-        f"{_read_as([one for several in leak.values() for one in several])}"
+        "Down and to the left is better: little leaked, much learned. Along a line ε falls from "
+        "left to right; scrubbed and other notes are other texts, so lines are not compared "
+        "sideways. "
+        f"{_read_as([one for several in leak.values() for one in several], seeds_drawn=False)}"
     )
     return _figure("frontier", "The privacy–utility frontier", caption, series, [chance], axes,
                    table)  # fmt: skip
@@ -302,7 +347,7 @@ def _contrast(rows: Sequence[Row], measure: str) -> Figure | None:
     ticks = ("neither", "scrubbed", f"ε = {budget}", f"scrubbed,\nε = {budget}")
     lines = {one.name: (one.neither, one.scrubbed, one.private, one.both) for one in every}
     series = [
-        Series(label, tuple(_point(one, i) for i, one in enumerate(four)))
+        Series(_legend(label, four), tuple(_point(one, i) for i, one in enumerate(four)))
         for label, four in lines.items()
     ]
     name, title, y, about = _CONTRAST[measure]
@@ -340,7 +385,10 @@ def _repetition(rows: Sequence[Row], measure: str) -> Figure | None:
         return None
     labels = _line_names(lines)
     series = [
-        Series(labels[key], tuple(_point(one, copies) for copies, one in line))
+        Series(
+            _legend(labels[key], [one for _, one in line]),
+            tuple(_point(one, copies) for copies, one in line),
+        )
         for key, line in lines.items()
     ]
     name, title, y, chance, most, percent = _REPEATED[measure]
@@ -355,7 +403,10 @@ def _repetition(rows: Sequence[Row], measure: str) -> Figure | None:
         tuple((count, f"{count}") for count in counts), log_x=True, percent=percent, most=most,
         least=0.0 if percent else None,
     )  # fmt: skip
-    about = "The guarantee is per patient: for a secret of k patients it is one of kε."
+    about = (
+        "The guarantee is per patient: for a secret of k patients it is one of kε with a larger δ. "
+        "The population grows with the copies, so each is drawn a little less often."
+    )
     table = [
         _line(labels[key], one, repetition=copies)
         for key, line in lines.items()
@@ -381,8 +432,10 @@ def _first(pair: tuple[int, Level]) -> int:
 
 
 def _length(rows: Sequence[Row], population: str) -> Figure | None:
-    """The AUC of texts by thirds of their length, one line for each ε and setting."""
+    """The AUC of texts by thirds of their length: without privacy, and at the smallest ε."""
     chosen = [row for row in rows if row.measure == f"{population}_auc_by_length"]
+    private = [row.epsilon for row in chosen if not math.isinf(row.epsilon)]
+    chosen = [row for row in chosen if row.epsilon in (math.inf, min(private, default=math.inf))]
     lines: dict[tuple[Setting, float], list[tuple[float, Level]]] = {}
     for key, mine in _grouped(chosen, lambda row: (row.setting, row.epsilon)).items():
         thirds = _grouped(mine, partial(_third_of, among=mine))
@@ -398,14 +451,18 @@ def _length(rows: Sequence[Row], population: str) -> Figure | None:
     lines = {key: lines[key] for key in ends}
     labels = _line_names(lines)
     series = [
-        Series(labels[key], tuple(_point(one, x) for x, one in line)) for key, line in lines.items()
+        Series(
+            _legend(labels[key], [one for _, one in line]),
+            tuple(_point(one, x) for x, one in line),
+        )
+        for key, line in lines.items()
     ]
     xs = [x for line in lines.values() for x, _ in line]
     chance = Reference("chance", "chance", ((min(xs), _CHANCE), (max(xs), _CHANCE)))
     axes = Axes(f"Length of the {population}, tokens (mean of a third)", "AUC", most=1.02)
     table = [_line(labels[key], one, tokens=x) for key, line in lines.items() for x, one in line]
     caption = (
-        "A unit's loss is the mean over its own tokens, so a word of a short text weighs more. "
+        "Whether short or long texts are remembered better, by thirds of their length. "
         f"{_read_as([one for line in lines.values() for _, one in line])}"
     )
     title = f"Memorisation against length: {population}"

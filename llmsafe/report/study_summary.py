@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from llmsafe.report.study_rows import Row, Setting
-from llmsafe.stats import Interval, holm, paired_difference, seed_interval
+from llmsafe.stats import Interval, Paired, holm, paired_difference, seed_interval
 
 CONFIDENCE = 0.95
 ALL = "all cells"
+PRIMARY = ("canary_auc", "perplexity")
+"""Their change from no privacy to each ε, in the first setting, is what a study asks."""
+
 # Measures compared in pairs, and whether by their ratio (on a log scale).
 COMPARED = {
     "perplexity": True,
@@ -22,14 +25,18 @@ COMPARED = {
     "identifier_auc": False,
     "task_accuracy": False,
 }
+# Scrubbed and other notes are other texts, and other people are held out of them: what is said of
+# the notes themselves cannot be compared across scrubbing.
+ACROSS_SCRUBBING = ("canary_auc", "exposure_excess_bits", "identifier_auc")
 
 
 @dataclass(frozen=True)
 class Level:
     """The rows of one measure, setting and ε, one a seed, and their mean with its interval.
 
-    The interval is Student's over seeds; ``None`` for one seed. Perplexity is averaged by its
-    logarithm.
+    The interval is Student's over seeds, or that of the runs' own intervals where it is wider (a
+    few seeds may agree by luck); ``None`` for one seed, and where all seeds give one value: nothing
+    is known then of how much they vary. Perplexity is averaged by its logarithm.
     """
 
     epsilon: float
@@ -41,7 +48,10 @@ class Level:
 
 @dataclass(frozen=True)
 class Compared:
-    """One paired comparison: ``one`` against ``other``, seed by seed."""
+    """One paired comparison: ``one`` against ``other``, seed by seed.
+
+    ``adjusted`` is its p-value by Holm among the primary, or among the other comparisons.
+    """
 
     measure: str
     setting: str
@@ -51,19 +61,23 @@ class Compared:
     ratio: bool
     pairs: int
     p_value: float
-    adjusted: float
+    primary: bool
     rows: tuple[str, ...]
+    adjusted: float = 1.0
 
 
 @dataclass(frozen=True)
 class ControlLeak:
-    """Whether the controls of a setting leak: seeds whose interval of the AUC lies above 0.5."""
+    """Whether the controls of a setting leak: seeds whose interval of the AUC lies above 0.5.
+
+    ``bounds`` is in how many the bound on ε is above 0, ``None`` if there is none.
+    """
 
     setting: str
     seeds: int
     significant: int
     lowest: float
-    bounds: int
+    bounds: int | None
 
 
 @dataclass(frozen=True)
@@ -94,11 +108,25 @@ def level(epsilon: float, rows: Sequence[Row]) -> Level:
     """Rows of several seeds as one."""
     ordered = tuple(sorted(rows, key=lambda row: row.seed))
     down, up = _scales(rows[0].measure)
-    found = seed_interval([down(row.value) for row in ordered], CONFIDENCE)
-    if len(ordered) == 1:
-        return Level(epsilon, ordered, ordered[0].value, None, None)
-    low, high = _within(rows[0], up(found.low), up(found.high))
-    return Level(epsilon, ordered, up(found.value), low, high)
+    values = [down(row.value) for row in ordered]
+    mean = sum(values) / len(values)
+    if len(set(values)) == 1:
+        return Level(epsilon, ordered, up(mean), None, None)
+    found = seed_interval(values, CONFIDENCE)
+    half = max(found.high - mean, _own_half(ordered))
+    low, high = _within(rows[0], up(mean - half), up(mean + half))
+    return Level(epsilon, ordered, up(mean), low, high)
+
+
+def _own_half(rows: Sequence[Row]) -> float:
+    """Half the 95 % interval of the mean, by the intervals that each run has of its own.
+
+    None for one-sided ones, and for perplexity, which has none.
+    """
+    halves = [
+        (row.high - row.low) / 2 for row in rows if row.low is not None and row.high is not None
+    ]
+    return math.hypot(*halves) / len(rows) if len(halves) == len(rows) else 0.0
 
 
 def _within(row: Row, low: float, high: float) -> tuple[float, float]:
@@ -156,38 +184,49 @@ def epsilon_name(epsilon: float) -> str:
 
 
 def compare(rows: Sequence[Row]) -> list[Compared]:
-    """Every paired comparison of the study, adjusted by Holm as one family.
+    """Every paired comparison of the study, adjusted by Holm; the primary ones first.
 
-    Each ε against none, neighbouring levels of ε, scrubbed against not scrubbed at the same ε, and
-    scrubbing alone against privacy alone; of each measure in :data:`COMPARED`. Pairs have the seed
-    in common, and with it split, canaries and first adapter.
+    Primary: each ε against none, of each measure in :data:`PRIMARY`, in the first setting that has
+    both. They are one family, all others another: neighbouring levels of ε and each against none,
+    of each measure in :data:`COMPARED`; scrubbed against not at the same ε, and scrubbing alone
+    against privacy alone, of those in :data:`ACROSS_SCRUBBING`. Pairs have the seed in common.
     """
     found: list[Compared] = []
-    for measure, ratio in COMPARED.items():
+    for measure in COMPARED:
         settings = levels(rows, measure)
         names = setting_names(settings)
+        main = next((s for s, several in settings.items() if len(several) > 1), None)
         for setting, several in settings.items():
-            pairs = list(itertools.pairwise(several))
-            if len(several) > 2:
-                pairs += [(one, several[-1]) for one in several[:-2]]
-            for low, high in pairs:
-                words = (f"ε = {epsilon_name(low.epsilon)}", f"ε = {epsilon_name(high.epsilon)}")
-                found += _pair(measure, names[setting], words, low.rows, high.rows, ratio)
-        found += _scrub_pairs(measure, settings, names, ratio)
-        for four in protections(rows, measure):
-            words = ("scrubbed alone", f"ε = {epsilon_name(four.budget)} alone")
-            found += _pair(measure, four.name, words, four.scrubbed.rows, four.private.rows, ratio)
-    adjusted = holm([one.p_value for one in found])
-    return [replace(one, adjusted=value) for one, value in zip(found, adjusted, strict=True)]
+            first = setting == main and measure in PRIMARY
+            found += _epsilon_pairs(measure, names[setting], several, first)
+        if measure in ACROSS_SCRUBBING:
+            found += _scrub_pairs(measure, settings, names)
+            for four in protections(rows, measure):
+                words = ("scrubbed alone", f"ε = {epsilon_name(four.budget)} alone")
+                found += _pair(measure, four.name, words, four.scrubbed, four.private)
+    every: list[Compared] = []
+    for primary in (True, False):
+        family = [one for one in found if one.primary is primary]
+        adjusted = holm([one.p_value for one in family])
+        every += [replace(one, adjusted=p) for one, p in zip(family, adjusted, strict=True)]
+    return every
+
+
+def _epsilon_pairs(
+    measure: str, setting: str, several: Sequence[Level], main: bool
+) -> Iterator[Compared]:
+    pairs = list(itertools.pairwise(several))
+    if len(several) > 2:
+        pairs += [(one, several[-1]) for one in several[:-2]]
+    for low, high in pairs:
+        words = (f"ε = {epsilon_name(low.epsilon)}", f"ε = {epsilon_name(high.epsilon)}")
+        primary = main and math.isinf(high.epsilon)
+        yield from _pair(measure, setting, words, low, high, primary=primary)
 
 
 def _scrub_pairs(
-    measure: str,
-    settings: dict[Setting, list[Level]],
-    names: dict[Setting, str],
-    ratio: bool,
-) -> list[Compared]:
-    found: list[Compared] = []
+    measure: str, settings: dict[Setting, list[Level]], names: dict[Setting, str]
+) -> Iterator[Compared]:
     for setting, several in settings.items():
         if not setting.scrub:
             continue
@@ -197,30 +236,43 @@ def _scrub_pairs(
             if one.epsilon in other:
                 at = f" at ε = {epsilon_name(one.epsilon)}"
                 words = (f"scrubbed{at}", f"not scrubbed{at}")
-                found += _pair(
-                    measure, names[setting], words, one.rows, other[one.epsilon].rows, ratio
-                )
-    return found
+                yield from _pair(measure, names[setting], words, one, other[one.epsilon])
 
 
 def _pair(
     measure: str,
     setting: str,
     words: tuple[str, str],
-    one: Sequence[Row],
-    other: Sequence[Row],
-    ratio: bool,
-) -> list[Compared]:
-    seeds = {row.seed: row for row in one}, {row.seed: row for row in other}
-    common = sorted(seeds[0].keys() & seeds[1].keys())
-    if len(common) < 2:
-        return []
-    down, up = _scales(measure)
-    values = [[down(side[seed].value) for seed in common] for side in seeds]
-    test = paired_difference(values[0], values[1], CONFIDENCE)
-    shown = Interval(*map(up, test.difference)) if ratio else test.difference
-    rows = tuple(side[seed].row for side in seeds for seed in common)
-    return [Compared(measure, setting, *words, shown, ratio, test.pairs, test.p_value, 1.0, rows)]
+    one: Level,
+    other: Level,
+    *,
+    primary: bool = False,
+) -> Iterator[Compared]:
+    """None where there are no two pairs, or no spread in them from which to know the noise."""
+    test = paired(one, other)
+    if test is None:
+        return
+    ratio = COMPARED[measure]
+    _, up = _scales(measure)
+    shown = Interval(*map(up, test.difference))
+    seeds = {row.seed for row in one.rows} & {row.seed for row in other.rows}
+    rows = tuple(row.row for side in (one, other) for row in side.rows if row.seed in seeds)
+    yield Compared(measure, setting, *words, shown, ratio, test.pairs, test.p_value, primary, rows)
+
+
+def paired(one: Level, other: Level) -> Paired | None:
+    """``one`` less ``other``, seed by seed; of perplexity, the logarithms.
+
+    ``None`` where there are no two common seeds, or all differ by the same: nothing is known then
+    of the noise.
+    """
+    down, _ = _scales(one.rows[0].measure)
+    values = [{row.seed: down(row.value) for row in side.rows} for side in (one, other)]
+    common = sorted(values[0].keys() & values[1].keys())
+    if len({round(values[0][seed] - values[1][seed], 9) for seed in common}) < 2:
+        return None
+    ours, theirs = ([side[seed] for seed in common] for side in values)
+    return paired_difference(ours, theirs, CONFIDENCE)
 
 
 def protections(rows: Sequence[Row], measure: str) -> list[Protection]:
@@ -250,8 +302,9 @@ def _shared_budgets(found: dict[Setting, list[Level]]) -> list[float]:
     count: dict[float, int] = {}
     for setting, several in found.items():
         if not setting.scrub:
+            scrubbed = {one.epsilon for one in found.get(setting._replace(scrub=True), [])}
             for one in several:
-                if not math.isinf(one.epsilon):
+                if not math.isinf(one.epsilon) and one.epsilon in scrubbed:
                     count[one.epsilon] = count.get(one.epsilon, 0) + 1
     return sorted(count, key=lambda epsilon: (-count[epsilon], epsilon))
 
@@ -266,16 +319,13 @@ def control_leaks(rows: Sequence[Row]) -> list[ControlLeak]:
         controls = [row for one in several if math.isinf(one.epsilon) for row in one.rows]
         if not controls:
             continue
-        proved = [
-            row
-            for one in bounds.get(setting, [])
-            if math.isinf(one.epsilon)
-            for row in one.rows
-            if row.value > 0
+        bounded = [
+            row for one in bounds.get(setting, []) if math.isinf(one.epsilon) for row in one.rows
         ]
+        proved = sum(row.value > 0 for row in bounded) if bounded else None
         clear = [row for row in controls if row.low is not None and row.low > 0.5]
         lowest = min(row.low if row.low is not None else row.value for row in controls)
-        leaks.append(ControlLeak(names[setting], len(controls), len(clear), lowest, len(proved)))
+        leaks.append(ControlLeak(names[setting], len(controls), len(clear), lowest, proved))
     return leaks
 
 

@@ -7,6 +7,7 @@ finite samples or says where it does not; none shrinks to a point when the data 
 """
 
 from llmsafe.stats.bounds import (
+    dp_auc_ceiling,
     dp_tpr_ceiling,
     epsilon_clopper_pearson,
     epsilon_one_run,
@@ -78,6 +79,7 @@ __all__ = [
     "binomial_interval",
     "clopper_pearson_search",
     "difference_interval",
+    "dp_auc_ceiling",
     "dp_tpr_ceiling",
     "epsilon_clopper_pearson",
     "epsilon_one_run",

@@ -143,6 +143,16 @@ def dp_tpr_ceiling(fpr: ArrayLike, epsilon: ArrayLike, delta: ArrayLike) -> Floa
     return np.minimum(np.minimum(steep, shallow), 1.0)
 
 
+def dp_auc_ceiling(epsilon: float, delta: float) -> float:
+    """The largest area under the ROC curve of any membership test under (epsilon, delta)-DP.
+
+    The area under :func:`dp_tpr_ceiling`: 1 - (1 - delta)^2 / (1 + e^epsilon).
+    """
+    epsilon = check_number("epsilon", epsilon, 0.0, math.inf)
+    delta = check_number("delta", delta, 0.0, 1.0)
+    return 1.0 - (1.0 - delta) ** 2 * float(special.expit(-epsilon))
+
+
 def _p_value_function(m: int, r: int, v: int, delta: float) -> Callable[[float], float]:
     """epsilon -> p-value of v >= 1 right guesses; what does not depend on epsilon is done once."""
     k = np.arange(v - 1, -1, -1, dtype=np.float64)

@@ -12,7 +12,7 @@ from llmsafe.files import sha256_file
 from llmsafe.models import public_name
 from llmsafe.report import headline
 from llmsafe.report.study_rows import Row
-from llmsafe.stats import binomial_interval, dp_tpr_ceiling, group_privacy
+from llmsafe.stats import binomial_interval, dp_auc_ceiling, dp_tpr_ceiling, group_privacy
 from llmsafe.study.evaluate import StudyMeasures
 from llmsafe.study.stages import Job
 
@@ -51,7 +51,7 @@ def rows_of(study: str, job: Job, work: Path) -> list[Row]:
     claim = _Claim(statement, cell.repetition)
     return [
         Row(row=f"{cell.cell_id}-{_slug(one)}", **shared, **one)
-        for one in (*_audited(audit, claim), *_evaluated(measures, claim))
+        for one in (*_audited(audit, claim), *_evaluated(measures))
     ]
 
 
@@ -59,23 +59,22 @@ class _Claim:
     """What the statement rules out for a canary that stands with several patients."""
 
     def __init__(self, statement: PrivacyStatement, copies: int) -> None:
-        epsilon = statement.claimed
-        self.own = math.inf if epsilon is None else epsilon
-        self.epsilon, self.delta = group_privacy(self.own, statement.delta, copies)
-        self.own_delta = statement.delta
+        epsilon = math.inf if statement.claimed is None else statement.claimed
+        self.epsilon, self.delta = group_privacy(epsilon, statement.delta, copies)
 
     @property
     def bound(self) -> float | None:
         return None if math.isinf(self.epsilon) else self.epsilon
 
-    def tpr(self, fpr: float) -> float:
+    def tpr(self, fpr: float) -> float | None:
+        """``None`` without a claim, as of the others: a control permits everything."""
+        if self.bound is None:
+            return None
         return float(dp_tpr_ceiling(fpr, self.epsilon, self.delta))
 
-    def auc(self, *, own: bool = False) -> float:
-        """The largest area under any ROC curve that the claim permits: the mean of its ceiling."""
-        epsilon, delta = (self.own, self.own_delta) if own else (self.epsilon, self.delta)
-        grid = [(i + 0.5) / 2000 for i in range(2000)]
-        return float(dp_tpr_ceiling(grid, epsilon, delta).mean())
+    @property
+    def auc(self) -> float | None:
+        return None if self.bound is None else dp_auc_ceiling(self.epsilon, self.delta)
 
 
 def _measure(
@@ -111,13 +110,14 @@ def _audited(audit: Audit, claim: _Claim) -> Iterator[dict[str, Any]]:
     if game is not None:
         n = game.members + game.non_members
         yield _rated(
-            "canary_auc", game.auc, n, f"95 % {ACROSS_CANARIES}", ceiling=1.0, theory=claim.auc()
+            "canary_auc", game.auc, n, f"95 % {ACROSS_CANARIES}", ceiling=1.0, theory=claim.auc
         )
-        at = next(point for point in game.tpr if math.isclose(point.fpr, 0.01))
-        yield _rated(
-            "canary_tpr_at_1pct_fpr", at.tpr, game.members, f"95 % {ACROSS_CANARIES}",
-            ceiling=1.0, theory=claim.tpr(0.01),
-        )  # fmt: skip
+        at = headline.at_fpr(game, 0.01)
+        if at is not None:
+            yield _rated(
+                "canary_tpr_at_1pct_fpr", at.tpr, game.members, f"95 % {ACROSS_CANARIES}",
+                ceiling=1.0, theory=claim.tpr(0.01),
+            )  # fmt: skip
     if audit.exposure is not None:
         found = audit.exposure
         yield _rated(
@@ -134,11 +134,13 @@ def _audited(audit: Audit, claim: _Claim) -> Iterator[dict[str, Any]]:
                 name, extraction.rate, extraction.tried, f"95 % exact {ACROSS_CANARIES}",
                 base=None if base is None else base / extraction.tried, ceiling=1.0,
             )  # fmt: skip
+    # No limit is drawn for people and identifiers: canaries enter by a coin, people do not, and of
+    # those held out near-duplicates are dropped, so members can differ from them without a leak.
     people = headline.people_membership(audit)
     if people is not None:
         yield _rated(
             "people_auc", people.auc, people.members + people.non_members,
-            f"95 % over {people.population}", ceiling=1.0, theory=claim.auc(own=True),
+            f"95 % over {people.population}", ceiling=1.0,
         )  # fmt: skip
     if audit.utility is not None:
         yield _measure(
@@ -147,7 +149,7 @@ def _audited(audit: Audit, claim: _Claim) -> Iterator[dict[str, Any]]:
         )  # fmt: skip
 
 
-def _evaluated(found: StudyMeasures, claim: _Claim) -> Iterator[dict[str, Any]]:
+def _evaluated(found: StudyMeasures) -> Iterator[dict[str, Any]]:
     if found.task is not None:
         task = found.task
         yield _rated(
@@ -159,9 +161,8 @@ def _evaluated(found: StudyMeasures, claim: _Claim) -> Iterator[dict[str, Any]]:
         ids = found.identifiers
         over = "over identifiers, one a note"
         yield _rated(
-            "identifier_auc", ids.auc, ids.members + ids.held_out, f"95 % {over}",
-            ceiling=1.0, theory=claim.auc(own=True),
-        )  # fmt: skip
+            "identifier_auc", ids.auc, ids.members + ids.held_out, f"95 % {over}", ceiling=1.0
+        )
         yield _rated(
             "identifier_extraction", ids.rate, ids.members, f"95 % exact {over}",
             base=ids.extracted_base / ids.members, ceiling=1.0,

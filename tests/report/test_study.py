@@ -17,16 +17,9 @@ import pytest
 from llmsafe.errors import EvidenceError
 from llmsafe.privacy.accountant import Steps
 from llmsafe.privacy.budget import Charges, compose
-from llmsafe.report.study import (
-    Facts,
-    composition,
-    findings,
-    html,
-    markdown,
-    write_page,
-    write_report,
-)
+from llmsafe.report.study import Facts, html, markdown, write_page, write_report
 from llmsafe.report.study_figures import figures
+from llmsafe.report.study_findings import composition, findings
 from llmsafe.report.study_rows import Row, read_csv, table_csv, to_csv
 from llmsafe.report.study_summary import (
     above_theory,
@@ -103,9 +96,45 @@ def test_settings_are_named_by_what_differs(found):
     assert set(setting_names([found[0].setting]).values()) == {"all cells"}
 
 
-def test_comparisons_are_paired_and_one_family(found):
+def test_a_mean_is_no_surer_than_its_runs():
+    """Three seeds that agree by luck, each with an interval of its own of ± 0.06."""
+    lucky = [row("canary_auc", 8.0, seed, 0.52 + seed / 1000, low=0.46, high=0.58 + seed / 500)
+             for seed in range(3)]  # fmt: skip
+    found = level(8.0, lucky)
+    student = seed_interval([r.value for r in lucky])
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < student.low
+    halves = [(r.high - r.low) / 2 for r in lucky]
+    assert found.high - found.mean == pytest.approx(math.hypot(*halves) / 3)
+    bare = level(8.0, [replace(r, low=None, high=None) for r in lucky])
+    assert (bare.low, bare.high) == pytest.approx((student.low, student.high))
+
+
+def test_equal_figures_have_no_interval_and_no_test():
+    cells = [
+        row("extraction_greedy", epsilon, seed, 0.0, low=0.0, high=0.008)
+        for epsilon in (INF, 8.0) for seed in range(3)
+    ]  # fmt: skip
+    assert level(8.0, cells[3:]).low is None
+    # A difference of −0.25 in both seeds says nothing of how much seeds vary.
+    tasks = [row("task_accuracy", e, seed, v + seed / 10)
+             for e, v in ((INF, 0.5), (8.0, 0.25)) for seed in range(2)]  # fmt: skip
+    assert compare(tasks) == []
+    assert compare([*tasks[:-1], replace(tasks[-1], value=0.33)])
+
+
+def test_comparisons_are_paired_and_two_families(found):
     every = compare(found)
-    assert [c.adjusted for c in every] == holm([c.p_value for c in every])
+    first = [c for c in every if c.primary]
+    rest = [c for c in every if not c.primary]
+    assert every == [*first, *rest]
+    assert {(c.measure, c.one, c.other) for c in first} == {
+        (measure, f"ε = {epsilon}", "ε = ∞")
+        for measure in ("canary_auc", "perplexity") for epsilon in (8, 4, 1)
+    }  # fmt: skip
+    for family in (first, rest):
+        assert [c.adjusted for c in family] == holm([c.p_value for c in family])
     one = next(
         c for c in every
         if (c.measure, c.one, c.other) == ("canary_auc", "ε = 1", "ε = ∞")
@@ -117,7 +146,9 @@ def test_comparisons_are_paired_and_one_family(found):
     assert one.p_value == test.p_value
     assert one.difference == test.difference
     assert [by_id[i].seed for i in low] == [by_id[i].seed for i in high] == [0, 1, 2]
-    assert any(c.one == "scrubbed at ε = 8" for c in every)
+    # Other people are held out of scrubbed notes, and the words are others.
+    across = {c.measure for c in every if c.one == "scrubbed at ε = 8"}
+    assert across == {"canary_auc", "exposure_excess_bits", "identifier_auc"}
     ratio = next(c for c in every if c.ratio)
     assert ratio.difference.value > 1  # a smaller ε costs
 
@@ -134,7 +165,7 @@ def test_scrubbing_alone_is_set_against_privacy_alone(found):
     said = next(line for line in findings(once) if line.startswith("True identifiers"))
     for arm in arms:
         assert f"{arm.mean:.2f} [" in said
-    [one] = [c for c in compare(once) if c.one == "scrubbed alone" and c.measure == "perplexity"]
+    [one] = [c for c in compare(once) if c.one == "scrubbed alone" and c.measure == "canary_auc"]
     by_id = {r.row: r for r in once}
     assert {(by_id[i].scrub, by_id[i].epsilon) for i in one.rows} == {(True, INF), (False, 8.0)}
     assert protections([r for r in once if r.scrub], "identifier_auc") == []
@@ -155,16 +186,68 @@ def test_a_figure_above_its_claim_is_an_alarm():
     bad = row("epsilon_lower", 1.0, 1, 1.2, low=1.2, theory=1.0)
     assert above_theory([good, bad]) == [bad]
     assert any("above what their claim permits" in line for line in findings([good, bad]))
-    assert any("nothing" in line for line in findings([good]))
+    assert any("None of the 1 figures" in line for line in findings([good]))
+
+
+def curve(*values: tuple[float, ...], measure: str = "canary_auc") -> list[Row]:
+    """ε = ∞, 8, 1 and so many seeds as there are values at each."""
+    return [
+        row(measure, epsilon, seed, value)
+        for epsilon, several in zip((INF, 8.0, 1.0), values, strict=True)
+        for seed, value in enumerate(several)
+    ]
 
 
 def test_flat_and_noisy_curves_are_called_so():
-    flat = [row("canary_auc", e, 0, v) for e, v in ((INF, 0.505), (8.0, 0.5), (1.0, 0.5))]
-    assert any("flat" in line for line in findings(flat))
-    noisy = [row("canary_auc", e, 0, v) for e, v in ((INF, 0.9), (8.0, 0.5), (1.0, 0.55))]
-    assert any("not in one direction" in line for line in findings(noisy))
+    [flat] = [s for s in findings(curve((0.505,), (0.5,), (0.5,))) if "told apart (AUC)" in s]
+    assert flat.endswith("(flat).")
+    # Both ends alike, the middle not: not flat.
+    [hump] = [s for s in findings(curve((0.5,), (0.9,), (0.51,))) if "told apart (AUC)" in s]
+    assert "one seed: what of it is noise is not known" in hump
+    steep = findings(curve((0.80, 0.81, 0.79), (0.52, 0.50, 0.51), (0.50, 0.52, 0.51)))
+    [line] = [s for s in steep if "told apart (AUC)" in s]
+    assert line.endswith("(falls from ∞ to 8; not told from the spread over seeds: 8 to 1).")
     idle = [row("extraction_greedy", INF, 0, 0.0)]
-    assert any("nothing about privacy" in line for line in findings(idle))
+    assert any("the control too" in line for line in findings(idle))
+    alone = findings([row("extraction_greedy", 8.0, 0, 0.0)])
+    assert not any("the control too" in line for line in alone)
+    assert any('"private" cannot be told' in line for line in alone)
+
+
+def test_a_task_without_skill_is_called_so():
+    good = curve((0.8,), (0.6,), (0.4,), measure="task_accuracy")
+    common = curve((0.45,), (0.45,), (0.45,), measure="task_majority")
+    [line] = [s for s in findings([*good, *common]) if "commonest" in s]
+    assert line.endswith("at ε = 1.")
+    assert not [s for s in findings([*good[:2], *common]) if "commonest" in s]
+
+
+def test_a_contrast_of_nothing_says_so(found):
+    def four(neither: float) -> list[Row]:
+        arms = ((INF, False, neither), (INF, True, 0.5), (8.0, False, 0.5), (8.0, True, 0.5))
+        return [row("identifier_auc", e, 0, v, scrub=s) for e, s, v in arms]
+
+    assert "shows nothing" in findings(four(0.5))[-1]
+    assert "shows nothing" not in findings(four(0.7))[-1]
+    # The ε of the contrast has both arms: 1 is run without scrubbing only.
+    more = [*four(0.7), row("identifier_auc", 1.0, 0, 0.5, scrub=False)]
+    assert [one.budget for one in protections(more, "identifier_auc")] == [8.0]
+
+
+def test_bounds_that_could_not_have_contradicted_are_counted():
+    weak = row("epsilon_lower", 8.0, 0, 0.2, low=0.2, theory=8.0, ceiling=4.5)
+    able = row("epsilon_lower", 1.0, 0, 0.2, low=0.2, theory=1.0, ceiling=4.5)
+    [line] = [s for s in findings([weak, able]) if "claim" in s]
+    assert "1 of the 2 bounds" in line
+    assert "at most 4.50" in line
+
+
+def test_seeds_that_do_not_all_leak_have_no_chance_of_all():
+    rows = [row("canary_auc", INF, seed, 0.6, low=low) for seed, low in enumerate((0.55, 0.49))]
+    [line] = [s for s in findings(rows) if s.startswith("Without privacy")]
+    assert "1 of 2 seeds" in line
+    assert "by chance alone" not in line
+    assert "the bound on ε" not in line
 
 
 def test_every_figure_of_the_issue_is_there(drawn):
@@ -210,6 +293,12 @@ def test_a_page_of_the_docs_leads_to_its_own_folder(found, tmp_path):
     assert {link.rpartition(".")[2] for link in links} == {"csv", "png"}
     assert all((written[0].parent / link).is_file() for link in links)
     assert read_csv(written[1] / "study.csv") == some
+    known = {r.row for r in some}
+    with (written[1] / "comparisons.csv").open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert lines
+    assert all(set(line["rows"].split()) <= known for line in lines)
+    assert all(float(line["low"]) <= float(line["difference"]) for line in lines)
 
 
 def test_the_same_rows_give_the_same_bytes(found, drawn):

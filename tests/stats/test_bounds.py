@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from llmsafe.errors import InputError
 from llmsafe.stats import (
+    dp_auc_ceiling,
     dp_tpr_ceiling,
     epsilon_clopper_pearson,
     epsilon_one_run,
@@ -240,6 +241,21 @@ def test_dp_ceiling_solves_both_inequalities(fpr, epsilon, delta):
     assert 0.0 <= ceiling <= 1.0
     assert ceiling == pytest.approx(grid[allowed].max(), abs=1e-4)
     assert ceiling >= fpr - 1e-12  # guessing is always allowed
+
+
+@given(st.floats(0, 12), st.floats(0, 1))
+def test_dp_auc_ceiling_is_the_area_under_the_tpr_ceiling(epsilon, delta):
+    # The ceiling is linear between these corners, so the trapezoids are exact.
+    crossing = (1 - delta) / (1 + math.exp(epsilon))
+    corners = np.array([0.0, crossing, 1 - delta, 1.0])
+    area = np.trapezoid(dp_tpr_ceiling(corners, epsilon, delta), corners)
+    assert dp_auc_ceiling(epsilon, delta) == pytest.approx(area, abs=1e-9)
+
+
+def test_dp_auc_ceiling_edges():
+    assert dp_auc_ceiling(0.0, 0.0) == 0.5
+    assert dp_auc_ceiling(math.inf, 0.0) == dp_auc_ceiling(1000.0, 1e-5) == 1.0
+    assert dp_auc_ceiling(8.0, 1e-5) == pytest.approx(0.999665, abs=1e-6)
 
 
 def test_dp_ceiling_edges():

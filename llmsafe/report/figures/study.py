@@ -19,12 +19,13 @@ from llmsafe.report.figures.canvas import INK, MUTED, SERIES
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 _SIZE = (5.4, 3.9)
-_SPREAD = 0.17  # of one step of the axis between neighbouring series
+_SPREAD = 0.17  # of one step of the axis between neighbouring series, less where they are many
 _REFERENCES = {
     "theory": (INK, (0, (5, 2))),
     "ceiling": (MUTED, (0, (1, 1.6))),
     "base": (MUTED, (0, (4, 2, 1, 2))),
-    "chance": (MUTED, (0, (1, 3))),
+    "majority": (MUTED, (0, (6, 1.5, 1, 1.5, 1, 1.5))),
+    "chance": (MUTED, "solid"),
 }
 
 
@@ -59,7 +60,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Reference:
-    """A line to compare with: ``sort`` is theory, ceiling, base or chance."""
+    """A line to compare with: ``sort`` is theory, ceiling, base, majority or chance."""
 
     label: str
     sort: str
@@ -68,13 +69,18 @@ class Reference:
 
 @dataclass(frozen=True)
 class Axes:
-    """What stands at the axes. ``ticks`` are (place, name) of the horizontal one."""
+    """What stands at the axes. ``ticks`` are (place, name) of the horizontal one.
+
+    ``linear_to`` makes the vertical one linear up to that value and logarithmic above, for small
+    figures under a limit that may be far away.
+    """
 
     x: str
     y: str
     ticks: tuple[tuple[float, str], ...] = ()
     log_x: bool = False
     log_y: bool = False
+    linear_to: float | None = None
     percent: bool = False
     joined: bool = True
     least: float | None = None
@@ -100,20 +106,26 @@ def plot(
 ) -> Plot:
     """Draw; at most as many series as can be told apart (:data:`MARKERS`)."""
     figure, ax = canvas.canvas(_SIZE)
+    ax.margins(x=0.12)
     ax.set_xscale("log" if axes.log_x else "linear")
     ax.set_yscale("log" if axes.log_y else "linear")
+    if axes.linear_to is not None:
+        ax.set_yscale("symlog", linthresh=axes.linear_to)
     for reference in references:
         colour, style = _REFERENCES[reference.sort]
         xs, ys = zip(*reference.points, strict=True)
         marker = {"marker": "_", "markersize": 9} if len(xs) == 1 else {}
+        width = 0.8 if reference.sort == "chance" else 1.3
         ax.plot(
-            xs, ys, color=colour, linestyle=style, linewidth=1.3, label=reference.label, zorder=2,
+            xs, ys, color=colour, linestyle=style, linewidth=width, label=reference.label, zorder=2,
             **marker,
         )  # fmt: skip
     shown = list(series)[: len(MARKERS)]
+    spread = min(_SPREAD, 0.8 / len(shown))
     for index, one in enumerate(shown):
-        offset = 0.0 if axes.log_x or not axes.ticks else _SPREAD * (index - (len(shown) - 1) / 2)
-        _draw(ax, one, index, offset, axes)
+        aside = axes.ticks and not axes.log_x
+        offset = spread * (index - (len(shown) - 1) / 2) if aside else 0.0
+        _draw(ax, one, index, offset, axes, spread)
     _scales(ax, axes)
     handles, labels = ax.get_legend_handles_labels()
     first = len(references)  # series first, what they are compared with after them
@@ -124,18 +136,19 @@ def plot(
     return Plot(canvas.draw(figure, name=name, title=title, about=about), canvas.png(figure))
 
 
-def _draw(ax: Any, series: Series, index: int, offset: float, axes: Axes) -> None:
+def _draw(ax: Any, series: Series, index: int, offset: float, axes: Axes, spread: float) -> None:
     colour, style = SERIES[index % len(SERIES)]
     marker = MARKERS[index % len(MARKERS)]
     xs = [point.x + offset for point in series.points]
     for x, point in zip(xs, series.points, strict=True):
-        places = _around(x, len(point.seeds), axes)
+        places = _around(x, len(point.seeds), axes, spread)
         for place, seed in zip(places, point.seeds, strict=True):
             if seed.low is not None and seed.high is not None:
                 ax.plot([place] * 2, [seed.low, seed.high], color=colour, linewidth=0.6, alpha=0.55)
             ax.plot(
                 [place], [seed.value], marker=marker, markersize=3.2, markerfacecolor="white",
                 markeredgecolor=colour, markeredgewidth=0.7, linestyle="none", zorder=3,
+                clip_on=False,
             )  # fmt: skip
         if point.low is not None and point.high is not None:
             ax.errorbar(
@@ -150,17 +163,20 @@ def _draw(ax: Any, series: Series, index: int, offset: float, axes: Axes) -> Non
     ax.plot(
         xs, [point.mean for point in series.points], color=colour, label=series.label,
         linestyle=style if axes.joined else "none", linewidth=1.6, marker=marker, markersize=6,
-        zorder=5,
+        zorder=5, clip_on=False,
     )  # fmt: skip
 
 
-def _around(x: float, count: int, axes: Axes) -> list[float]:
-    """Places for so many seeds, beside the mean so that it hides none; one seed stands on it."""
+def _around(x: float, count: int, axes: Axes, spread: float) -> list[float]:
+    """Places for so many seeds, beside the mean so that it hides none; one seed stands on it.
+
+    They end before the mean of the next series, ``spread`` away.
+    """
     if count == 1:
         return [x]
     if axes.log_x:
         return [x * 1.025 ** (i + 1) for i in range(count)]
-    step = 0.03 if axes.ticks else 0.12
+    step = min(0.03, 0.8 * spread / (count + 0.6)) if axes.ticks else 0.12
     return [x + step * (i + 1.6) for i in range(count)]
 
 
@@ -176,6 +192,10 @@ def _scales(ax: Any, axes: Axes) -> None:
     if axes.log_y:
         ax.set_yticks(_round_ticks(low, high), [f"{t:g}" for t in _round_ticks(low, high)])
     ax.set_ylim(low, high)
+    if axes.linear_to is not None:
+        ticks = [0.0, *_round_ticks(axes.linear_to / 2, high)]
+        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
     if axes.percent:
         ticks = [tick for tick in ax.get_yticks() if low - 1e-9 <= tick <= high + 1e-9]
         canvas.percent_ticks(ax.yaxis, ticks)
