@@ -68,14 +68,14 @@ class _Spec:
 _AGAINST_EPSILON = (
     _Spec(
         "epsilon", "epsilon_lower", "Proved privacy loss against the budget",
-        "Lower bound on ε (95 %; log scale above 1)",
+        "Lower bound on ε (95 %; log above 1)",
         "What the attack proves about the training. Above the dashed line the training would be "
         "broken; above the dotted line this design could not have proved anything.",
         ("theory", "ceiling"), linear_to=1.0,
     ),
     _Spec(
         "tpr", "canary_tpr_at_1pct_fpr", "Canaries identified at 1 % false alarms",
-        "True positive rate at 1 % FPR (log scale above 5 %)",
+        "TPR at 1 % FPR (log above 5 %)",
         "The share of planted canaries that are picked out while 1 in 100 withheld ones is wrongly "
         "flagged. The dashed line is the most that (ε, δ) permits.",
         ("theory",), percent=True, linear_to=0.05, most=1.1, chance=0.01,

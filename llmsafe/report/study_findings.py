@@ -112,12 +112,15 @@ def _trend(rows: Sequence[Row], measure: str, what: str) -> Iterator[str]:
         if measure.endswith("auc") and max(values) - min(values) < FLAT:
             shape = "flat"
         else:
-            shape = "; ".join(_steps(several))
+            shape = "; ".join(_steps(several, FLAT if measure.endswith("auc") else 0.0))
         yield f"{what}{_where(names[setting])}: {path} ({shape})."
 
 
-def _steps(several: Sequence[Level]) -> Iterator[str]:
-    """Steps that are clear of the spread over seeds (95 %, unadjusted), and those that are not."""
+def _steps(several: Sequence[Level], least: float) -> Iterator[str]:
+    """Steps that are clear of the spread over seeds (95 %, unadjusted), and those that are not.
+
+    A step of less than ``least`` is none: few seeds may agree on it by luck.
+    """
     if max(len(one.rows) for one in several) < 2:
         yield "one seed: what of it is noise is not known"
         return
@@ -125,14 +128,16 @@ def _steps(several: Sequence[Level]) -> Iterator[str]:
     for one, other in itertools.pairwise(several):
         ends = f"{epsilon_name(one.epsilon)} to {epsilon_name(other.epsilon)}"
         test = paired(other, one)
-        if test is not None and test.difference.low > 0:
+        if test is None or abs(other.mean - one.mean) < least:
+            unclear.append(ends)
+        elif test.difference.low > 0:
             yield f"rises from {ends}"
-        elif test is not None and test.difference.high < 0:
+        elif test.difference.high < 0:
             yield f"falls from {ends}"
         else:
             unclear.append(ends)
     if unclear:
-        yield f"not told from the spread over seeds: {', '.join(unclear)}"
+        yield f"no clear step over the seeds: {', '.join(unclear)}"
 
 
 def _no_skill(rows: Sequence[Row]) -> Iterator[str]:

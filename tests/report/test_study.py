@@ -206,7 +206,9 @@ def test_flat_and_noisy_curves_are_called_so():
     assert "one seed: what of it is noise is not known" in hump
     steep = findings(curve((0.80, 0.81, 0.79), (0.52, 0.50, 0.51), (0.50, 0.52, 0.51)))
     [line] = [s for s in steep if "told apart (AUC)" in s]
-    assert line.endswith("(falls from ∞ to 8; not told from the spread over seeds: 8 to 1).")
+    assert line.endswith("(falls from ∞ to 8; no clear step over the seeds: 8 to 1).")
+    lucky = findings(curve((0.8, 0.81), (0.5, 0.51), (0.49, 0.501)))
+    assert [s for s in lucky if "no clear step over the seeds: 8 to 1" in s]
     idle = [row("extraction_greedy", INF, 0, 0.0)]
     assert any("the control too" in line for line in findings(idle))
     alone = findings([row("extraction_greedy", 8.0, 0, 0.0)])

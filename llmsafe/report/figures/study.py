@@ -20,11 +20,12 @@ from llmsafe.report.figures.canvas import INK, MUTED, SERIES
 MARKERS = ("o", "s", "^", "D", "v", "P")
 _SIZE = (5.4, 3.9)
 _SPREAD = 0.17  # of one step of the axis between neighbouring series, less where they are many
+_LONG = 36  # characters of a label, of which two do not fit beside one another
 _REFERENCES = {
     "theory": (INK, (0, (5, 2))),
     "ceiling": (MUTED, (0, (1, 1.6))),
     "base": (MUTED, (0, (4, 2, 1, 2))),
-    "majority": (MUTED, (0, (6, 1.5, 1, 1.5, 1, 1.5))),
+    "majority": (INK, (0, (2, 1.5))),
     "chance": (MUTED, "solid"),
 }
 
@@ -131,7 +132,7 @@ def plot(
     first = len(references)  # series first, what they are compared with after them
     figure.legend(
         handles[first:] + handles[:first], labels[first:] + labels[:first],
-        loc="outside lower center", ncols=2, frameon=False, fontsize=8.5, handlelength=2.8,
+        loc="outside lower center", ncols=1 if max(map(len, labels)) > _LONG else 2, frameon=False, fontsize=8.5, handlelength=2.8,
     )  # fmt: skip
     return Plot(canvas.draw(figure, name=name, title=title, about=about), canvas.png(figure))
 
