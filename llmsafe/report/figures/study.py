@@ -132,7 +132,8 @@ def plot(
     first = len(references)  # series first, what they are compared with after them
     figure.legend(
         handles[first:] + handles[:first], labels[first:] + labels[:first],
-        loc="outside lower center", ncols=1 if max(map(len, labels)) > _LONG else 2, frameon=False, fontsize=8.5, handlelength=2.8,
+        loc="outside lower center", ncols=1 if max(map(len, labels)) > _LONG else 2,
+        frameon=False, fontsize=8.5, handlelength=2.8,
     )  # fmt: skip
     return Plot(canvas.draw(figure, name=name, title=title, about=about), canvas.png(figure))
 
