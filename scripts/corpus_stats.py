@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmsafe.synthetic import AUDIENCES, patients
+from llmsafe.synthetic import patients
 
 WORD = re.compile(r"\w+(?:[./'-]\w+)*")
 CHUNK = 65_536
@@ -140,7 +140,7 @@ def main() -> None:
         (path.name, cut(read_units(path), args.words)) for path in [*args.corpus, *args.reference]
     ]
     if args.synthetic:
-        for audience in AUDIENCES:
+        for audience in ("private", "public"):
             units = synthetic_units(args.synthetic, args.seed, audience)
             sources.append((f"synthetic {audience}", cut(units, args.words)))
     if not sources:

@@ -1,11 +1,14 @@
-"""Make the fixed Chinese test release, eval/zh_phi_test.jsonl, and print the tables of its card.
+"""Make the fixed Chinese test releases, in eval, and print the tables of their cards.
 
     python scripts/make_zh_phi_test.py [OUTPUT.jsonl] [--identities TABLE.csv]
+    python scripts/make_zh_phi_test.py --audience test [OUTPUT.jsonl] [--identities TABLE.csv]
     python scripts/make_zh_phi_test.py dev.jsonl --audience public --seed 7     to develop on
 
-Notes of the `private` half of names, places and phrases: a tagger that is to be tested on them is
-trained on `audience="public"`. At most two notes of a patient, and as many of each kind as the
-quota says, a third of them with an identifier that is rare. The same code gives the same bytes.
+The first, zh_phi_test.jsonl, is of the `private` half of names, places and phrases; the second,
+zh_phi_test2.jsonl, of the audience `test`, whose names and frames were in no development. A tagger
+that is to be tested on them is trained on `audience="public"`. At most two notes of a patient, and
+as many of each kind as the quota says, a third of them with an identifier that is rare. The same
+code gives the same bytes.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ PEOPLE = 400
 QUOTA = {"zh": 29, "zh-Hant": 7}  # notes of each kind
 RARE = ("AGE", "VEHICLE", "IP", "BIOMETRIC", "FAX", "DEVICE", "ACCOUNT")
 PER_PATIENT = 2
-OUTPUT = Path(__file__).resolve().parents[1] / "eval" / "zh_phi_test.jsonl"
+EVAL = Path(__file__).resolve().parents[1] / "eval"
+# Where each audience's release goes; `public` has none.
+OUTPUTS = {"private": EVAL / "zh_phi_test.jsonl", "test": EVAL / "zh_phi_test2.jsonl"}
 
 
 def chosen(people: Sequence[Patient], lang: str) -> list[Note]:
@@ -98,18 +103,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("output", type=Path, nargs="?", default=OUTPUT)
+    parser.add_argument("output", type=Path, nargs="?")
     parser.add_argument("--identities", type=Path, help="write the patients' identity table too")
     parser.add_argument("--audience", choices=AUDIENCES, default="private")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
+    output: Path | None = options.output or OUTPUTS.get(options.audience)
+    if output is None:
+        parser.error(f"audience {options.audience} has no release; name the file to write")
     people = {
         lang: list(patients(options.seed, PEOPLE, lang=lang, audience=options.audience))
         for lang in QUOTA
     }
     rows = [row(note) for lang in QUOTA for note in chosen(people[lang], lang)]
     lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in rows)
-    options.output.write_text("".join(lines), encoding="utf-8")
+    output.write_text("".join(lines), encoding="utf-8")
     print(tables(rows))
     if options.identities:
         of_notes = {one["patient_id"] for one in rows}

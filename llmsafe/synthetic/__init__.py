@@ -8,8 +8,8 @@ Every patient is made from a seed of its own, derived from (seed, language, audi
 k-th patient is the same however many are asked for, any slice can be made on its own, and memory
 does not grow. Nobody in here exists; see `en.people` and `zh.ids` for why no number is a real one.
 
-The two audiences share no name and no sentence frame (see `grammar`): `public` is for pretraining
-a base model, `private` plays the hospital.
+The audiences share no name and no sentence frame (see `grammar`): `public` is for pretraining
+a base model, `private` plays the hospital, and `test`, which Chinese has, is for test sets alone.
 """
 
 from __future__ import annotations

@@ -15,6 +15,11 @@ the order of their SHA-256 digests (first half private), so that a model pretrai
 ones has never seen a private sentence frame. A rule headed `[name]*` holds vocabulary
 (names of diseases, symptoms, findings) and is shared by both.
 
+A third audience, `test`, is for test sets whose frames were in no development at all. Its rules
+stand in the folder `grammar_test` of a language that has one; a rule there takes the place of the
+rule of the same name, whole, for this audience alone. What is left of the divided rules (phrases
+of medicine that name nobody) it shares with the private half, which no tagger is trained on.
+
 A rule `[x.facts]` holds lines `key = alternative`: expanded once per episode of condition `x` and
 then the same in every note.
 """
@@ -30,8 +35,8 @@ from typing import Literal, TypeAlias, cast
 
 from llmsafe.errors import InputError
 
-Audience = Literal["private", "public"]
-AUDIENCES: tuple[Audience, ...] = ("private", "public")
+Audience = Literal["private", "public", "test"]
+AUDIENCES: tuple[Audience, ...] = ("private", "public", "test")
 
 
 @dataclass(frozen=True)
@@ -187,7 +192,7 @@ def divide(options: Iterable[str], audience: Audience) -> list[str]:
     listed = list(options)
     order = sorted(listed, key=lambda text: hashlib.sha256(text.encode()).digest())
     half = (len(order) + 1) // 2
-    mine = set(order[:half] if audience == "private" else order[half:])
+    mine = set(order[half:] if audience == "public" else order[:half])
     return [text for text in listed if text in mine]
 
 
@@ -196,26 +201,40 @@ def belongs(word: str, audience: Audience) -> bool:
     return (hashlib.sha256(word.casefold().encode()).digest()[0] & 1) == (audience == "public")
 
 
-def load_grammar(package: str, audience: Audience) -> Grammar:
-    """Compile every `*.txt` in the `grammar` folder of a language package for one audience."""
-    rules: dict[str, Rule] = {}
-    facts: dict[str, dict[str, Sequence]] = {}
-    folder = resources.files(package) / "grammar"
-    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+def _read_folder(package: str, folder: str) -> dict[str, tuple[list[str], bool]]:
+    """Every bank of a folder: its alternatives, and whether it is shared (`*`)."""
+    where = resources.files(package) / folder
+    if not where.is_dir():
+        raise InputError(f"{package} has no phrase banks in {folder}")
+    banks: dict[str, tuple[list[str], bool]] = {}
+    for entry in sorted(where.iterdir(), key=lambda item: item.name):
         if not entry.name.endswith(".txt"):
             continue
         for header, lines in read_banks(entry.read_text(encoding="utf-8")).items():
             name = header.rstrip("*")
-            if name in rules:
+            if name in banks:
                 raise InputError(f"phrase bank {name!r} is defined twice, again in {entry.name}")
-            if name.endswith(".facts"):
-                pairs = (line.partition("=") for line in lines)
-                facts[name[:-6]] = {k.strip(): compile_text(v.strip()) for k, _, v in pairs}
-                continue
-            mine = lines if header.endswith("*") else divide(lines, audience)
-            if not mine:
-                raise InputError(f"phrase bank {name!r} needs two alternatives, or a `*`")
-            rules[name] = Rule(tuple(mine), tuple(compile_text(line) for line in mine))
+            banks[name] = lines, header.endswith("*")
+    return banks
+
+
+def load_grammar(package: str, audience: Audience) -> Grammar:
+    """Compile every `*.txt` in the `grammar` folder of a language package for one audience."""
+    banks = _read_folder(package, "grammar")
+    own = _read_folder(package, "grammar_test") if audience == "test" else {}
+    if strays := own.keys() - banks.keys():
+        raise InputError(f"grammar_test has rules that take no rule's place: {sorted(strays)}")
+    rules: dict[str, Rule] = {}
+    facts: dict[str, dict[str, Sequence]] = {}
+    for name, (lines, shared) in banks.items():
+        if name.endswith(".facts"):
+            pairs = (line.partition("=") for line in lines)
+            facts[name[:-6]] = {k.strip(): compile_text(v.strip()) for k, _, v in pairs}
+            continue
+        mine = own[name][0] if name in own else lines if shared else divide(lines, audience)
+        if not mine:
+            raise InputError(f"phrase bank {name!r} needs two alternatives, or a `*`")
+        rules[name] = Rule(tuple(mine), tuple(compile_text(line) for line in mine))
     local: dict[str, dict[str, Rule]] = {}
     for name, rule in rules.items():
         owner, _, rest = name.partition(".")

@@ -11,8 +11,14 @@ RELATIVES_IN_ROW = 3
 
 
 def full_name(first: str, last: str) -> str:
-    """Given name first; in Chinese characters the surname first and no blank."""
-    return f"{last}{first}" if "\u4e00" <= last[:1] <= "\u9fff" else f"{first} {last}"
+    """Given name first; in Chinese characters the surname first and no blank.
+
+    Surnames have one or two characters. Longer ones are a person's own name before the father's,
+    as among Uyghurs, with a middle dot between.
+    """
+    if not "\u4e00" <= last[:1] <= "\u9fff":
+        return f"{first} {last}"
+    return f"{last}·{first}" if len(last) > 2 else f"{last}{first}"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ _MODULES: Mapping[str, str] = {
     "zh": "llmsafe.synthetic.zh:load",
     "zh-Hant": "llmsafe.synthetic.zh:load_traditional",
 }
+# The languages that have frames and names of their own for the audience `test`.
+TEST_LANGUAGES = ("zh", "zh-Hant")
 
 
 class Language(Protocol):
@@ -53,9 +55,15 @@ def languages() -> tuple[str, ...]:
 
 @lru_cache(maxsize=16)
 def language(code: str, audience: Audience) -> Language:
-    """The language, loaded at first use; InputError names the available ones."""
+    """The language, loaded at first use; InputError names the available ones.
+
+    InputError too where a language has nothing of its own for the audience `test`.
+    """
     if code not in _MODULES:
         known = ", ".join(_MODULES)
         raise InputError(f"no synthetic notes in language {code!r}; available: {known}")
+    if audience == "test" and code not in TEST_LANGUAGES:
+        able = ", ".join(TEST_LANGUAGES)
+        raise InputError(f"no audience 'test' in language {code!r}; languages that have it: {able}")
     module, _, function = _MODULES[code].partition(":")
     return cast("Language", getattr(import_module(module), function)(audience))

@@ -12,7 +12,7 @@ import pytest
 
 from llmsafe.notes import CATEGORIES, Note
 from llmsafe.scrub.known.identities import column_kind
-from llmsafe.synthetic import Patient, languages, patients
+from llmsafe.synthetic import AUDIENCES, Patient, languages, patients
 from llmsafe.synthetic.grammar import Choice, Ref, load_grammar
 from llmsafe.synthetic.grammar import Sequence as Phrase
 from llmsafe.synthetic.identity import full_name
@@ -29,10 +29,10 @@ GRAMMAR = "llmsafe.synthetic.zh"
 
 @pytest.fixture(scope="module", params=LANGS)
 def people(request: pytest.FixtureRequest) -> list[Patient]:
-    """Patients of both audiences in one of the scripts."""
+    """Patients of all audiences in one of the scripts."""
     lang: str = request.param
-    halves = (patients(11, COUNT, lang=lang, audience=half) for half in ("private", "public"))
-    return [person for half in halves for person in half]
+    groups = (patients(11, COUNT, lang=lang, audience=one) for one in AUDIENCES)
+    return [person for group in groups for person in group]
 
 
 def notes(people: list[Patient]) -> list[Note]:
@@ -87,8 +87,8 @@ def test_every_name_in_the_grammar_leads_somewhere() -> None:
     # `imp`, `img`, `part`, `name`, `cc`: of the present condition, asked for where it has them.
     given = {"sex", "he", "side", "oside", "packs", "member", "new", "old"}
     given |= {"imp", "img", "part", "name", "cc"}
-    for half in ("private", "public"):
-        grammar = load_grammar(GRAMMAR, half)
+    for audience in AUDIENCES:
+        grammar = load_grammar(GRAMMAR, audience)
         for name, rule in grammar.rules.items():
             owner = name.split(".")[0]
             facts = set(grammar.facts.get(owner, {}))
@@ -208,8 +208,8 @@ def vocabulary() -> dict[str, str]:
     """The phrase banks in each script: a given name that is a common word cannot be told apart."""
     sources = "\n".join(
         source
-        for half in ("private", "public")
-        for rule in load_grammar(GRAMMAR, half).rules.values()
+        for audience in AUDIENCES
+        for rule in load_grammar(GRAMMAR, audience).rules.values()
         for source in rule.sources
     )
     # `{高年资|主管}医生` without its braces: what stands where two pieces meet.
@@ -281,7 +281,7 @@ def naive_resident_check(number: str) -> bool:
 
 
 def test_resident_numbers_agree_with_place_birth_and_sex() -> None:
-    for half in ("private", "public"):
+    for half in AUDIENCES:
         codes = {city.code: city.name for city in lexicon(half).cities}
         for person in patients(3, 80, lang="zh", audience=half):
             who, number = person.identity, person.identity.resident_id or ""
@@ -387,8 +387,8 @@ def simplified_only(text: str) -> set[str]:
 def test_the_traditional_variant_has_no_simplified_characters() -> None:
     # Some simplified forms are old characters of their own, and are in Big5: 后, 余, 范 as names.
     changed = {chr(code) for code, char in characters().items() if chr(code) != char}
-    for half in ("private", "public"):
-        for person in patients(11, COUNT, lang="zh-Hant", audience=half):
+    for audience in AUDIENCES:
+        for person in patients(11, COUNT, lang="zh-Hant", audience=audience):
             row = " ".join(value or "" for value in person.identity.as_row().values())
             assert not simplified_only(row), simplified_only(row)
             for note in person.notes:

@@ -1,10 +1,14 @@
-"""Chinese name lists, divided between the audiences."""
+"""Chinese name lists, divided between the audiences.
+
+Those of the audience `test` stand apart, in the folder `words_test` beside this file, so that
+nothing that reads the other lists can come upon them.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 
@@ -21,6 +25,7 @@ class City:
     name: str
     area: str
     province: str
+    districts: tuple[str, ...] = ()
 
     @property
     def whole(self) -> str:
@@ -46,6 +51,10 @@ class Names:
     common: tuple[str, ...]
     rare: tuple[str, ...]
     given: Mapping[str, tuple[str, ...]]
+    # By sex, own name and father's (or the second part): `阿依夏·买买提`, `卓玛措姆`.
+    minorities: Mapping[Sex, tuple[tuple[str, str], ...]] = field(
+        default_factory=dict["Sex", "tuple[tuple[str, str], ...]"]
+    )
 
     def surname(self, rng: random.Random) -> str:
         """A common one in seven of ten."""
@@ -55,6 +64,20 @@ class Names:
         """A given name of the time."""
         generation = "old" if born < 1958 else "mid" if born < 1988 else "young"
         return pick(rng, self.given[f"{generation} {sex}"])
+
+    def minority(self, rng: random.Random, sex: Sex) -> tuple[str, str]:
+        """Both parts of a name that has no surname."""
+        return pick(rng, self.minorities[sex])
+
+    def is_minority(self, last: str) -> bool:
+        """Whether this first part is of such a name."""
+        return any(last == own for pairs in self.minorities.values() for own, _ in pairs)
+
+    def minority_or(self, rng: random.Random, sex: Sex, last: str, first: str) -> tuple[str, str]:
+        """The name, or one time in twenty another without a surname, where the list has any."""
+        if self.minorities and chance(rng, 0.05):
+            return self.minority(rng, sex)
+        return last, first
 
 
 @dataclass(frozen=True)
@@ -69,6 +92,12 @@ class Lexicon:
     estates: tuple[str, ...]
     towns: tuple[str, ...]
     organizations: tuple[str, ...]
+    # Shapes of names and addresses that take the place of the usual ones.
+    forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
+
+    def form(self, name: str, usual: Sequence[str]) -> Sequence[str]:
+        """This audience's shapes of something, or the usual ones."""
+        return self.forms.get(name) or usual
 
 
 @dataclass(frozen=True)
@@ -79,6 +108,11 @@ class TraditionalLexicon:
     taiwan: tuple[County, ...]
     hong_kong: tuple[County, ...]
     stems: Mapping[str, tuple[str, ...]]
+    forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
+
+    def form(self, name: str, usual: Sequence[str]) -> Sequence[str]:
+        """This audience's shapes of something, or the usual ones."""
+        return self.forms.get(name) or usual
 
 
 def _lines(name: str) -> list[str]:
@@ -115,9 +149,11 @@ def _cities(audience: Audience) -> tuple[City, ...]:
     )
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def lexicon(audience: Audience) -> Lexicon:
     """The lists of one audience in simplified characters, read once."""
+    if audience == "test":
+        return _test_lexicon()
     return Lexicon(
         names=_names("surnames", "given", audience, 120),
         nicknames=_words("nicknames", audience),
@@ -137,9 +173,11 @@ def _county(line: str, audience: Audience) -> County:
     return County(name, code, area, letter, _mine(districts.split(), audience))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def traditional(audience: Audience) -> TraditionalLexicon:
     """The lists of one audience in traditional characters, read once."""
+    if audience == "test":
+        return _test_traditional()
     stems: dict[str, tuple[str, ...]] = {}
     for line in _lines("hant_stems"):
         name, *words = line.split()
@@ -150,4 +188,81 @@ def traditional(audience: Audience) -> TraditionalLexicon:
         taiwan=tuple(county for county in taiwan if county.districts),
         hong_kong=tuple(_county(line, audience) for line in _lines("hk_places")),
         stems=stems,
+    )
+
+
+# -- the audience `test` -------------------------------------------------------------------------
+
+
+def _test_lines(name: str) -> list[str]:
+    folder = resources.files("llmsafe.synthetic.zh") / "words_test"
+    text = (folder / f"{name}.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def _test_lists(name: str) -> dict[str, tuple[str, ...]]:
+    """Lines `list: word word`; the lines of one list are joined."""
+    out: dict[str, list[str]] = {}
+    for line in _test_lines(name):
+        key, _, words = line.partition(":")
+        out.setdefault(key.strip(), []).extend(words.split())
+    return {key: tuple(dict.fromkeys(words)) for key, words in out.items()}
+
+
+def _test_names(lists: Mapping[str, tuple[str, ...]]) -> Names:
+    given = {f"{g} {s}": lists[f"{g} {s}"] for g in ("old", "mid", "young") for s in "fm"}
+    minorities: dict[Sex, tuple[tuple[str, str], ...]] = {}
+    sexes: tuple[Sex, ...] = ("f", "m")
+    for sex in sexes:
+        if f"dotted {sex}" not in lists:
+            continue
+        fathers = lists["dotted m"]
+        # Each own name with three fathers' names.
+        dotted = [
+            (own, fathers[(7 * i + 5 * j + 3) % len(fathers)])
+            for i, own in enumerate(lists[f"dotted {sex}"])
+            for j in range(3)
+        ]
+        plain = [(name[:2], name[2:]) for name in lists[f"plain {sex}"]]
+        minorities[sex] = tuple(pair for pair in (*dotted, *plain, *plain) if pair[0] != pair[1])
+    return Names(lists["common"], lists["rare"], given, minorities)
+
+
+def _forms(lists: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {key[5:]: words for key, words in lists.items() if key.startswith("form ")}
+
+
+def _test_lexicon() -> Lexicon:
+    names, words = _test_lists("names"), _test_lists("stems")
+    provinces = dict(line.split("|") for line in _lines("provinces")) | {"54": "西藏自治区"}
+    cities: list[City] = []
+    for line in _test_lines("cities"):
+        code, name, area, districts = line.split("|")
+        cities.append(City(code, name, area, provinces[code[:2]], tuple(districts.split())))
+    return Lexicon(
+        names=_test_names(names),
+        nicknames=names["nicknames"],
+        cities=tuple(cities),
+        districts=(),
+        roads=words["roads"],
+        estates=words["estates"],
+        towns=words["towns"],
+        organizations=words["organizations"],
+        forms=_forms(words),
+    )
+
+
+def _test_traditional() -> TraditionalLexicon:
+    def county(line: str) -> County:
+        name, *numbers, districts = line.split("|")
+        code, area, letter = numbers or ("", "", "")
+        return County(name, code, area, letter, tuple(districts.split()))
+
+    words, places = _test_lists("hant_stems"), [county(line) for line in _test_lines("hant_places")]
+    return TraditionalLexicon(
+        names=_test_names(_test_lists("hant_names")),
+        taiwan=tuple(place for place in places if place.letter),
+        hong_kong=tuple(place for place in places if not place.letter),
+        stems={key: stems for key, stems in words.items() if not key.startswith("form ")},
+        forms=_forms(words),
     )

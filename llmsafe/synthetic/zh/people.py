@@ -9,7 +9,7 @@ from functools import lru_cache
 from llmsafe.synthetic.course import Course
 from llmsafe.synthetic.draw import chance, derive, digits, integer, pick, sample
 from llmsafe.synthetic.grammar import Audience
-from llmsafe.synthetic.identity import Identity, Institution, Relative, Sex, Staff
+from llmsafe.synthetic.identity import Identity, Institution, Relative, Sex, Staff, full_name
 from llmsafe.synthetic.zh import ids
 from llmsafe.synthetic.zh.lexicon import City, Lexicon, Names, lexicon
 
@@ -68,7 +68,7 @@ PLATES = {
     "11": "京", "12": "津", "13": "冀", "14": "晋", "15": "蒙", "21": "辽", "22": "吉", "23": "黑",
     "31": "沪", "32": "苏", "33": "浙", "34": "皖", "35": "闽", "36": "赣", "37": "鲁", "41": "豫",
     "42": "鄂", "43": "湘", "44": "粤", "45": "桂", "46": "琼", "50": "渝", "51": "川", "52": "贵",
-    "53": "云", "61": "陕", "62": "甘", "63": "青", "64": "宁", "65": "新",
+    "53": "云", "54": "藏", "61": "陕", "62": "甘", "63": "青", "64": "宁", "65": "新",
 }  # fmt: skip
 FEMALE = ("mother", "wife", "girlfriend", "daughter", "sister", "grandmother", "aunt", "niece")
 TITLES = {
@@ -85,11 +85,13 @@ def make_staff(
     """One person of a house; `phones` are the own number and the short one on the ward."""
     sex: Sex = "f" if chance(rng, 0.95 if role == "nurse" else 0.4) else "m"
     born = 1992 if role in ("resident", "nurse") else integer(rng, 1955, 1985)
+    first, last = names.first(rng, sex, born), names.surname(rng)
+    last, first = names.minority_or(rng, sex, last, first)
     return Staff(
         role=role,
         specialty=specialty,
-        first=names.first(rng, sex, born),
-        last=names.surname(rng),
+        first=first,
+        last=last,
         credential=pick(rng, TITLES[role]),
         style=integer(rng, 0, STYLES - 1),
         licence=f"{integer(rng, 1, 2)}{digits(rng, 14)}",
@@ -107,20 +109,27 @@ def roster() -> list[tuple[str, str]]:
     return people + [("social", "social work")] * 3
 
 
-def district(rng: random.Random, names: Lexicon) -> str:
+def district(rng: random.Random, names: Lexicon, city: City) -> str:
+    """One of the city's own, or one put together where the list has none."""
+    if city.districts:
+        return pick(rng, city.districts)
     return pick(rng, names.districts) + pick(rng, ("区", "区", "区", "县", "市", "新区"))
 
 
 def road_number(rng: random.Random, names: Lexicon) -> str:
-    return f"{pick(rng, names.roads)}{pick(rng, ROAD_KINDS)}{integer(rng, 1, 988)}号"
+    road = pick(rng, names.roads) + pick(rng, names.form("road", ROAD_KINDS))
+    return f"{road}{integer(rng, 1, 988)}号"
 
 
 def street(rng: random.Random, names: Lexicon) -> str:
     """Road and number, then perhaps estate, building, entrance and flat."""
     road = road_number(rng, names)
-    estate = pick(rng, names.estates) + pick(rng, ESTATE_KINDS)
+    estate = pick(rng, names.estates) + pick(rng, names.form("estate", ESTATE_KINDS))
     block, unit, flat = integer(rng, 1, 38), integer(rng, 1, 4), integer(rng, 1, 28) * 100
     room = flat + integer(rng, 1, 6)
+    if forms := names.form("street", ()):
+        shape = pick(rng, forms)
+        return shape.format(road=road, estate=estate, block=block, unit=unit, room=room)
     return pick(
         rng,
         (
@@ -136,7 +145,7 @@ def rural(rng: random.Random, names: Lexicon) -> str:
     town = pick(rng, names.towns) + pick(rng, ("镇", "镇", "乡"))
     head = pick(rng, names.names.common) + "家" if chance(rng, 0.6) else pick(rng, names.towns)
     tail = pick(rng, (f"{integer(rng, 1, 16)}组", f"{integer(rng, 1, 320)}号", "", ""))
-    return town + head + pick(rng, VILLAGES) + tail
+    return town + head + pick(rng, names.form("village", VILLAGES)) + tail
 
 
 @lru_cache(maxsize=1024)
@@ -144,7 +153,7 @@ def institution(seed: int, audience: Audience, number: int) -> Institution:
     """Hospital `number` of a corpus and its people; the same for every patient who goes there."""
     rng, names = derive("institution", "zh", seed, audience, number), lexicon(audience)
     city, stem = pick(rng, names.cities), pick(rng, names.organizations)
-    where = district(rng, names)
+    where = district(rng, names, city)
     staff: list[Staff] = []
     for role, specialty in roster():
         short = pick(rng, ("{}", "6{}", "8{}")).format(digits(rng, 4))
@@ -152,8 +161,10 @@ def institution(seed: int, audience: Audience, number: int) -> Institution:
         staff.append(make_staff(rng, names.names, role, specialty, phones))
     domain = "".join(pick(rng, "abcdefghjklmnpqrstwxyz") for _ in range(integer(rng, 3, 6)))
     return Institution(
-        name=pick(rng, HOSPITALS).format(c=city.name, s=stem),
-        clinic=pick(rng, CLINICS).format(s=pick(rng, names.organizations), d=where),
+        name=pick(rng, names.form("hospital", HOSPITALS)).format(c=city.name, s=stem),
+        clinic=pick(rng, names.form("clinic", CLINICS)).format(
+            s=pick(rng, names.organizations), d=where
+        ),
         street=road_number(rng, names),
         city=city.name,
         state=city.province,
@@ -189,6 +200,8 @@ def relative(
     shares = relationship in ("father", "son", "daughter", "sister", "brother", "granddaughter")
     surname = last if shares and chance(rng, 0.92) else names.surname(rng)
     first = names.first(rng, its, born + shift.get(relationship, 1))
+    if names.is_minority(last):
+        surname, first = names.minority(rng, its)
     return Relative(relationship, first, surname, phone)
 
 
@@ -205,10 +218,12 @@ def workplace(rng: random.Random, names: Lexicon, city: City, age: int) -> str |
     """Firm or school."""
     stem = pick(rng, names.organizations)
     if 3 <= age < 7:
-        return pick(rng, KINDERGARTENS).format(c=city.name, s=stem)
+        return pick(rng, names.form("kindergarten", KINDERGARTENS)).format(c=city.name, s=stem)
     if 7 <= age < 18:
-        return pick(rng, SCHOOLS).format(c=city.name, s=stem)
-    return pick(rng, EMPLOYERS).format(c=city.name, s=stem) if 18 <= age < 63 else None
+        return pick(rng, names.form("school", SCHOOLS)).format(c=city.name, s=stem)
+    if not 18 <= age < 63:
+        return None
+    return pick(rng, names.form("employer", EMPLOYERS)).format(c=city.name, s=stem)
 
 
 def make_identity(
@@ -221,19 +236,20 @@ def make_identity(
     city = pick(rng, names.cities) if chance(rng, 0.4) else home
     age, born = course.episodes[0].age, course.birth_date
     last, first = names.names.surname(rng), names.names.first(rng, course.sex, born.year)
+    last, first = names.names.minority_or(rng, course.sex, last, first)
     country = chance(rng, 0.3)
-    inner = district(rng, names) + (rural(rng, names) if country else street(rng, names))
+    inner = district(rng, names, city) + (rural(rng, names) if country else street(rng, names))
     kin = relationships(rng, course.sex, age, course.habits.living)
     family = tuple(relative(rng, names.names, k, last, born.year, ids.mobile(rng)) for k in kin)
     doctors = [s for s in where.staff if s.role == "physician"]
     field = "pediatrics" if age < 16 else "family medicine"
     resident = ids.resident_id(rng, city.code, born, course.sex)
-    insurer = pick(rng, INSURERS)
+    insurer = pick(rng, names.form("insurer", INSURERS))
     plan = (
         resident if chance(rng, 0.2) else pick(rng, ("{}", "YB{}", "Y{}")).format(digits(rng, 10))
     )
     job = workplace(rng, names, city, age)
-    occupation = pick(rng, OCCUPATIONS) if age >= 18 else None
+    occupation = pick(rng, names.form("occupation", OCCUPATIONS)) if age >= 18 else None
     return Identity(
         patient_id=patient_id,
         first=first,
@@ -261,7 +277,7 @@ def make_identity(
         relatives=family,
         primary_care=pick(rng, [s for s in doctors if s.specialty == field]),
         institution=where,
-        others=(("full_name", last + first), *_others(rng, names, city, inner, born)),
+        others=(("full_name", full_name(first, last)), *_others(rng, names, city, inner, born)),
     )
 
 
@@ -274,7 +290,7 @@ def _others(
         pick(rng, (str(born.year), digits(rng, 3), f"{born:%m%d}")),
     )
     native = pick(rng, names.cities) if chance(rng, 0.5) else city
-    place = native.whole if chance(rng, 0.5) else f"{native.whole}{district(rng, names)}"
+    place = native.whole if chance(rng, 0.5) else f"{native.whole}{district(rng, names, native)}"
     return (
         ("inpatient_number", pick(rng, ("{}", "ZY{}", "Z{}", "00{}")).format(digits(rng, 7))),
         ("outpatient_number", pick(rng, ("{}", "MZ{}", "{}")).format(digits(rng, 10))),

@@ -49,9 +49,8 @@ def _county(rng: random.Random, names: TraditionalLexicon, place: Place) -> Coun
 
 def taiwan_street(rng: random.Random, names: TraditionalLexicon) -> str:
     """Road, section, lane, alley, number and floor."""
-    road = pick(rng, names.stems["tw_roads"]) + pick(
-        rng, ("路", "路", "街", "東路", "北路", "大道")
-    )
+    road = pick(rng, names.stems["tw_roads"])
+    road += pick(rng, names.form("tw_road", ("路", "路", "街", "東路", "北路", "大道")))
     section = f"{pick(rng, '一二三四')}段" if chance(rng, 0.4) else ""
     lane = f"{integer(rng, 2, 320)}巷" if chance(rng, 0.4) else ""
     alley = f"{integer(rng, 2, 40)}弄" if lane and chance(rng, 0.4) else ""
@@ -106,8 +105,10 @@ def institution(seed: int, audience: Audience, number: int) -> Institution:
     domain = "".join(pick(rng, "abcdefghjklmnpqrstwxyz") for _ in range(integer(rng, 3, 6)))
     town = county.name[:2] if place == "tw" else county.name
     return Institution(
-        name=pick(rng, HOSPITALS[place]).format(c=town, d=inner.rstrip("區"), s=stem),
-        clinic=pick(rng, CLINICS[place]).format(
+        name=pick(rng, names.form(f"{place}_hospital", HOSPITALS[place])).format(
+            c=town, d=inner.rstrip("區"), s=stem
+        ),
+        clinic=pick(rng, names.form(f"{place}_clinic", CLINICS[place])).format(
             d=inner.rstrip("區"), s=pick(rng, names.stems["organizations"])
         ),
         street=_street(rng, names, place),
@@ -133,6 +134,7 @@ def make_identity(
     road = _street(rng, names, place)
     age, born = course.episodes[0].age, course.birth_date
     last, first = names.names.surname(rng), names.names.first(rng, course.sex, born.year)
+    last, first = names.names.minority_or(rng, course.sex, last, first)
     kin = relationships(rng, course.sex, age, course.habits.living)
     family = tuple(relative(rng, names.names, k, last, born.year, _phone(rng, place)) for k in kin)
     doctors = [s for s in where.staff if s.role == "physician"]
@@ -140,6 +142,7 @@ def make_identity(
     card = ids.taiwan_id(rng, county.letter, course.sex) if place == "tw" else ids.hong_kong_id(rng)
     stem = pick(rng, names.stems["organizations"])
     jobs = SCHOOLS[place] if age < 18 else EMPLOYERS if place == "tw" else EMPLOYERS_HK
+    jobs = names.form(f"{place}_{'school' if age < 18 else 'employer'}", jobs)
     mrn = digits(rng, 8) if place == "tw" else f"HN{digits(rng, 8)}({pick(rng, '0123456789')})"
     return Identity(
         patient_id=patient_id,

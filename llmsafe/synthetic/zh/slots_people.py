@@ -25,7 +25,7 @@ def slot_pt(s: Scribe) -> None:
         write_name(s, s.identity.nickname)
     elif way < 0.80:
         slot_mr(s)
-    elif way < 0.84:
+    elif way < 0.84 and len(s.identity.last) < 3:
         write_name(s, f"{s.identity.last}{pick(s.rng, ('某', '某', '某某', '××'))}")
     else:
         write_name(s, s.identity.name)
@@ -36,6 +36,8 @@ def _child(s: Scribe, way: float) -> None:
         s.out.text("患儿")
     elif way < 0.75 and s.identity.nickname:
         write_name(s, s.identity.nickname)
+    elif way < 0.85 and len(s.identity.last) > 2:
+        write_name(s, s.identity.last)  # a dotted name: the first part is the child's own
     elif way < 0.85 and len(s.identity.first) > 1:
         write_name(s, s.identity.first)
     else:
