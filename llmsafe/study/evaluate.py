@@ -16,7 +16,7 @@ import argparse
 import itertools
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -186,7 +186,7 @@ def _task(
     ours, base = judge.both(texts)
     truth = np.array([labels.index(label) for _, label in notes])
     right = [
-        int(np.sum(_totals(stats).reshape(len(notes), len(labels)).argmax(1) == truth))
+        int(np.sum(totals(texts, stats).reshape(len(notes), len(labels)).argmax(1) == truth))
         for stats in (ours, base)
     ]
     return Task(
@@ -230,9 +230,15 @@ def _whole(text: str, start: int) -> Text:
     return Text("task", "task", "non_member", text, (start, len(text)))
 
 
-def _totals(stats: Iterable[TokenStats]) -> Any:
-    # First line and note together: the model's own idea of how frequent a kind is counts too.
-    return np.array([float(one.logp.sum(dtype=np.float64)) for one in stats])
+def totals(texts: Sequence[Encoded], stats: Sequence[TokenStats]) -> Any:
+    """Log-likelihood [n] of first line and note together: the model's own idea of how frequent a
+    kind is counts too. Without the end of text, which is there only after a short first line.
+    """
+    found: list[float] = []
+    for text, one in zip(texts, stats, strict=True):
+        assert text.secret is not None, "the note is cut so that all of it is there"
+        found.append(float(one.logp[: text.secret[1]].sum(dtype=np.float64)))
+    return np.array(found)
 
 
 # --- true identifiers -----------------------------------------------------------------------------

@@ -6,15 +6,18 @@ import runpy
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from llmsafe.artifacts import CanaryManifest
 from llmsafe.corpus import open_corpus
+from llmsafe.models import load_tokenizer
 from llmsafe.privacy.budget import compose, find_runs, read_charges
-from llmsafe.report.study import composition
+from llmsafe.report.study_findings import composition
 from llmsafe.study.definition import Study
-from llmsafe.study.evaluate import StudyMeasures
+from llmsafe.study.evaluate import StudyMeasures, candidates, totals
 from llmsafe.study.measures import rows_of
 from llmsafe.study.prepare import COLUMNS, STUDY_ID, Labels, header, prepare
 from llmsafe.study.stages import Job, jobs
@@ -122,3 +125,23 @@ def test_gold_spans_move_with_the_first_line(tmp_path):
         old = [before.text[s["start"] : s["end"]] for s in before.extra["spans"]]
         assert [after.text[s["start"] : s["end"]] for s in after.extra["spans"]] == old
         assert after.patient_id == before.patient_id
+
+
+def test_the_end_of_text_speaks_for_no_kind():
+    """It fits in after a short first line only, and comes as a surprise in mid-sentence."""
+    tokenizer = load_tokenizer("llmsafe:base-en")
+    judge = SimpleNamespace(tokenizer=tokenizer, max_tokens=24)
+    labels = ["phone", "electroencephalography"]
+    body = "Patient resting, asks about the test results. Tolerating a regular diet. " * 3
+    texts = candidates(judge, header(labels[0]) + body, labels[0], labels)
+    ends = [text.ids[-1] == tokenizer.eos_token_id for text in texts]
+    assert ends == [True, False]  # without it there would be nothing to test
+    stats = []
+    for text, end in zip(texts, ends, strict=True):
+        logp = np.full(text.scored, -1.0)
+        logp[-1] = -15.0 if end else -1.0
+        stats.append(SimpleNamespace(logp=logp))
+    lengths = [text.scored - end for text, end in zip(texts, ends, strict=True)]
+    assert totals(texts, stats).tolist() == [-length for length in lengths]
+    shown = {text.source.text.split("\n", 1)[1] for text in texts}
+    assert len(shown) == 1  # the same piece of the note under both
