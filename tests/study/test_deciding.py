@@ -1,4 +1,4 @@
-"""Every file that a stage's program reads of the package is in the stage's key, or decides nothing."""
+"""What a stage's program reads of the package is in the stage's key, or decides nothing."""
 
 from __future__ import annotations
 
@@ -85,21 +85,23 @@ def names_imported(node: ast.AST) -> Iterator[str]:
                 yield from names_imported(child)
 
 
-WATCHED = """
-import runpy, sys
-opened = set()
-sys.addaudithook(lambda event, args: opened.add(str(args[0])) if event == "open" else None)
-out, package, sys.argv = sys.argv[1], sys.argv[2], sys.argv[4:]
-try:
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-finally:
-    ours = [path for path in opened if path.startswith(package) and ".py" not in path]
-    open(out, "w").write("\\n".join(ours))
+# Python runs it as it starts, in the scrubber's workers too.
+WATCH = """
+import os, sys
+log, package = os.environ["OPENED"], os.environ["PACKAGE"]
+def watch(event, args):
+    path = str(args[0]) if event == "open" else ""
+    if path.startswith(package) and ".py" not in path:
+        with open(log, "a") as file:
+            file.write(f"{path}\\n")
+sys.addaudithook(watch)
 """
 
 
 def test_what_a_program_reads_is_in_the_key(tmp_path):
     """Lexicons, grammars, taggers: as the first stages open them in fact."""
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(WATCH)
     study = Study.model_validate(
         {"name": "x", "corpora": {"a": {"patients": 10}}, "config": "configs/demo.yaml",
          "canaries": 20, "grids": [{"epsilon": 8, "kind": "phi"}]}
@@ -108,15 +110,13 @@ def test_what_a_program_reads_is_in_the_key(tmp_path):
     opened: dict[str, set[Path]] = {}
     for stage in job.stages[:4]:
         stage.output.parent.mkdir(parents=True, exist_ok=True)
-        program, *words = stage.command
-        assert words[0] == "-m"
-        seen = tmp_path / "opened"
-        done = subprocess.run(
-            [program, "-c", WATCHED, str(seen), str(PACKAGE), *words],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True,
-        )  # fmt: skip
+        log = tmp_path / f"{stage.name}.opened"
+        log.touch()
+        environment = {"OPENED": str(log), "PACKAGE": str(PACKAGE)}
+        environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "hook"), *sys.path])
+        done = subprocess.run(stage.command, env=os.environ | environment, capture_output=True)
         assert done.returncode in stage.accept, done.stderr
-        opened[stage.name] = {Path(line) for line in seen.read_text().splitlines()}
+        opened[stage.name] = {Path(line) for line in log.read_text().splitlines()}
         assert opened[stage.name] <= set(deciding(stage.name))
     assert any(file.suffix == ".safetensors" for file in opened["scrub"])
     assert any(file.name == "scrub_last.txt" for file in opened["scrub"])
