@@ -116,6 +116,7 @@ def test_a_failure_gives_its_cause_and_pages_only_where_it_stands(tmp_path):
     says = (
         "dp_lora: error: config: train.steps: 0 is refused\n"
         "subprocess.CalledProcessError: Command '[data.corpus=/secret/notes]' returned 2\n"
+        "ChildFailedError: error_file: /secret/error.json\n"
     )
     bad = stage(tmp_path, "bad", code=f"sys.stderr.write({says!r}); os._exit(1)")
     [why] = run([bad], tmp_path, slots(1, [])).failed.values()
