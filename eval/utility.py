@@ -37,6 +37,7 @@ from torch.utils.data import DataLoader
 
 from llmsafe.artifacts import PrivacyStatement
 from llmsafe.audit.loading import attach
+from llmsafe.cli.common import say
 from llmsafe.cli.jobs import command_line, keep_settings, settings_of
 from llmsafe.cli.library import find
 from llmsafe.corpus import open_corpus, write_corpus
@@ -165,13 +166,18 @@ def recipe(
     with log.open("w") as stream:
         done = subprocess.run(
             [sys.executable, str(find("dp_lora.py").path), "--force", *overrides],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": python_path()},
             stdout=stream,
             stderr=subprocess.STDOUT,
             check=False,
         )
     if done.returncode:
         sys.exit(f"the recipe ended with {done.returncode}; see {log}")
+
+
+def python_path() -> str:
+    """This checkout before whatever else the caller's Python looks through."""
+    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 
 
 def train_opacus(
@@ -380,10 +386,6 @@ def write_section(page: Path, name: str, body: str) -> None:
     found = pattern.search(text)
     text = pattern.sub(lambda _: section, text) if found else f"{text}\n{section}"
     write_text(page, text)
-
-
-def say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

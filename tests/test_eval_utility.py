@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import json
 import math
+import os
 import re
 import runpy
 import subprocess
@@ -53,6 +54,13 @@ def some_units(count: int = 9) -> list[TokenUnit]:
         TokenUnit(f"u{i}", (tuple(stream.integers(3, 200, size=4 + 5 * (i % 4)).tolist()),))
         for i in range(count)
     ]
+
+
+def test_this_checkout_comes_first_and_the_callers_path_stays(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/their/packages")
+    assert utility.python_path().split(os.pathsep) == [str(ROOT), "/their/packages"]
+    monkeypatch.delenv("PYTHONPATH")
+    assert utility.python_path() == str(ROOT)
 
 
 # ---- utility: the two private trainings are the same ---------------------------------------------

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
+
+from llmsafe.errors import LlmsafeError
 
 
 class Advance(Protocol):
@@ -79,6 +82,28 @@ def unexpected(error: Exception) -> str:
         f"unexpected {type(error).__name__} at {place}; this is a defect of llmsafe, please report "
         "it (LLMSAFE_DEBUG=1 shows the traceback, which may hold note text)"
     )
+
+
+def run_program(
+    name: str, main: Callable[[], int | None], *, interrupted: str = "interrupted"
+) -> NoReturn:
+    """Run a program that is no verb, and exit as verbs do: an error is one line and a code.
+
+    A traceback, or a library's own message, could show note text.
+    """
+    try:
+        sys.exit(main())
+    except LlmsafeError as error:
+        say(f"{name}: error: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        say(f"{name}: {interrupted}")
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("LLMSAFE_DEBUG") == "1":
+            raise
+        say(f"{name}: error: {unexpected(error)}")
+        sys.exit(4)
 
 
 def quiet_libraries() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import Field, field_validator, model_validator
+import yaml
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from llmsafe.canary import DEFAULT_KIND, FITTED_KINDS, KINDS
 from llmsafe.config import Section, load_config
@@ -19,8 +21,23 @@ T = TypeVar("T")
 UnitName = Literal["patient", "note"]
 
 
+def _six_digits(value: float) -> float:
+    """ε as folders, tables and pages tell it: what they cannot tell apart is one."""
+    return float(f"{value:g}")
+
+
 Several = Annotated[tuple[T, ...], Field(min_length=1)]
-Epsilon = Annotated[float, Field(gt=0, allow_inf_nan=True)]
+Epsilon = Annotated[float, Field(gt=0, allow_inf_nan=True), AfterValidator(_six_digits)]
+# It goes into tables and file names.
+CorpusName = Annotated[str, Field(pattern=r"^\w[\w .-]*$")]
+
+# What the study itself decides, and what its labels and stages rest on.
+_TAKEN = frozenset(
+    ("output", "seed", "data.corpus", "data.canaries", "data.text_column", "data.id_column",
+     "data.patient_column", "data.date_column", "model.base", "model.lora_rank",
+     "model.lora_alpha", "privacy.epsilon", "privacy.noise_multiplier", "privacy.delta",
+     "privacy.population", "privacy.unit")
+)  # fmt: skip
 
 
 class CorpusSpec(Section):
@@ -29,7 +46,7 @@ class CorpusSpec(Section):
     ``population`` is a public number, about how many privacy units there are; of invented patients
     it is their number. ``label`` names a column that says what kind of note or section a text is:
     it is put in front of each note, and how well the model tells the kinds apart is the downstream
-    task. ``known_identifiers`` are files for the scrubber.
+    task. ``known_identifiers`` are files for the scrubber; it knows invented patients anyway.
     """
 
     patients: int | None = Field(default=None, ge=10)
@@ -51,6 +68,10 @@ class CorpusSpec(Section):
             raise ValueError("give either patients (invented) or path (your notes)")
         if self.path is not None and self.population is None:
             raise ValueError("a corpus by path needs population, a public number of its units")
+        wrong = self.model_fields_set & (_OF_NOTES if self.path is None else _OF_INVENTED)
+        if wrong:
+            what = "invented patients" if self.path is None else "a corpus by path"
+            raise ValueError(f"{min(wrong)} means nothing for {what}; leave it out")
         return self
 
     @property
@@ -59,6 +80,10 @@ class CorpusSpec(Section):
         found = self.population or self.patients
         assert found is not None
         return found
+
+
+_OF_INVENTED = {"length", "notes_per_patient", "seed"}
+_OF_NOTES = {"text_column", "id_column", "patient_column", "date_column", "known_identifiers"}
 
 
 class Grid(Section):
@@ -84,8 +109,11 @@ class Grid(Section):
         if not isinstance(data, dict):
             return data
         values = cast("dict[str, Any]", data)
-        lists = (list, tuple)
-        return {key: v if isinstance(v, lists) else [v] for key, v in values.items()}
+        lists = {k: v if isinstance(v, (list, tuple)) else [v] for k, v in values.items()}
+        for key, several in lists.items():
+            if key != "scrub" and any(isinstance(one, bool) for one in several):
+                raise ValueError(f"{key} holds a truth value; give a number or a word")
+        return lists
 
     @field_validator("kind")
     @classmethod
@@ -111,7 +139,7 @@ class Study(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     about: str = ""
-    corpora: dict[str, CorpusSpec] = Field(min_length=1)
+    corpora: dict[CorpusName, CorpusSpec] = Field(min_length=1)
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     config: str = "configs/default.yaml"
     set: dict[str, Any] = Field(default_factory=dict[str, Any])
@@ -128,11 +156,11 @@ class Study(Section):
                 if name not in self.corpora:
                     known = ", ".join(self.corpora)
                     raise ValueError(f"grid names corpus {name!r}; corpora are: {known}")
-        taken = ("data.corpus", "output", "seed", "model.base", "model.lora_rank")
-        taken += ("model.lora_alpha", "privacy.epsilon", "privacy.delta", "privacy.population")
-        clash = [key for key in self.set if key in (*taken, "privacy.noise_multiplier")]
-        if clash:
-            raise ValueError(f"set holds {clash[0]}, which the study itself decides")
+        for key in self.set:
+            if key in _TAKEN:
+                raise ValueError(f"set holds {key}, which the study itself decides")
+            if "." not in key:
+                raise ValueError(f"set holds {key}; name one setting, as section.key")
         return self
 
     def cells(self) -> list[Cell]:
@@ -186,6 +214,13 @@ class Cell:
         return sha256_json(self.settings()).removeprefix("sha256:")[:10]
 
 
+def override(key: str, value: Any) -> str:
+    """``key=value``, as :func:`llmsafe.config.load_config` reads it back to this very value."""
+    plain = str(value) if isinstance(value, Path) else value
+    text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=math.inf)
+    return f"{key}={text.strip().removesuffix('...').strip()}"
+
+
 def load_study(name: str) -> tuple[Study, Path]:
     """A study by path, or by the name that ``llmsafe ls studies`` shows; paths in it are from
     where the program runs.
@@ -200,6 +235,12 @@ def load_study(name: str) -> tuple[Study, Path]:
     for key, spec in study.corpora.items():
         if spec.path is not None and "/" in spec.path and not Path(spec.path).exists():
             raise InputError(f"{path.name}: corpora.{key}.path {spec.path} does not exist")
+        for file in spec.known_identifiers:
+            if not Path(file).is_file():
+                raise InputError(
+                    f"{path.name}: corpora.{key}.known_identifiers {file} is no file; paths are "
+                    "from where the program runs"
+                )
     return study, path
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from llmsafe.cli.jobs import config_file
 from llmsafe.config import RunConfig, load_config
-from llmsafe.study.definition import Study
+from llmsafe.study.definition import Study, override
 from llmsafe.study.scheduler import finished
 from llmsafe.study.stages import Done, Job, Stage, StageName
 
@@ -88,7 +88,7 @@ class Estimate:
 
 def training_config(study: Study) -> RunConfig:
     """The training configuration of a study's cells, but for what a cell decides."""
-    words = [f"{key}={value}" for key, value in study.set.items()]
+    words = [override(key, value) for key, value in study.set.items()]
     return load_config(RunConfig, config_file(study.config), words)
 
 

@@ -28,6 +28,7 @@ from llmsafe.audit.attacks import game_attacks
 from llmsafe.audit.forward import Encoded, Role, Scorer, Text, TokenStats, encode, plan_batches
 from llmsafe.audit.membership import as_rate, scores_of
 from llmsafe.audit.scores import Row, read_scores
+from llmsafe.cli.common import run_program
 from llmsafe.corpus import open_corpus
 from llmsafe.notes import Note, group_units, latest_notes
 from llmsafe.stats import auc_interval, binomial_interval
@@ -368,4 +369,4 @@ def _bins(
 
 
 if __name__ == "__main__":
-    main()
+    run_program("evaluate", main)

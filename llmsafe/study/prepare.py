@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from llmsafe.artifacts import Artifact
+from llmsafe.cli.common import run_program
 from llmsafe.corpus import Columns, open_corpus, write_corpus
 from llmsafe.errors import InputError
 from llmsafe.files import CORPUS, VAULT, staged_folder
@@ -100,4 +101,4 @@ def _prepared(note: Note, number: int, word: str | None) -> Note:
 
 
 if __name__ == "__main__":
-    main()
+    run_program("prepare", main)

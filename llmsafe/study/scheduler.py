@@ -1,23 +1,26 @@
 """Runs stages as processes: several at once, each once, and on again after any end.
 
 What is done is told by records on the disk alone, written last; so a scheduler that was killed, by
-kill -9 too, is started again and goes on. A process that such a scheduler left behind is ended
-before its stage is run again: two must not write one run folder. A stage that fails takes with it
-the cells that need it, and nothing else.
+kill -9 too, is started again and goes on. Processes that such a scheduler left behind are ended
+before anything is run: two must not write one run folder. A stage that fails takes with it the
+cells that need it, and nothing else.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from llmsafe.files import make_folder, write_text
+from llmsafe.errors import EvidenceError
+from llmsafe.files import make_folder, read_text, sha256_file, write_text
 from llmsafe.study.stages import Done, Stage
 
 _TURN = 0.2  # seconds
@@ -39,6 +42,21 @@ class _Running:
     begun: float
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why something has no result.
+
+    ``public`` may stand on a page; ``more`` is for the terminal of who runs the study, for it may
+    hold paths.
+    """
+
+    public: str
+    more: str
+
+    def __str__(self) -> str:
+        return f"{self.public}: {self.more}"
+
+
 @dataclass
 class State:
     """How far a run is: what progress displays look at."""
@@ -47,7 +65,7 @@ class State:
     running: list[tuple[Stage, str, float]] = field(default_factory=list[tuple[Stage, str, float]])
     """Stage, name of its slot, and the time (``time.monotonic``) at which it began."""
     done: dict[Stage, Done] = field(default_factory=dict[Stage, Done])
-    failed: dict[Stage, str] = field(default_factory=dict[Stage, str])
+    failed: dict[Stage, Failure] = field(default_factory=dict[Stage, Failure])
     """Stages that failed, or wait for one that did, with the reason."""
 
 
@@ -66,12 +84,23 @@ def record_of(work: Path, stage: Stage) -> Path:
 
 
 def finished(work: Path, stage: Stage) -> Done | None:
-    """The record of a stage whose output is still there, else ``None``."""
+    """The record of a stage whose output is there still and is what the stage made, else ``None``.
+
+    A record that cannot be read is none: the stage is run again.
+    """
     path = record_of(work, stage)
     if not path.is_file() or not stage.output.exists():
         return None
-    record = Done.load(path)
-    return record if record.key == stage.key else None
+    try:
+        record = Done.load(path)
+        same = record.made == _made(stage.output)
+    except EvidenceError:
+        return None
+    return record if same and record.key == stage.key else None
+
+
+def _made(output: Path) -> str | None:
+    return sha256_file(output) if output.is_file() else None
 
 
 def run(
@@ -84,8 +113,13 @@ def run(
     """Run every stage that is not done, with all that it needs; those first that others wait for.
 
     ``watch`` is called several times a second. What a stage says goes to ``work/logs/``; stages may
-    name notes there by number, never by text. Ends when nothing is left that can be run.
+    name notes there by number, never by text. Ends when nothing is left that can be run. Only one
+    at a time may run in ``work``: it ends what others left running there. SIGTERM ends it as Ctrl-C
+    does.
     """
+    for mark in sorted((work / "running").glob("*.pid")):
+        _end_left_behind(read_text(mark))
+        mark.unlink()
     order = with_needs(stages)
     state = State()
     for stage in order:
@@ -95,23 +129,36 @@ def run(
         else:
             state.done[stage] = record
     running: list[_Running] = []
-    try:
-        while state.waiting or running:
-            running = [one for one in running if not _collect(one, work, state)]
-            _give_up(state)
-            free = [p for p in places if p.name not in {one.slot.name for one in running}]
-            for slot, stage in zip(free, _ready(state), strict=False):
-                state.waiting.remove(stage)
-                running.append(_start(stage, slot, work))
-            state.running = [(one.stage, one.slot.name, one.begun) for one in running]
-            watch(state)
-            if running:
-                time.sleep(_TURN)
-    finally:
-        for one in running:
-            _end(one.process.pid)
-            one.process.wait()
+    with _terminated_as_interrupted():
+        try:
+            while state.waiting or running:
+                running = [one for one in running if not _collect(one, work, state)]
+                _give_up(state)
+                free = [p for p in places if p.name not in {one.slot.name for one in running}]
+                for slot, stage in zip(free, _ready(state), strict=False):
+                    state.waiting.remove(stage)
+                    running.append(_start(stage, slot, work))
+                state.running = [(one.stage, one.slot.name, one.begun) for one in running]
+                watch(state)
+                if running:
+                    time.sleep(_TURN)
+        finally:
+            for one in running:
+                _end(one.process.pid)
+                one.process.wait()
     return state
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Generator[None, None, None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def with_needs(stages: Iterable[Stage]) -> list[Stage]:
@@ -143,9 +190,8 @@ def log_of(work: Path, stage: Stage) -> Path:
 
 
 def _start(stage: Stage, slot: Slot, work: Path) -> _Running:
-    mark = _mark(work, stage)
-    if mark.is_file():
-        _end_left_behind(mark.read_text(encoding="utf-8"))
+    if stage.output.is_file():
+        stage.output.unlink()  # of other settings: it must not pass for what this one makes
     make_folder(stage.output.parent, private=True)
     make_folder(work / "logs", private=True)
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"}
@@ -161,7 +207,7 @@ def _start(stage: Stage, slot: Slot, work: Path) -> _Running:
         )
     finally:
         os.close(log)
-    write_text(mark, f"{process.pid} {_birth(process.pid)}", private=True)
+    write_text(_mark(work, stage), f"{process.pid} {_birth(process.pid)}", private=True)
     return _Running(stage, slot, process, time.monotonic())
 
 
@@ -192,20 +238,32 @@ def _collect(one: _Running, work: Path, state: State) -> bool:
             seconds=round(time.monotonic() - one.begun, 1),
             command=list(stage.command),
             determined_by=stage.determined_by,
+            made=_made(stage.output),
         )
         record.save(record_of(work, stage), private=True)
         state.done[stage] = record
     else:
-        state.failed[stage] = _reason(code, log_of(work, stage))
+        state.failed[stage] = _failure(stage, code, log_of(work, stage))
     _mark(work, stage).unlink(missing_ok=True)
     return True
 
 
-def _reason(code: int, log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    said = next((line for line in reversed(lines) if "error" in line.lower()), "")
-    ended = f"ended by signal {-code}" if code < 0 else f"ended with {code}"
-    return f"{ended}{f': {said[:300]}' if said else ''} (see {log})"
+def _failure(stage: Stage, code: int, log: Path) -> Failure:
+    how = f"ended by signal {-code}" if code < 0 else f"ended with {code}"
+    said = _last_error(log.read_text(encoding="utf-8", errors="replace").splitlines())
+    more = f"{said[:300]} (see {log})" if said else f"see {log}"
+    return Failure(f"{stage.name} {how} (log {log.name})", more)
+
+
+def _last_error(lines: Sequence[str]) -> str:
+    """What a stage says went wrong: a program's own ``NAME: error: …``, if there is one.
+
+    accelerate goes on to repeat its whole command, which says nothing.
+    """
+    lines = [line for line in lines if "CalledProcessError" not in line]
+    own = [line for line in lines if re.match(r"\w+( \(process \d+\))?: error:", line)]
+    own = own or [line for line in lines if "error" in line.lower()]
+    return own[-1].strip() if own else ""
 
 
 # --- processes that outlive their scheduler -------------------------------------------------------

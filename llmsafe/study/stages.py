@@ -13,6 +13,7 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,8 @@ from llmsafe.artifacts import Artifact
 from llmsafe.cli.jobs import AUDITED, config_file, recipe_command, verb_command
 from llmsafe.cli.library import find
 from llmsafe.files import sha256_file, sha256_files, sha256_json
-from llmsafe.study.definition import Cell, CorpusSpec, Study
+from llmsafe.models import folder_of
+from llmsafe.study.definition import Cell, CorpusSpec, Study, override
 from llmsafe.study.prepare import PERSON, STUDY_ID
 
 StageName = Literal["notes", "prepare", "scrub", "plant", "train", "audit", "evaluate"]
@@ -29,26 +31,54 @@ STAGES: tuple[StageName, ...] = (
     "notes", "prepare", "scrub", "plant", "train", "audit", "evaluate",
 )  # fmt: skip
 
-# Which code decides what a stage makes. A change of the report trains nothing anew.
-_CODE: dict[StageName, tuple[str, ...]] = {
-    "notes": ("synthetic", "corpus"),
-    "prepare": ("study/prepare.py", "corpus", "notes.py"),
-    "scrub": ("scrub", "corpus", "notes.py"),
-    "plant": ("canary", "fitted_canaries.py", "corpus", "notes.py"),
-    "train": ("train", "privacy", "models.py", "config.py", "corpus", "notes.py"),
-    "audit": ("audit", "stats", "models.py"),
-    "evaluate": ("study/evaluate.py", "audit", "stats", "models.py"),
+_READING = ("corpus", "notes.py")
+_MODEL = ("models.py", "stats", *_READING)
+_INVENTING = ("synthetic", "assets/lexicons/en", "assets/lexicons/zh")
+_CANARIES = ("canary", "assets/lexicons/canary_*.json")
+
+# Which files of the package decide what a stage makes; a folder stands for all in it. A change of
+# the report trains nothing anew.
+DECIDING: dict[StageName, tuple[str, ...]] = {
+    "notes": ("cli/synth.py", *_INVENTING, *_READING),
+    "prepare": ("study/prepare.py", *_READING),
+    "scrub": (
+        "cli/scrub.py", "cli/columns.py", "scrub", "assets/lexicons/scrub_*", "assets/phi-ner-*",
+        "config.py", *_MODEL,
+    ),
+    "plant": (
+        "cli/canary.py", "cli/columns.py", "fitted_canaries.py", *_CANARIES, *_INVENTING, *_MODEL,
+    ),
+    "train": ("train", "privacy", "config.py", *_CANARIES, *_INVENTING, *_MODEL),
+    "audit": (
+        "cli/audit.py", "cli/audit_files.py", "cli/columns.py", "audit", "artifacts",
+        "assets/policies", *_CANARIES, *_MODEL,
+    ),
+    "evaluate": ("study/prepare.py", "study/evaluate.py", "audit", "artifacts", *_MODEL),
+}  # fmt: skip
+
+_OF_MODELS = (".json", ".safetensors", ".model", ".txt")
+_TORCH = ("torch", "transformers", "tokenizers", "peft")
+# Packages whose versions do; for fitted canaries _TORCH too.
+_PACKAGES: dict[StageName, tuple[str, ...]] = {
+    "scrub": ("presidio-analyzer",),
+    "train": (*_TORCH, "accelerate", "opacus"),
+    "audit": _TORCH,
+    "evaluate": _TORCH,
 }
 
 
 class Done(Artifact):
-    """``work/done/STAGE-KEY.json``: a stage that has been run, and what determined it."""
+    """``work/done/STAGE-KEY.json``: a stage that has been run, and what determined it.
+
+    ``made`` is the digest of an output that is a file: it lies where other settings put theirs.
+    """
 
     stage: StageName
     key: str
     seconds: float
     command: list[str]
     determined_by: dict[str, Any]
+    made: str | None = None
 
 
 @dataclass(frozen=True)
@@ -173,7 +203,7 @@ class _Maker:
         words += ["--seed", cell.seed, "--force"]
         words += ["--patient-column", PERSON] if cell.unit == "patient" else []
         if _fitted(cell.kind):
-            facts |= {"base": _base_digest(cell.base)}
+            facts |= {"base": base_digest(cell.base), "fitted by": versions(*_TORCH)}
             words += ["--base", cell.base]
         return self._stage(
             "plant", facts, [notes], lambda out: verb_command("canary", notes.output, out, *words)
@@ -182,26 +212,26 @@ class _Maker:
     def _train(self, cell: Cell, spec: CorpusSpec, planted: Stage) -> Stage:
         study = self._study
         population = spec.units + study.canaries // 2 * cell.repetition
-        overrides: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "seed": cell.seed,
             "model.lora_rank": cell.rank,
             "model.lora_alpha": 2 * cell.rank,
-            "privacy.epsilon": f"{cell.epsilon:g}",
+            "privacy.epsilon": cell.epsilon,
             "privacy.delta": study.delta,
             "privacy.population": population,
             "privacy.unit": cell.unit,
             **study.set,
         }
         if cell.unit == "patient":
-            overrides["data.patient_column"] = PERSON
-        facts = {"config": sha256_file(self._config), "base": _base_digest(cell.base)}
-        facts |= {"recipe": sha256_file(find("dp_lora.py").path), "set": overrides}
+            settings["data.patient_column"] = PERSON
+        words = [override(name, value) for name, value in settings.items()]
+        facts = {"config": sha256_file(self._config), "base": base_digest(cell.base)}
+        facts |= {"recipe": sha256_file(find("dp_lora.py").path), "set": words}
         places = {"data.corpus": planted.output, "model.base": cell.base}
 
         def command(out: Path) -> list[str]:
-            every = {**places, "output": out, **overrides}
-            words = [f"{name}={_yaml(value)}" for name, value in every.items()]
-            return recipe_command(self._config, *words, gpu=self._gpu)
+            where = [override(name, value) for name, value in {**places, "output": out}.items()]
+            return recipe_command(self._config, *where, *words, gpu=self._gpu)
 
         epsilon = f"{cell.epsilon:g}"
         name = f"epsilon-{epsilon}-seed-{cell.seed}"
@@ -241,6 +271,7 @@ class _Maker:
         determined_by = {
             "stage": name,
             "code": code_digest(name),
+            "versions": versions(*_PACKAGES[name]) if name in _PACKAGES else {},
             "needs": [stage.key for stage in needs],
             **facts,
         }
@@ -254,16 +285,6 @@ def spans_of(scrubbed: Path) -> Path:
     return scrubbed.with_name(f"{scrubbed.name}.spans.jsonl")
 
 
-def _yaml(value: Any) -> str:
-    match value:
-        case bool() | None:
-            return {True: "true", False: "false", None: "null"}[value]
-        case list():
-            return f"[{', '.join(map(str, value))}]"  # pyright: ignore[reportUnknownArgumentType]
-        case _:
-            return str(value)
-
-
 def _fitted(kind: str) -> bool:
     from llmsafe.canary import FITTED_KINDS
 
@@ -272,21 +293,35 @@ def _fitted(kind: str) -> bool:
 
 @functools.cache
 def code_digest(stage: StageName) -> str:
-    """Digest of the modules that decide what a stage makes."""
+    """Digest of the files of the package that decide what a stage makes."""
     package = Path(llmsafe.__file__).parent
-    found: list[str] = []
-    for part in _CODE[stage]:
-        path = package / part
-        files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-        found += [f"{file.relative_to(package)} {sha256_file(file)}" for file in files]
+    found = [f"{file.relative_to(package)} {sha256_file(file)}" for file in deciding(stage)]
     return sha256_json(found)
 
 
-@functools.cache
-def _base_digest(base: str) -> str:
-    from llmsafe.models import weights_digest
+def deciding(stage: StageName) -> list[Path]:
+    """The files of the package that decide what a stage makes; cards of assets do not."""
+    package = Path(llmsafe.__file__).parent
+    parts = [path for pattern in DECIDING[stage] for path in package.glob(pattern)]
+    files = {file for part in parts for file in (part.rglob("*") if part.is_dir() else [part])}
+    undecided = {file for file in files if "__pycache__" in file.parts or file.suffix == ".md"}
+    return sorted(file for file in files - undecided if file.is_file())
 
-    return weights_digest(base)
+
+@functools.cache
+def versions(*packages: str) -> dict[str, str]:
+    """Those of llmsafe and of ``packages``."""
+    return {name: metadata.version(name) for name in packages} | {"llmsafe": llmsafe.__version__}
+
+
+@functools.cache
+def base_digest(base: str) -> str:
+    """Digest of a model's weights, configuration and tokenizer.
+
+    Raises:
+        InputError: it is not at hand.
+    """
+    return sha256_files(p for p in folder_of(base).iterdir() if p.suffix in _OF_MODELS)
 
 
 @functools.cache

@@ -85,6 +85,15 @@ def test_a_cell_gives_its_rows_and_what_they_come_from(cell):
     assert oct(job.evaluation.stat().st_mode)[-3:] == "600"
 
 
+def test_an_audit_whose_file_is_gone_is_made_again(cell):
+    """As when the file was of other settings, and the scheduler took it away."""
+    _, job, _ = cell
+    audit = next(stage for stage in job.stages if stage.name == "audit")
+    audit.output.unlink()
+    assert in_this_process(audit.command) in audit.accept
+    assert audit.output.is_file()
+
+
 def test_what_the_cell_spent_is_on_its_ledger(cell):
     _, _, work = cell
     budgets = compose(read_charges(run) for run in find_runs(work / "train"))

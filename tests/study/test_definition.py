@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from llmsafe.cli.library import library
-from llmsafe.config import load_config
+from llmsafe.config import RunConfig, load_config
 from llmsafe.errors import InputError
-from llmsafe.study.definition import Study, load_study
+from llmsafe.study.definition import Study, load_study, override
 from llmsafe.study.estimate import training_config
 from llmsafe.study.stages import STAGES, jobs
 
@@ -35,6 +35,9 @@ def test_a_grid_is_every_combination_once():
     ]  # fmt: skip
     twice = Study.model_validate(PLAIN | {"grids": [{"epsilon": [8, 8]}, {"epsilon": 8}]})
     assert len(twice.cells()) == 1
+    # Folders and pages tell six digits: what differs behind them is one cell, not two of one name.
+    close = Study.model_validate(PLAIN | {"grids": [{"epsilon": [1.0000001, 1.0000002, 1]}]})
+    assert [cell.epsilon for cell in close.cells()] == [1.0]
     both = {"a": {"patients": 100}, "b": {"path": "notes", "population": 5}}
     everywhere = Study.model_validate(PLAIN | {"corpora": both, "grids": [{"epsilon": 8}]})
     assert [cell.corpus for cell in everywhere.cells()] == ["a", "b"]
@@ -51,6 +54,17 @@ def test_a_grid_is_every_combination_once():
         ({"corpora": {"a": {"path": "notes"}}}, "population"),
         ({"corpora": {"a": {}}}, "either patients"),
         ({"set": {"privacy.epsilon": 1}}, "decides"),
+        ({"set": {"privacy.unit": "note"}}, "decides"),
+        ({"set": {"data.patient_column": "ward"}}, "decides"),
+        ({"set": {"data.canaries": "mine.json"}}, "decides"),
+        ({"set": {"model": {"base": "x"}}}, r"section\.key"),
+        ({"set": {"train": {"steps": 3}}}, r"section\.key"),
+        ({"grids": [{"epsilon": True}]}, "truth value"),
+        ({"grids": [{"epsilon": 8, "seed": [0, True]}]}, "truth value"),
+        ({"corpora": {"a|b": {"patients": 100}}}, r"a\|b"),
+        ({"corpora": {"a\nb": {"patients": 100}}}, "refused"),
+        ({"corpora": {"a": {"patients": 100, "known_identifiers": ["x"]}}}, "known_identifiers"),
+        ({"corpora": {"a": {"path": "n", "population": 9, "length": "mixed"}}}, "length"),
         ({"name": "../x"}, "name"),
     ],
 )
@@ -61,6 +75,42 @@ def test_a_wrong_study_is_refused(tmp_path, change, says):
     path.write_text(yaml.safe_dump(PLAIN | change))
     with pytest.raises(InputError, match=says):
         load_config(Study, path)
+
+
+def test_known_identifiers_that_are_not_there_are_an_error_of_input(tmp_path):
+    import yaml
+
+    (tmp_path / "notes").mkdir()
+    missing = str(tmp_path / "people.csv")
+    corpus = {"path": str(tmp_path / "notes"), "population": 9, "known_identifiers": [missing]}
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(PLAIN | {"corpora": {"a": corpus}}))
+    with pytest.raises(InputError, match=r"known_identifiers.*people\.csv is no file"):
+        load_study(str(path))
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 3, 1e-5, INF, "8", "null", "a: b # c", "两 lines\n", ["all", "q: x"]]
+)
+def test_a_setting_is_read_back_as_what_it_is(value):
+    import yaml
+
+    key, _, text = override("data.max_tokens", value).partition("=")
+    assert key == "data.max_tokens"
+    assert yaml.safe_load(text) == value
+
+
+def test_stages_and_estimate_read_a_setting_alike(tmp_path):
+    study = Study.model_validate(
+        PLAIN | {"set": {"privacy.max_units_per_step": None, "train.learning_rate": 1e-5}}
+    )
+    assert training_config(study).privacy.max_units_per_step is None
+    typed = next(s.command for s in jobs(study, tmp_path, gpu=False)[0].stages if s.name == "train")
+    assert {"privacy.max_units_per_step=null", "train.learning_rate=1.0e-05"} <= set(typed)
+    words = [word for word in typed if "=" in word and not word.startswith("-")]
+    config = load_config(RunConfig, Path(typed[typed.index("--config") + 1]), words)
+    assert config.train.learning_rate == 1e-5
+    assert config.privacy.epsilon == INF
 
 
 def test_a_stage_is_made_anew_where_what_determines_it_changes(tmp_path):
@@ -97,6 +147,37 @@ def test_code_that_decides_is_part_of_the_key(tmp_path, monkeypatch):
     monkeypatch.setattr(stages, "code_digest", lambda n: "new" if n == "audit" else real(n))
     again = keys(tmp_path)
     assert {n for n in STAGES if plain[0][n] != again[0][n]} == {"audit", "evaluate"}
+
+
+def test_versions_and_tokenizer_are_part_of_the_key(tmp_path, monkeypatch, tiny_model):
+    import shutil
+
+    from llmsafe.study import stages
+
+    base = shutil.copytree(tiny_model, tmp_path / "base")
+    grids = [{"epsilon": 8, "base": str(base), "kind": "suffix"}]
+
+    def changed(before: dict[str, str]) -> set[str]:
+        [now] = keys(tmp_path, grids=grids)
+        return {name for name in STAGES if now[name] != before[name]}
+
+    [plain] = keys(tmp_path, grids=grids)
+    real = stages.versions
+
+    def newer(name: str):
+        return lambda *names: {n: "0" if n == name else v for n, v in real(*names).items()}
+
+    monkeypatch.setattr(stages, "versions", newer("torch"))
+    assert changed(plain) == {"plant", "train", "audit", "evaluate"}
+    monkeypatch.setattr(stages, "versions", newer("presidio-analyzer"))
+    assert changed(plain) == {"scrub", "plant", "train", "audit", "evaluate"}
+    monkeypatch.setattr(stages, "versions", real)
+    assert changed(plain) == set()
+    for name in ("tokenizer.json", "config.json"):
+        stages.base_digest.cache_clear()
+        (base / name).write_text((base / name).read_text() + "\n")
+        assert changed(plain) == {"plant", "train", "audit", "evaluate"}
+        [plain] = keys(tmp_path, grids=grids)
 
 
 def test_what_a_cell_types(tmp_path):
