@@ -283,7 +283,6 @@ def report(
         about=study.about,
         command=command_line(),
         tool=f"llmsafe {llmsafe.__version__}",
-        cells=len(every),
         failed=[(name, why.public) for name, why in failed],
         budgets=spent_together(work),
         design=design(study, every, work),

@@ -36,7 +36,6 @@ class Facts:
     about: str
     command: str
     tool: str
-    cells: int
     failed: Sequence[tuple[str, str]] = ()
     budgets: Sequence[Budget] = ()
     design: Sequence[str] = ()

@@ -35,7 +35,7 @@ from llmsafe.stats import holm, paired_difference, seed_interval
 EXAMPLE = runpy.run_path(str(Path(__file__).with_name("example_study.py")))
 cell, row, rows = (EXAMPLE[name] for name in ("cell", "row", "rows"))
 INF = math.inf
-FACTS = Facts("example", "About.", "python eval/leakage_vs_epsilon.py", "llmsafe 0", 22)
+FACTS = Facts("example", "About.", "python eval/leakage_vs_epsilon.py", "llmsafe 0")
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +312,7 @@ def test_the_same_rows_give_the_same_bytes(found, drawn):
 
 def test_the_page_holds_no_script_and_shows_hostile_words_as_words(found, drawn):
     evil = "<script>alert(1)</script>\u202e"
-    facts = Facts(evil, evil, evil, evil, 1, [(evil, evil)], design=[evil])
+    facts = Facts(evil, evil, evil, evil, [(evil, evil)], design=[evil])
     text = html(found, facts, drawn)
     page = Page(text)
     assert "script" not in page.tags
