@@ -18,7 +18,7 @@ from llmsafe.report.figures import canvas
 from llmsafe.report.figures.canvas import INK, MUTED, SERIES
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
-_SIZE = (5.4, 3.9)
+_WIDTH, _HEIGHT, _ROW = 5.4, 3.5, 0.2  # inches; a row of the legend is added to the height
 _SPREAD = 0.17  # of one step of the axis between neighbouring series, less where they are many
 _LONG = 36  # characters of a label, of which two do not fit beside one another
 _REFERENCES = {
@@ -106,7 +106,10 @@ def plot(
     about: str,
 ) -> Plot:
     """Draw; at most as many series as can be told apart (:data:`MARKERS`)."""
-    figure, ax = canvas.canvas(_SIZE)
+    shown = list(series)[: len(MARKERS)]
+    labels = [one.label for one in (*shown, *references)]
+    columns = 1 if max(map(len, labels)) > _LONG else 2
+    figure, ax = canvas.canvas((_WIDTH, _HEIGHT + _ROW * math.ceil(len(labels) / columns)))
     ax.margins(x=0.12)
     ax.set_xscale("log" if axes.log_x else "linear")
     ax.set_yscale("log" if axes.log_y else "linear")
@@ -121,7 +124,6 @@ def plot(
             xs, ys, color=colour, linestyle=style, linewidth=width, label=reference.label, zorder=2,
             **marker,
         )  # fmt: skip
-    shown = list(series)[: len(MARKERS)]
     spread = min(_SPREAD, 0.8 / len(shown))
     for index, one in enumerate(shown):
         aside = axes.ticks and not axes.log_x
@@ -132,8 +134,7 @@ def plot(
     first = len(references)  # series first, what they are compared with after them
     figure.legend(
         handles[first:] + handles[:first], labels[first:] + labels[:first],
-        loc="outside lower center", ncols=1 if max(map(len, labels)) > _LONG else 2,
-        frameon=False, fontsize=8.5, handlelength=2.8,
+        loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5, handlelength=2.8,
     )  # fmt: skip
     return Plot(canvas.draw(figure, name=name, title=title, about=about), canvas.png(figure))
 
@@ -187,7 +188,7 @@ def _scales(ax: Any, axes: Axes) -> None:
         ax.set_xticks([place for place, _ in axes.ticks], [text for _, text in axes.ticks])
         if not axes.log_x:
             places = [place for place, _ in axes.ticks]
-            ax.set_xlim(min(places) - 0.4, max(places) + 0.4)
+            ax.set_xlim(min(places) - 0.5, max(places) + 0.5)
     low, high = ax.get_ylim()
     low = axes.least if axes.least is not None else low
     high = axes.most if axes.most is not None and high > axes.most else high
