@@ -43,7 +43,10 @@ def test_a_note_is_read_as_if_it_were_the_first(notes: list[str]) -> None:
         tokens, chances = shared.read(text)
         alone = tokenise(text)
         assert [tokens[i] for i in range(len(tokens))] == alone
-        assert tokens.bounds() == ([t.start for t in alone], [t.end for t in alone])
+        for start, end in ((0, len(text)), (3, 9), (len(text) // 3, len(text) // 2)):
+            touched = [i for i, t in enumerate(alone) if t.end > start and t.start < end]
+            first, last = tokens.inside(start, end)
+            assert list(range(first, last)) == touched
         assert np.abs(chances - ENGLISH.probabilities(alone)).max(initial=0) < MARGIN / 4
         assert places(found(text, shared)) == places(list(ENGLISH.find(text)))
 

@@ -14,7 +14,7 @@ import logging
 import re
 import signal
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -118,6 +118,11 @@ class Detector:
     engine: AnalyzerEngine
     seconds: float = 20.0
     language: str = "en"
+
+    def look_ahead(self, texts: Iterable[str]) -> None:
+        """Prepare to examine these ASCII texts, which come next. Changes nothing that is found."""
+        if isinstance(self.engine.nlp_engine, TaggingEngine):
+            self.engine.nlp_engine.look_ahead(texts)
 
     def detect(self, text: str, known: Sequence[EntityRecognizer] = ()) -> list[PhiSpan]:
         """The spans of :meth:`examine`."""
