@@ -6,7 +6,6 @@ without the key nothing can be recomputed. The key is 32 random bytes, stored as
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import stat
@@ -31,7 +30,7 @@ class Key:
     def digest(self, *parts: str) -> bytes:
         """32 pseudo-random bytes that belong to these parts; parts cannot run into each other."""
         message = b"".join(len(p.encode()).to_bytes(8, "big") + p.encode() for p in parts)
-        return hmac.new(self.secret, message, hashlib.sha256).digest()
+        return hmac.digest(self.secret, message, "sha256")
 
     def below(self, bound: int, *parts: str) -> int:
         """A number in [0, bound) that belongs to these parts (bias below 2^-64)."""

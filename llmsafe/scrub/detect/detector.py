@@ -29,7 +29,7 @@ from llmsafe.scrub.detect.en import names as en_names
 from llmsafe.scrub.detect.en.sense import apart
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import normalise
-from llmsafe.scrub.detect.recognisers import INDEPENDENT
+from llmsafe.scrub.detect.recognisers import INDEPENDENT, Finder
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract, trim
 from llmsafe.scrub.detect.tagger import embedded_tagger
 from llmsafe.scrub.detect.zh import mentions, tagged
@@ -151,7 +151,8 @@ class Detector:
             if self.language == "zh":
                 found = list(tagged.beside(view.text, found, TAGGER))
             found.extend(_ECHOES[self.language](view.text, found))
-        mapped = [_map(view.span(s.start, s.end), s) for s in found]
+        whole = view.starts is None
+        mapped = found if whole else [_map(view.span(s.start, s.end), s) for s in found]
         spans = resolve(filter(None, (trim(text, span) for span in _as_read(text, mapped))))
         if self.language == "en":
             spans = [one for span in spans for one in _each(text, span)]
@@ -205,8 +206,11 @@ def _map(place: tuple[int, int], span: PhiSpan) -> PhiSpan:
 
 def _run(recogniser: EntityRecognizer, text: str, artifacts: NlpArtifacts) -> Iterator[PhiSpan]:
     try:
-        results = recogniser.analyze(text, recogniser.supported_entities, artifacts)
-        spans = [_span(result, recogniser.name) for result in results or ()]
+        if isinstance(recogniser, Finder | TaggerRecogniser):  # ours, without a detour
+            spans = [_own(span, recogniser) for span in recogniser.spans(text, artifacts)]
+        else:
+            results = recogniser.analyze(text, recogniser.supported_entities, artifacts)
+            spans = [_span(result, recogniser.name) for result in results or ()]
     except DetectionError:
         raise
     except Exception as error:
@@ -217,6 +221,10 @@ def _run(recogniser: EntityRecognizer, text: str, artifacts: NlpArtifacts) -> It
             raise DetectionError(recogniser.name, "offsets outside the note")
         if span.start < span.end and span.score >= MINIMUM_SCORE:
             yield span
+
+
+def _own(span: PhiSpan, recogniser: EntityRecognizer) -> PhiSpan:
+    return PhiSpan(span.start, span.end, span.category, float(span.score), recogniser.name)
 
 
 def _span(result: RecognizerResult, name: str) -> PhiSpan:

@@ -128,15 +128,20 @@ class TaggerRecogniser(EntityRecognizer):
         self, text: str, entities: list[str], nlp_artifacts: Any = None
     ) -> list[RecognizerResult]:
         """The spans; ``entities`` limits the categories unless it is empty."""
-        if not isinstance(nlp_artifacts, Reading) or nlp_artifacts.text != text:
+        return [
+            RecognizerResult(span.category, span.start, span.end, span.score)
+            for span in self.spans(text, nlp_artifacts)
+            if not entities or span.category in entities
+        ]
+
+    def spans(self, text: str, artifacts: Any) -> Iterator[PhiSpan]:
+        """The spans; a rule that knows the label or the check digit names what both have found."""
+        if not isinstance(artifacts, Reading) or artifacts.text != text:
             raise TypeError("the tagger needs its own engine")
         read = tagged.read if self.supported_language == "zh" else _named
-        return [
-            # A rule that knows the label or the check digit names what both have found.
-            RecognizerResult(span.category, span.start, span.end, max(LEAST, span.score / 2))
-            for span in (read(text, found) for found in nlp_artifacts.found())
-            if span is not None and (not entities or span.category in entities)
-        ]
+        for span in (read(text, found) for found in artifacts.found()):
+            if span is not None:
+                yield replace(span, score=max(LEAST, span.score / 2))
 
 
 def _named(text: str, span: PhiSpan) -> PhiSpan | None:

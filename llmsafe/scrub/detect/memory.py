@@ -250,8 +250,9 @@ class Memory:
         while size + len(new) > len(self._table):
             self._table = np.concatenate([self._table, np.empty_like(self._table)])
         self._table[size : size + len(new)] = found
-        for row, (window, doubt) in enumerate(zip(new, self._doubtful(found).tolist(), strict=True)):
-            self._windows[window] = -1 if doubt else size + row
+        doubtful: list[bool] = self._doubtful(found).tolist()
+        for row, (window, doubt) in enumerate(zip(new, doubtful, strict=True), size):
+            self._windows[window] = -1 if doubt else row
 
     def _doubtful(self, chances: FloatArray) -> NDArray[np.bool_]:
         """For each token, whether rounding might decide something about it."""
