@@ -151,8 +151,7 @@ class Detector:
             if self.language == "zh":
                 found = list(tagged.beside(view.text, found, TAGGER))
             found.extend(_ECHOES[self.language](view.text, found))
-        whole = view.starts is None
-        mapped = found if whole else [_map(view.span(s.start, s.end), s) for s in found]
+        mapped = [_map(view.span(s.start, s.end), s) for s in found]
         spans = resolve(filter(None, (trim(text, span) for span in _as_read(text, mapped))))
         if self.language == "en":
             spans = [one for span in spans for one in _each(text, span)]
@@ -201,6 +200,8 @@ def _each(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
 
 
 def _map(place: tuple[int, int], span: PhiSpan) -> PhiSpan:
+    if place == (span.start, span.end):
+        return span
     return PhiSpan(*place, span.category, span.score, span.source)
 
 

@@ -150,11 +150,12 @@ class KnownMatcher:
     def _names(self, text: str) -> Iterator[PhiSpan]:
         if not self.parts:
             return
-        words = _words(text)
-        sure = self._sure(words)
+        lines = _lines(text)
+        sure = self._sure(lines)
         if not sure:
             return
-        written, starts = words.written, words.starts
+        written = [word for _, line in lines for word in line.written]
+        starts = [begin + start for begin, line in lines for start in line.starts]
         taken = [word in sure for word in written]
 
         def near(i: int) -> bool:
@@ -168,7 +169,7 @@ class KnownMatcher:
             return left or (i + 1 < len(written) and taken[i + 1] and near(i))
 
         # An initial counts beside a part, or beside an initial that does.
-        if any(self._is_initial(word) for word in words.single):
+        if any(line.single for _, line in lines):
             initials = [i for i, word in enumerate(written) if len(word) == 1 and not taken[i]]
             initials = [i for i in initials if self._is_initial(written[i])]
             for order in (initials, reversed(initials)):
@@ -183,13 +184,17 @@ class KnownMatcher:
                     end -= 2
                 yield PhiSpan(start, end, "NAME", 1.0)
 
-    def _sure(self, words: _Words) -> dict[str, bool]:
+    def _sure(self, lines: Sequence[tuple[int, _Words]]) -> dict[str, bool]:
         """The words that are parts: whether they are so wherever they stand, or are everyday words
         elsewhere."""
-        found = [word for form in words.forms.keys() & self.parts for word in words.forms[form]]
-        if self.typos:
-            found += words.slips
-        sure = ((word, self._is_part(word)) for word in found)
+        parts = self.parts.keys()
+        found: list[str] = []
+        for _, line in lines:
+            if not parts.isdisjoint(line.forms):
+                found += [word for form in parts & line.forms.keys() for word in line.forms[form]]
+            if self.typos:
+                found += line.slips
+        sure = ((word, self._is_part(word)) for word in dict.fromkeys(found))
         return {word: part for word, part in sure if part is not None}
 
     def _is_part(self, word: str) -> bool | None:
@@ -234,6 +239,7 @@ def _together(places: Sequence[int], first: int, last: int, most: int) -> bool:
     return all(places[i + 1] - places[i] <= most for i in range(first, last))
 
 
+@lru_cache(maxsize=20_000)
 def part_forms(part: str) -> frozenset[str]:
     """A part of a name as it is also written: without a number at its end or its apostrophes."""
     return frozenset((part, re.sub(r"\d+$", "", part), part.replace("'", "")))
@@ -244,22 +250,21 @@ def part_forms(part: str) -> frozenset[str]:
 
 @dataclass(frozen=True, repr=False)
 class _Words:
-    """The words of a note in order and where they start; the words as written for each form in
-    which they may be names; those that may be one with a slip, and those of one letter."""
+    """The words of a line in order and where they start; the words as written for each form in
+    which they may be names; those that may be one with a slip, and whether one is a letter."""
 
     written: Sequence[str]
     starts: Sequence[int]
     forms: Mapping[str, Sequence[str]]
     slips: Sequence[str]
-    single: Sequence[str]
+    single: bool
 
 
-@lru_cache(maxsize=4)
-def _words(text: str) -> _Words:
+def _read_words(text: str) -> _Words:
     written = _WORD.findall(text)
     starts: list[int] = []
     place = 0
-    for word in written:  # before it there is no letter
+    for word in written:  # the signs before it hold no letter
         place = text.find(word, place)
         starts.append(place)
         place += len(word)
@@ -272,7 +277,24 @@ def _words(text: str) -> _Words:
             forms.setdefault(form, []).append(word)
         if slip:
             slips.append(word)
-    return _Words(written, starts, forms, slips, [word for word in each if len(word) == 1])
+    return _Words(written, starts, forms, slips, any(len(word) == 1 for word in each))
+
+
+_read_line = lru_cache(maxsize=4096)(_read_words)
+_LINE = 256  # characters of a line that is worth remembering
+
+
+@lru_cache(maxsize=4)
+def _lines(text: str) -> Sequence[tuple[int, _Words]]:
+    """The lines with words in them, and where each begins."""
+    lines: list[tuple[int, _Words]] = []
+    begin = 0
+    for source in text.split("\n"):
+        words = _read_line(source) if len(source) <= _LINE else _read_words(source)
+        if words.written:
+            lines.append((begin, words))
+        begin += len(source) + 1
+    return lines
 
 
 @lru_cache(maxsize=4)
