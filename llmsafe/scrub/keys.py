@@ -6,12 +6,12 @@ without the key nothing can be recomputed. The key is 32 random bytes, stored as
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,8 +30,7 @@ class Key:
 
     def digest(self, *parts: str) -> bytes:
         """32 pseudo-random bytes that belong to these parts; parts cannot run into each other."""
-        message = b"".join(len(p.encode()).to_bytes(8, "big") + p.encode() for p in parts)
-        return hmac.new(self.secret, message, hashlib.sha256).digest()
+        return _digest(self.secret, parts)
 
     def below(self, bound: int, *parts: str) -> int:
         """A number in [0, bound) that belongs to these parts (bias below 2^-64)."""
@@ -48,6 +47,13 @@ class Key:
     def fingerprint(self) -> str:
         """Names the key without giving it away."""
         return "hmac:" + self.token(16, "fingerprint")
+
+
+@lru_cache(maxsize=16_384)
+def _digest(secret: bytes, parts: tuple[str, ...]) -> bytes:
+    # Remembered, for what is drawn for a patient is drawn again in each of the patient's notes.
+    message = b"".join(len(p.encode()).to_bytes(8, "big") + p.encode() for p in parts)
+    return hmac.digest(secret, message, "sha256")
 
 
 def make_key(path: Path) -> Key:

@@ -227,5 +227,6 @@ def _serve(pipe: Connection, settings: Settings) -> None:
             jobs: list[Job] = pipe.recv()
         except (EOFError, OSError):  # the parent is gone
             return
+        scrubber.look_ahead([note for note, _ in jobs])
         for note, identity in jobs:
             pipe.send(scrubber.scrub(note, identity))

@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.normalise import normalise
-from llmsafe.scrub.known.matcher import Identity, build_matcher, edit_distance_one
+from llmsafe.scrub.detect.outline import word_set
+from llmsafe.scrub.known import matcher as known
+from llmsafe.scrub.known.matcher import Identity, KnownMatcher, build_matcher, edit_distance_one
 
 IDENTITY = Identity(
     "p1",
@@ -129,3 +133,84 @@ def test_shared_identities_are_matched_alike() -> None:
 
 def test_repr_shows_nothing() -> None:
     assert "Okonkwo" not in repr(IDENTITY) + repr(MATCHER)
+
+
+# --- looking only where something can be finds what a search of everything finds -----------------
+
+
+def plainly(matcher: KnownMatcher, text: str) -> set[tuple[int, int, str]]:
+    """What :meth:`KnownMatcher.find` gives, with every value, date and word tried everywhere."""
+    kept = [(c.lower()[0], i) for i, c in enumerate(text) if c.isalnum()]
+    letters, places = "".join(c for c, _ in kept), [i for _, i in kept]
+    found: set[tuple[int, int, str]] = set()
+    for value, category, glued in (
+        v for first, behind in matcher.compact for v in (first, *behind)
+    ):
+        for at in range(len(letters) - len(value) + 1):
+            own = places[at : at + len(value)]
+            near = all(b - a <= (1 if glued else 5) for a, b in pairwise(own))
+            if letters.startswith(value, at) and near and known._border(text, own[0], own[-1]):
+                found.add((own[0], own[-1] + 1, category))
+    if matcher.dates:
+        found |= {(*match.span(), "DATE") for match in matcher.dates.finditer(text)}
+    words = list(known._WORD.finditer(text))
+    parts = [matcher._is_part(word[0]) for word in words]
+    taken = [part is not None for part in parts]
+
+    def beside(i: int) -> bool:
+        near = [
+            taken[other] and known._JOINT.fullmatch(text, words[a].end(), words[b].start())
+            for other, a, b in ((i - 1, i - 1, i), (i + 1, i, i + 1))
+            if 0 <= other < len(words)
+        ]
+        return any(near)
+
+    for order in (range(len(words)), reversed(range(len(words)))):
+        for i in order:
+            taken[i] = taken[i] or (matcher._is_initial(words[i][0]) and beside(i))
+    for i, word in enumerate(words):
+        if taken[i] and (parts[i] is not False or word[0][0].isupper() or beside(i)):
+            end = word.end()
+            if word[0].lower().endswith("'s") and word[0].lower() not in matcher.parts:
+                end -= 2
+            found.add((word.start(), end, "NAME"))
+    return found
+
+
+def spans(found: list[PhiSpan]) -> set[tuple[int, int, str]]:
+    return {(span.start, span.end, span.category) for span in found}
+
+
+PIECES = word_set(
+    "William james W J. w okonkwo OKONKWO Okonkow Okonkwo's o'konkwo May may long Bill Jose rivera"
+    " Nandu the patient seen 00482913 482913 0048-2913 945-05-7974 188-2639 7041882639 2356 Flint"
+    " Road Rd flint 85356 Tupelo wokonkwo wokonkwo@example.org A5722275724 03/04/1960 3-4-60 4 4th"
+    " March Mar march4th 4-Mar-60 1960-03-04 19600304 '60 of 3\u67084\u65e5 _ __ x_4 \u017fix \u0130l"
+)
+
+
+@given(
+    st.lists(st.sampled_from(sorted(PIECES)), max_size=24),
+    st.lists(
+        st.sampled_from([" ", " ", "", "\n", ", ", "-", "\n\n", "'", "/"]), min_size=24, max_size=24
+    ),
+)
+def test_nothing_is_missed_by_looking_only_where_something_can_be(
+    parts: list[str], gaps: list[str]
+) -> None:
+    text = "".join(part + gap for part, gap in zip(parts, gaps, strict=False))
+    for matcher in (MATCHER, build_matcher(IDENTITY, shared=True)):
+        assert spans(list(matcher.find(text))) == plainly(matcher, text)
+
+
+def test_every_value_of_a_table_stands_alone_or_behind_one_that_it_holds() -> None:
+    pairs = MATCHER.compact
+    assert all(first[0] in value[0] for first, behind in pairs for value in behind)
+    assert not any(a[0] in b[0] for a, _ in pairs for b, _ in pairs if a is not b)
+    assert any(behind for _, behind in pairs)
+
+
+def test_identities_of_one_hash_are_told_apart() -> None:
+    other = Identity("p1", own=IDENTITY.own, values=(("MRN", "7731904"),))
+    assert hash(other) == hash(IDENTITY)
+    assert other != IDENTITY

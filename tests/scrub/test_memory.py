@@ -43,9 +43,44 @@ def test_a_note_is_read_as_if_it_were_the_first(notes: list[str]) -> None:
         tokens, chances = shared.read(text)
         alone = tokenise(text)
         assert [tokens[i] for i in range(len(tokens))] == alone
-        assert tokens.bounds() == ([t.start for t in alone], [t.end for t in alone])
+        for start, end in ((0, len(text)), (3, 9), (len(text) // 3, len(text) // 2)):
+            touched = [i for i, t in enumerate(alone) if t.end > start and t.start < end]
+            first, last = tokens.inside(start, end)
+            assert list(range(first, last)) == touched
         assert np.abs(chances - ENGLISH.probabilities(alone)).max(initial=0) < MARGIN / 4
         assert places(found(text, shared)) == places(list(ENGLISH.find(text)))
+
+
+@given(st.lists(NOTES, min_size=1, max_size=6), st.integers(0, 6))
+@settings(max_examples=60, deadline=None)
+def test_notes_that_are_looked_ahead_at_are_read_as_if_each_were_alone(
+    notes: list[str], skipped: int
+) -> None:
+    shared = Memory(ENGLISH)
+    shared.look_ahead(notes)
+    for text in [*notes[skipped:], *notes]:
+        tokens, chances = shared.read(text)
+        alone = tokenise(text)
+        assert [tokens[i] for i in range(len(tokens))] == alone
+        assert np.abs(chances - ENGLISH.probabilities(alone)).max(initial=0) < MARGIN / 4
+        assert places(found(text, shared)) == places(list(ENGLISH.find(text)))
+
+
+def test_looking_ahead_reads_what_is_new_once_and_in_one_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared, asked = Memory(ENGLISH), list[int]()
+    real = type(ENGLISH).probabilities
+    monkeypatch.setattr(
+        type(ENGLISH), "probabilities", lambda self, t: (asked.append(len(t)), real(self, t))[1]
+    )
+    same = "\n".join(LINES[:9])
+    notes = [f"{same}\nwith his wife Adaeze {i}\n{same}" for i in range(9)]
+    shared.look_ahead(notes)
+    for text in notes:
+        shared.read(text)
+    assert len(asked) == 1
+    assert asked[0] < sum(len(tokenise(text)) for text in notes) / 2
 
 
 def test_hard_notes_that_are_cut_and_mixed_are_read_as_if_each_were_the_first() -> None:
@@ -101,14 +136,17 @@ def test_a_chance_near_what_decides_is_read_with_its_note(monkeypatch: pytest.Mo
 
 
 def test_it_forgets_before_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_LINES", "_BLOCKS", "_NUMBERS"):
+    for name in ("_LINES", "_BLOCKS", "_NUMBERS", "_WINDOWS"):
         monkeypatch.setattr(memory, name, 20)
     shared = Memory(ENGLISH)
     for i in range(60):
         text = f"Seen by Dr. Okafor {i}\nwith wife Adaeze {i} in Beloit, WI\n" * 3
         assert places(found(text, shared)) == places(list(ENGLISH.find(text)))
-    assert len(shared._lines) < 30
+    assert all(len(lines) < 30 for lines in shared._lines)
     assert len(shared._blocks) < 30
+    assert len(shared._windows) < 60
+    assert len(shared._numbers) == len(shared._kinds) < 60
+    assert len(shared._table) <= 256
 
 
 @pytest.mark.parametrize("score", [0.7, 0.71, 0.999, 0.9994, 1.0 - 1e-5])

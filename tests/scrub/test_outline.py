@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmsafe.scrub.detect import outline as module
 from llmsafe.scrub.detect.en import dates, ids, names, places, ranges
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.outline import fold, outline, word_set
@@ -200,4 +201,40 @@ def test_the_outline_by_hand() -> None:
     assert note.signs == "dr. bell, dr bell: 00/0"
     assert note.places(word_set("dr bell")) == [0, 4, 10, 13]
     assert note.exact(word_set("dr Bell")) == [4, 10]
+    assert note.capitals == [0, 4]
+    assert outline("an\n1FTFW1ET5DFC10312 a1FTFW1ET5DFC10312").long(17) == [3]
     assert [m[0] for m in find_at(re.compile("aa"), "aaa aa", [0, 1, 4])] == ["aa", "aa"]
+
+
+TOLD = [word_set("dr bell"), word_set("Dr Bell seen"), word_set("x_4 12 \u017ft")]
+
+
+@given(
+    st.lists(PIECES | st.sampled_from(["\n", "x_4", "\u017fT", "dr", "Bell"]), max_size=20),
+    st.data(),
+)
+@settings(max_examples=100, deadline=None)
+def test_words_that_are_looked_up_by_line_are_those_of_the_text(
+    parts: list[str], data: st.DataObject
+) -> None:
+    text = " ".join(parts)
+    words = data.draw(st.sampled_from([*TOLD, names.LABEL_WORDS]))
+    note = outline(text)
+    found = [(match.start(), match[0]) for match in re.finditer(r"\w+", text)]
+    assert note.places(words) == [at for at, word in found if fold(word) in words]
+    assert note.exact(words) == [at for at, word in found if word in words]
+
+
+def test_many_sets_of_words_are_looked_up_but_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_SETS", 0)
+    note = outline("Dr. Bell and Dr. Okafor: seen")
+    assert note.places(frozenset(["okafor", "zyzzyva"])) == [17]
+    assert note.exact(frozenset(["Bell", "zyzzyva"])) == [4]
+
+
+def test_lines_are_forgotten_before_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_KEPT", 20)
+    monkeypatch.setattr(module, "_LINES", {})
+    for i in range(60):
+        assert outline(f"Seen {i}\nby Bell {i}").places(word_set("bell")) == [9 + len(str(i))]
+    assert 0 < len(module._LINES) <= 20

@@ -382,7 +382,7 @@ ORDINARY = " ".join(f"{sentence} Seen by Dr. Ann Lee on 3/4/2020." for sentence 
 def test_time_is_linear_in_length(
     scrubbers: dict[str, Scrubber], unit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "_BLOCKS", -1)  # nothing is remembered from one run to the next
+    monkeypatch.setattr(memory, "_WINDOWS", -1)  # nothing is remembered from one run to the next
 
     def seconds(length: int) -> float:
         text = (unit * (length // len(unit) + 1))[:length]

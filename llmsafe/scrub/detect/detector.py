@@ -14,7 +14,7 @@ import logging
 import re
 import signal
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -29,7 +29,7 @@ from llmsafe.scrub.detect.en import names as en_names
 from llmsafe.scrub.detect.en.sense import apart
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import normalise
-from llmsafe.scrub.detect.recognisers import INDEPENDENT
+from llmsafe.scrub.detect.recognisers import INDEPENDENT, Finder
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract, trim
 from llmsafe.scrub.detect.tagger import embedded_tagger
 from llmsafe.scrub.detect.zh import mentions, tagged
@@ -119,6 +119,11 @@ class Detector:
     seconds: float = 20.0
     language: str = "en"
 
+    def look_ahead(self, texts: Iterable[str]) -> None:
+        """Prepare to examine these ASCII texts, which come next. Changes nothing that is found."""
+        if isinstance(self.engine.nlp_engine, TaggingEngine):
+            self.engine.nlp_engine.look_ahead(texts)
+
     def detect(self, text: str, known: Sequence[EntityRecognizer] = ()) -> list[PhiSpan]:
         """The spans of :meth:`examine`."""
         return self.examine(text, known).spans
@@ -195,13 +200,18 @@ def _each(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
 
 
 def _map(place: tuple[int, int], span: PhiSpan) -> PhiSpan:
+    if place == (span.start, span.end):
+        return span
     return PhiSpan(*place, span.category, span.score, span.source)
 
 
 def _run(recogniser: EntityRecognizer, text: str, artifacts: NlpArtifacts) -> Iterator[PhiSpan]:
     try:
-        results = recogniser.analyze(text, recogniser.supported_entities, artifacts)
-        spans = [_span(result, recogniser.name) for result in results or ()]
+        if isinstance(recogniser, Finder | TaggerRecogniser):  # ours, without a detour
+            spans = [_own(span, recogniser) for span in recogniser.spans(text, artifacts)]
+        else:
+            results = recogniser.analyze(text, recogniser.supported_entities, artifacts)
+            spans = [_span(result, recogniser.name) for result in results or ()]
     except DetectionError:
         raise
     except Exception as error:
@@ -212,6 +222,10 @@ def _run(recogniser: EntityRecognizer, text: str, artifacts: NlpArtifacts) -> It
             raise DetectionError(recogniser.name, "offsets outside the note")
         if span.start < span.end and span.score >= MINIMUM_SCORE:
             yield span
+
+
+def _own(span: PhiSpan, recogniser: EntityRecognizer) -> PhiSpan:
+    return PhiSpan(span.start, span.end, span.category, float(span.score), recogniser.name)
 
 
 def _span(result: RecognizerResult, name: str) -> PhiSpan:

@@ -7,10 +7,8 @@ eponym ask for a second opinion.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, cast
 
 import spacy
@@ -46,13 +44,8 @@ class Reading(NlpArtifacts):
 
     def chance(self, start: int, end: int) -> float:
         """The largest probability that something in ``[start, end)`` is PHI."""
-        starts, ends = self._bounds
-        first, last = bisect_right(ends, start), bisect_left(starts, end)
+        first, last = self._tokens.inside(start, end)
         return float(1.0 - self._chances[first:last, 0].min()) if first < last else 0.0
-
-    @cached_property
-    def _bounds(self) -> tuple[list[int], list[int]]:
-        return self._tokens.bounds()
 
 
 class TaggingEngine(NlpEngine):
@@ -85,6 +78,11 @@ class TaggingEngine(NlpEngine):
             empty, nobody = cast("Any", self._empty), cast("Any", None)
             return NlpArtifacts([], empty, [], [], nobody, self._language)
         return Reading(self._tagger, self._memory, text, self._empty, self._language)
+
+    def look_ahead(self, texts: Iterable[str]) -> None:
+        """Prepare to read these texts, which come next. Changes no answer."""
+        if self._memory is not None:
+            self._memory.look_ahead(texts)
 
     def process_batch(
         self,
@@ -130,15 +128,20 @@ class TaggerRecogniser(EntityRecognizer):
         self, text: str, entities: list[str], nlp_artifacts: Any = None
     ) -> list[RecognizerResult]:
         """The spans; ``entities`` limits the categories unless it is empty."""
-        if not isinstance(nlp_artifacts, Reading) or nlp_artifacts.text != text:
+        return [
+            RecognizerResult(span.category, span.start, span.end, span.score)
+            for span in self.spans(text, nlp_artifacts)
+            if not entities or span.category in entities
+        ]
+
+    def spans(self, text: str, artifacts: Any) -> Iterator[PhiSpan]:
+        """The spans; a rule that knows the label or the check digit names what both have found."""
+        if not isinstance(artifacts, Reading) or artifacts.text != text:
             raise TypeError("the tagger needs its own engine")
         read = tagged.read if self.supported_language == "zh" else _named
-        return [
-            # A rule that knows the label or the check digit names what both have found.
-            RecognizerResult(span.category, span.start, span.end, max(LEAST, span.score / 2))
-            for span in (read(text, found) for found in nlp_artifacts.found())
-            if span is not None and (not entities or span.category in entities)
-        ]
+        for span in (read(text, found) for found in artifacts.found()):
+            if span is not None:
+                yield replace(span, score=max(LEAST, span.score / 2))
 
 
 def _named(text: str, span: PhiSpan) -> PhiSpan | None:

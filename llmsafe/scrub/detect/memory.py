@@ -1,8 +1,9 @@
 """What the tagger thought of lines that it has read before.
 
 Notes repeat themselves: headings, templates, lists carried from visit to visit. The tagger sees a
-few tokens to either side, so what it thinks of a line is the same wherever the line stands between
-the same neighbours, and need not be thought again.
+few tokens to either side, so what it thinks of a token is the same wherever the token stands
+between the same neighbours, and need not be thought again. Blocks of lines are looked up first, and
+of those that are not known, token by token.
 
 But for rounding: how a product of matrices is rounded depends on their size, and here that depends
 on what was read before. So that no decision does, a note in which a chance comes within
@@ -12,7 +13,8 @@ on what was read before. So that no decision does, a note in which a chance come
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,41 +28,85 @@ TRACE = 0.03
 _STEP = math.log(1.01)
 _SUREST = 1e-6
 _LEAST, _MOST = 16, 256  # tokens of a block
-_LINES, _BLOCKS, _NUMBERS = 8_192, 8_192, 65_536  # kept at most, in some 30 MB
+# Kept at most before all are forgotten, in some 40 MB.
+_LINES, _BLOCKS, _NUMBERS, _WINDOWS = 8_192, 8_192, 65_536, 65_536
 
 
 @dataclass(frozen=True, repr=False)
 class Line:
-    """The tokens of a line read alone, and a number for the key and place of each."""
+    """The tokens of a line read alone, where they start and end, and a number for the key and place
+    of each."""
 
     tokens: Sequence[Token]
+    starts: Sequence[int]
+    ends: Sequence[int]
     numbers: NDArray[np.int32]
+
+    def open(self) -> Line:
+        """The line without its last token, the end of the line."""
+        return Line(self.tokens[:-1], self.starts[:-1], self.ends[:-1], self.numbers[:-1])
 
 
 @dataclass(frozen=True, repr=False)
 class Placed:
-    """The tokens of lines, one after the other, and for each where its line begins."""
+    """The tokens of lines, one after the other. ``begins`` says where in the text each line begins,
+    ``firsts`` how many tokens are before it."""
 
-    tokens: Sequence[Token]
-    offsets: Sequence[int]
+    lines: Sequence[Line]
+    begins: Sequence[int]
+    firsts: Sequence[int]
 
     def __len__(self) -> int:
-        return len(self.tokens)
+        return self.firsts[-1] + len(self.lines[-1].tokens)
 
     def __getitem__(self, index: int) -> Token:
-        token, offset = self.tokens[index], self.offsets[index]
+        line = bisect_right(self.firsts, index) - 1
+        token, offset = self.lines[line].tokens[index - self.firsts[line]], self.begins[line]
         return token._replace(start=token.start + offset, end=token.end + offset)
 
-    def bounds(self) -> tuple[list[int], list[int]]:
-        """Where the tokens start and where they end."""
-        placed = list(zip(self.tokens, self.offsets, strict=True))
-        return [t.start + offset for t, offset in placed], [t.end + offset for t, offset in placed]
+    def inside(self, start: int, end: int) -> tuple[int, int]:
+        """Numbers of the first token of which anything is in ``[start, end)``, and of the first
+        behind it."""
+        line = bisect_right(self.begins, start) - 1
+        first = self.firsts[line] + bisect_right(self.lines[line].ends, start - self.begins[line])
+        line = bisect_right(self.begins, end) - 1
+        last = self.firsts[line] + bisect_left(self.lines[line].starts, end - self.begins[line])
+        return first, last
+
+
+def _placed(lines: Sequence[Line], lengths: Iterable[int]) -> Placed:
+    """``lengths``: of the lines in characters, with their ends."""
+    begins, firsts, begin, first = list[int](), list[int](), 0, 0
+    for line, length in zip(lines, lengths, strict=True):
+        begins.append(begin)
+        firsts.append(first)
+        begin += length
+        first += len(line.tokens)
+    return Placed(lines, begins, firsts)
 
 
 def read_alone(tagger: Tagger, text: str) -> tuple[Placed, FloatArray]:
     """The tokens of a text and their :meth:`Tagger.probabilities`."""
     tokens = tokenise(text)
-    return Placed(tokens, [0] * len(tokens)), tagger.probabilities(tokens)
+    line = Line(tokens, [t.start for t in tokens], [t.end for t in tokens], np.zeros(0, np.int32))
+    return Placed([line], [0], [0]), tagger.probabilities(tokens)
+
+
+def _chinese(text: str) -> bool:
+    return not text.isascii() and CHARACTER.search(text) is not None
+
+
+_Key = tuple[int, int, bytes]
+
+
+@dataclass(frozen=True, repr=False)
+class _Plan:
+    """A text to be read: the number of each of its tokens, and its blocks with their keys."""
+
+    placed: Placed
+    numbers: NDArray[np.int32]
+    blocks: Sequence[tuple[int, int]]
+    keys: Sequence[_Key]
 
 
 class Memory:
@@ -70,83 +116,143 @@ class Memory:
         self.tagger = tagger
         self._reach = sum(tagger.weights.dilations)
         self._numbers: dict[tuple[str, int], int] = {}
-        self._lines: dict[tuple[str, bool], Line] = {}
-        # None: to be read with its note.
-        self._blocks: dict[tuple[int, int, bytes], FloatArray | None] = {}
+        self._kinds: list[Token] = []  # by number
+        self._lines: tuple[dict[str, Line], dict[str, Line]] = ({}, {})
+        self._plans: dict[str, _Plan] = {}
+        self._border = [-1] * max(tagger.weights.dilations)
+        # Each token between its neighbours: its row of the table, below 0 where it is doubtful.
+        self._windows: dict[bytes, int] = {}
+        # The rows of its tokens. None: to be read with its note.
+        self._blocks: dict[_Key, NDArray[np.int32] | None] = {}
+        self._table = np.empty((256, 1 + len(tagger.categories)), np.float32)
 
     def read(self, text: str) -> tuple[Placed, FloatArray]:
         """What :func:`read_alone` gives, as far as decisions go."""
-        if CHARACTER.search(text):  # what a Chinese character is depends on the lines beside it
+        if _chinese(text):  # what a Chinese character is depends on the lines beside it
             return read_alone(self.tagger, text)
-        lines = self._read_lines(text)
-        tokens: list[Token] = []
-        offsets: list[int] = []
-        begin = 0
-        for source, line in lines:
-            tokens += line.tokens
-            offsets += [begin] * len(line.tokens)
-            begin += len(source)
-        if len(tokens) <= CHUNK:
-            chances = self._recall([line for _, line in lines], tokens)
-            if chances is not None:
-                return Placed(tokens, offsets), chances
-        return Placed(tokens, offsets), self.tagger.probabilities(tokens)
+        plan = self._plans.pop(text, None)
+        if plan is None:
+            self._forget()
+            plan = self._plan(text)
+        if len(plan.numbers) <= CHUNK:
+            self._learn([plan])
+        known = [block for key in plan.keys if (block := self._blocks.get(key)) is not None]
+        if known and len(known) == len(plan.keys):
+            return plan.placed, self._table[np.concatenate(known)]
+        kinds = self._kinds
+        return plan.placed, self.tagger.probabilities([kinds[n] for n in plan.numbers.tolist()])
 
-    def _read_lines(self, text: str) -> list[tuple[str, Line]]:
-        lower = text == text.lower()
+    def look_ahead(self, texts: Iterable[str]) -> None:
+        """Prepare to read these texts: what is new in them is thought about in one go, for large
+        products of matrices are faster than small ones. Long texts are left for :meth:`read`."""
+        self._forget()
+        plans: dict[str, _Plan] = {}
+        for text in texts:
+            if len(text) <= 4 * CHUNK and not _chinese(text):
+                plan = self._plan(text)
+                if len(plan.numbers) <= CHUNK:
+                    plans[text] = plan
+        self._learn(list(plans.values()))
+        self._plans = plans
+
+    def _forget(self) -> None:
         if len(self._numbers) > _NUMBERS:
-            self._numbers.clear()
-            self._lines.clear()
+            for kept in (self._numbers, self._kinds, self._plans, self._windows, *self._lines):
+                kept.clear()
+        if len(self._windows) > _WINDOWS:
+            self._windows.clear()
+        if len(self._blocks) > _BLOCKS or not self._windows:  # whose rows the blocks name
             self._blocks.clear()
-        if len(self._lines) > _LINES:
-            self._lines.clear()
-        read: list[tuple[str, Line]] = []
-        for source in text.split("\n"):
-            source += "\n"
-            line = self._lines.get((source, lower))
+        for lines in self._lines:
+            if len(lines) > _LINES:
+                lines.clear()
+
+    def _plan(self, text: str) -> _Plan:
+        lower = text == text.lower()
+        known, lines, sources = self._lines[lower], list[Line](), text.split("\n")
+        for source in sources:
+            line = known.get(source)
             if line is None:
-                line = self._line(tokenise(source, lower))
-                self._lines[source, lower] = line
-            read.append((source, line))
-        source, line = read[-1]  # the last has no end
-        read[-1] = source[:-1], Line(line.tokens[:-1], line.numbers[:-1])
-        return read
-
-    def _line(self, tokens: Sequence[Token]) -> Line:
-        numbers = self._numbers
-        kinds = [numbers.setdefault((token.key, token.place), len(numbers)) for token in tokens]
-        return Line(tuple(tokens), np.array(kinds, np.int32))
-
-    def _recall(self, lines: Sequence[Line], tokens: Sequence[Token]) -> FloatArray | None:
-        """The probabilities of the tokens, those of unknown blocks found now; none where rounding
-        might decide something."""
-        if len(self._blocks) > _BLOCKS:
-            self._blocks.clear()
-        if not tokens:
-            return self.tagger.probabilities(tokens)
+                line = known[source] = self._line(tokenise(source + "\n", lower))
+            lines.append(line)
+        lines[-1] = lines[-1].open()  # the last has no end
         numbers, reach = np.concatenate([line.numbers for line in lines]), self._reach
         blocks = list(_blocks([len(line.tokens) for line in lines]))
         keys = [
             (min(start, reach), end - start, numbers[max(0, start - reach) : end + reach].tobytes())
             for start, end in blocks
         ]
-        unknown = [(b, k) for b, k in zip(blocks, keys, strict=True) if k not in self._blocks]
-        # In one go: each run has beside it as many tokens as the tagger sees.
-        seen: list[Token] = []
-        begins: list[int] = []
-        for run in _runs(unknown):
-            first, last = run[0][0][0], run[-1][0][1]
-            left = max(0, first - reach)
-            begins += [start - left + len(seen) for (start, _), _ in run]
-            seen += tokens[left : last + reach]
-        if seen:
-            found = self.tagger.probabilities(seen)
-            doubtful = self._doubtful(found)
-            for ((start, end), key), begin in zip(unknown, begins, strict=True):
-                rows = slice(begin, begin + end - start)
-                self._blocks[key] = None if doubtful[rows].any() else found[rows].copy()
-        known = [block for key in keys if (block := self._blocks[key]) is not None]
-        return np.concatenate(known) if len(known) == len(keys) else None
+        return _Plan(_placed(lines, [len(s) + 1 for s in sources]), numbers, blocks, keys)
+
+    def _line(self, tokens: Sequence[Token]) -> Line:
+        numbers, kinds = self._numbers, list[int]()
+        for token in tokens:
+            number = numbers.setdefault((token.key, token.place), len(numbers))
+            if number == len(self._kinds):
+                self._kinds.append(token)
+            kinds.append(number)
+        starts, ends = [token.start for token in tokens], [token.end for token in tokens]
+        return Line(tuple(tokens), starts, ends, np.array(kinds, np.int32))
+
+    def _learn(self, plans: Sequence[_Plan]) -> None:
+        """Remember the blocks of the texts; the tokens that are not known yet are read now."""
+        reach = self._reach
+        border = np.full(reach, -1, np.int32)
+        size = 4 * (2 * reach + 1)  # bytes of a window
+        wanted: dict[_Key, list[bytes]] = {}
+        new: dict[bytes, int] = {}  # the place of the token in the middle among those seen
+        seen: list[int] = []
+        closed = True  # whether what was seen last is the border of a text
+        for plan in plans:
+            unknown = [
+                pair
+                for pair in zip(plan.blocks, plan.keys, strict=True)
+                if pair[1] not in self._blocks and pair[1] not in wanted
+            ]
+            if not unknown:
+                continue
+            numbers: list[int] = plan.numbers.tolist()
+            around = np.concatenate([border, plan.numbers, border]).tobytes()
+            until = -1  # which tokens of the text are seen, from some place on
+            for (start, end), key in unknown:
+                windows = [around[4 * place : 4 * place + size] for place in range(start, end)]
+                wanted[key] = windows
+                for place, window in enumerate(windows, start):
+                    if window in self._windows or window in new:
+                        continue
+                    # With as many neighbours as the tagger sees.
+                    first, last = max(0, place - reach), min(len(numbers), place + reach + 1)
+                    if first > until:
+                        if not first and not closed:
+                            seen += self._border
+                        shift, until = len(seen) - first, first
+                    seen += numbers[until:last]
+                    until = last
+                    closed = False
+                    new[window] = place + shift
+            if until == len(numbers):
+                seen += self._border
+                closed = True
+        self._add(new, seen)
+        for key, windows in wanted.items():
+            rows = [self._windows[window] for window in windows]
+            self._blocks[key] = np.array(rows, np.int32) if min(rows) >= 0 else None
+
+    def _add(self, new: dict[bytes, int], seen: Sequence[int]) -> None:
+        """Remember the tokens in the middle of ``new`` windows, at these places among those
+        ``seen``, given by number."""
+        if not new:
+            return
+        kinds = self._kinds
+        found = self.tagger.probabilities([kinds[n] if n >= 0 else None for n in seen])
+        found = found[list(new.values())]
+        size = len(self._windows)
+        while size + len(new) > len(self._table):
+            self._table = np.concatenate([self._table, np.empty_like(self._table)])
+        self._table[size : size + len(new)] = found
+        doubtful: list[bool] = self._doubtful(found).tolist()
+        for row, (window, doubt) in enumerate(zip(new, doubtful, strict=True), size):
+            self._windows[window] = -1 if doubt else row
 
     def _doubtful(self, chances: FloatArray) -> NDArray[np.bool_]:
         """For each token, whether rounding might decide something about it."""
@@ -180,18 +286,3 @@ def _blocks(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
             start = end
     if end > start:
         yield start, end
-
-
-Unknown = tuple[tuple[int, int], tuple[int, int, bytes]]
-
-
-def _runs(unknown: Sequence[Unknown]) -> Iterator[list[Unknown]]:
-    """Blocks that follow each other, together."""
-    run: list[Unknown] = []
-    for block in unknown:
-        if run and run[-1][0][1] != block[0][0]:
-            yield run
-            run = []
-        run.append(block)
-    if run:
-        yield run

@@ -10,7 +10,8 @@ the whole text.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -32,53 +33,129 @@ class _Digits(dict[int, str]):
 _DIGITS = _Digits({code: "0" if chr(code).isdecimal() else chr(code) for code in range(128)})
 
 
+@dataclass(repr=False)
+class _Line:
+    """Where in a line the words of each registered set begin, by the number of the set; where a
+    word begins with an ASCII capital; and the long words, with their lengths. ``known`` sets had
+    been registered when it was read."""
+
+    known: int
+    hits: Sequence[tuple[int, int]]
+    capitals: Sequence[int]
+    long: Sequence[tuple[int, int]]
+
+
+class _Sets:
+    """The sets of words that rules ask for. They are few and always the same, so each word of a
+    line is looked up once for all of them."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[frozenset[str], bool], int] = {}
+        self.exact: defaultdict[str, list[int]] = defaultdict(list)
+        self.folded: defaultdict[str, list[int]] = defaultdict(list)
+
+    def number(self, words: frozenset[str], *, exact: bool) -> int | None:
+        """The number of a set, which is registered if it is new; ``None`` if there are many."""
+        number = self.numbers.get((words, exact))
+        if number is None and len(self.numbers) < _MOST_SETS:
+            number = self.numbers[words, exact] = len(self.numbers)
+            for word in words:
+                (self.exact if exact else self.folded)[word].append(number)
+        return number
+
+
+_MOST_SETS = 256
+_LONG = 16
+_SETS = _Sets()
+_LINES: dict[str, _Line] = {}
+_KEPT, _KEPT_LENGTH = 8_192, 512  # lines at most, and their length
+
+
+def _line(text: str) -> _Line:
+    line = _LINES.get(text)
+    if line is not None and line.known == len(_SETS.numbers):
+        return line
+    exact, folded, lower = _SETS.exact, _SETS.folded, fold(text) if text.isascii() else None
+    hits: list[tuple[int, int]] = []
+    long: list[tuple[int, int]] = []
+    for match in _RUN.finditer(text):
+        word, place = match[0], match.start()
+        small = lower[place : place + len(word)] if lower is not None else fold(word)
+        if small in folded:
+            hits += [(number, place) for number in folded[small]]
+        if word in exact:
+            hits += [(number, place) for number in exact[word]]
+        if len(word) >= _LONG:
+            long.append((place, len(word)))
+    capitals = [match.start() for match in _CAPITAL.finditer(text)]
+    line = _Line(len(_SETS.numbers), hits, capitals, long)
+    if len(text) <= _KEPT_LENGTH:
+        if len(_LINES) >= _KEPT:
+            _LINES.clear()
+        _LINES[text] = line
+    return line
+
+
 @dataclass(frozen=True, repr=False)
 class Outline:
-    """``signs`` is the text in lower case with every digit a 0; ``written`` gives where each whole
-    word (letters, digits, underscores) begins, and ``folded`` how a word in lower case is
-    written. ``words`` and ``lower`` are their keys."""
+    """``signs`` is the text in lower case with every digit a 0. The words that it is asked for are
+    whole ones: letters, digits, underscores."""
 
     text: str
     signs: str
-    written: Mapping[str, Sequence[int]]
-    folded: Mapping[str, Sequence[str]]
-    words: frozenset[str]
-    lower: frozenset[str]
+
+    @cached_property
+    def _lines(self) -> list[tuple[int, _Line]]:
+        """The lines in which there is anything, and where they begin."""
+        lines: list[tuple[int, _Line]] = []
+        begin = 0
+        for source in self.text.split("\n"):
+            if source:
+                lines.append((begin, _line(source)))
+            begin += len(source) + 1
+        return lines
+
+    @cached_property
+    def _hits(self) -> list[list[int]]:
+        """For each of the sets that were registered, where its words begin, in order."""
+        hits: list[list[int]] = [[] for _ in _SETS.numbers]
+        for begin, line in self._lines:
+            for number, place in line.hits:
+                hits[number].append(begin + place)
+        return hits
 
     @cached_property
     def capitals(self) -> list[int]:
         """Where a word begins with an ASCII capital, in order."""
-        return [match.start() for match in _CAPITAL.finditer(self.text)]
+        return [begin + place for begin, line in self._lines for place in line.capitals]
 
-    def places(self, words: frozenset[str]) -> list[int]:
+    def long(self, length: int) -> list[int]:
+        """Where words of this length begin, of 16 characters or more, in order."""
+        return [b + place for b, line in self._lines for place, size in line.long if size == length]
+
+    def places(self, words: frozenset[str]) -> Sequence[int]:
         """Where the (lower-case) words begin, in any case, in order."""
-        return sorted(
-            place
-            for word in words & self.lower
-            for form in self.folded[word]
-            for place in self.written[form]
-        )
+        return self._places(words, exact=False)
 
-    def exact(self, words: frozenset[str]) -> list[int]:
+    def exact(self, words: frozenset[str]) -> Sequence[int]:
         """Where the words begin, written just so, in order."""
-        return sorted(place for word in words & self.words for place in self.written[word])
+        return self._places(words, exact=True)
+
+    def _places(self, words: frozenset[str], *, exact: bool) -> Sequence[int]:
+        number = _SETS.number(words, exact=exact)
+        if number is None:
+            found = ((match.start(), match[0]) for match in _RUN.finditer(self.text))
+            return [place for place, word in found if (word if exact else fold(word)) in words]
+        if number >= len(self._hits):  # registered since
+            for name in ("_lines", "_hits"):
+                self.__dict__.pop(name, None)
+        return self._hits[number]
 
 
 @lru_cache(maxsize=4)
 def outline(text: str) -> Outline:
     """The outline of a text; the rules that look at one note share it. Linear time."""
-    written: dict[str, list[int]] = {}
-    for match in _RUN.finditer(text):
-        word = match[0]
-        if word in written:
-            written[word].append(match.start())
-        else:
-            written[word] = [match.start()]
-    folded: dict[str, list[str]] = {}
-    lower = str.lower if text.isascii() else fold
-    for word in written:
-        folded.setdefault(lower(word), []).append(word)
-    return Outline(text, signs(text), written, folded, frozenset(written), frozenset(folded))
+    return Outline(text, signs(text))
 
 
 def signs(text: str) -> str:

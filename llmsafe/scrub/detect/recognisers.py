@@ -6,7 +6,7 @@ table only saves writing a class for each of ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from presidio_analyzer import EntityRecognizer, RecognizerResult
@@ -131,9 +131,13 @@ class Finder(EntityRecognizer):
         wanted = set(entities)
         return [
             RecognizerResult(span.category, span.start, span.end, span.score)
-            for span in self._find(text)
-            if (not wanted or span.category in wanted) and self._stands(span, nlp_artifacts)
+            for span in self.spans(text, nlp_artifacts)
+            if not wanted or span.category in wanted
         ]
+
+    def spans(self, text: str, artifacts: Any) -> Iterator[PhiSpan]:
+        """What the function finds and the tagger does not deny."""
+        return (span for span in self._find(text) if self._stands(span, artifacts))
 
     def _stands(self, span: PhiSpan, artifacts: Any) -> bool:
         if span.score > self._doubtful or not isinstance(artifacts, Reading):

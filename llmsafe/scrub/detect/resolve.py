@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from llmsafe.notes import CATEGORIES, PhiSpan
 from llmsafe.scrub.detect.normalise import normalise
@@ -39,6 +40,8 @@ def resolve(spans: Iterable[PhiSpan]) -> list[PhiSpan]:
 
 
 def _merge(group: list[PhiSpan]) -> PhiSpan:
+    if len(group) == 1:
+        return group[0]
     winner = max(group, key=strength)
     end = max(span.end for span in group)
     return PhiSpan(group[0].start, end, winner.category, winner.score, winner.source)
@@ -51,7 +54,9 @@ def subtract(
     letter or digit are none."""
     for span in spans:
         start = span.start
-        for left, right in [hole for hole in holes if hole[1] > span.start and hole[0] < span.end]:
+        for left, right in (
+            [hole for hole in holes if hole[1] > span.start and hole[0] < span.end] if holes else ()
+        ):
             yield from _piece(text, span, start, left)
             start = right
         yield from _piece(text, span, start, span.end)
@@ -60,7 +65,8 @@ def subtract(
 def _piece(text: str, span: PhiSpan, start: int, end: int) -> Iterator[PhiSpan]:
     # Looked at as the recognisers do: a circled letter is none before it is normalised.
     if any(map(str.isalnum, normalise(text[start:end]).text)):
-        piece = trim(text, PhiSpan(start, end, span.category, span.score, span.source))
+        whole = (start, end) == (span.start, span.end)
+        piece = trim(text, span if whole else replace(span, start=start, end=end))
         if piece is not None:
             yield piece
 
@@ -68,6 +74,8 @@ def _piece(text: str, span: PhiSpan, start: int, end: int) -> Iterator[PhiSpan]:
 def trim(text: str, span: PhiSpan) -> PhiSpan | None:
     """``span`` without white space at its ends; ``None`` if nothing else is in it."""
     stretch = text[span.start : span.end]
+    if stretch and not (stretch[0].isspace() or stretch[-1].isspace()):
+        return span
     start = span.start + len(stretch) - len(stretch.lstrip())
     end = span.end - (len(stretch) - len(stretch.rstrip()))
     return PhiSpan(start, end, span.category, span.score, span.source) if start < end else None

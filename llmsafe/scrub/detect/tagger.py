@@ -242,8 +242,12 @@ class Tagger:
         self._rows: dict[str, int] = {}
         self._vectors = np.empty((256, self._places.shape[1]), np.float32)
 
-    def probabilities(self, tokens: Sequence[Token]) -> FloatArray:
-        """[tokens, 1 + categories]: first that a token is no PHI, then each category."""
+    def probabilities(self, tokens: Sequence[Token | None]) -> FloatArray:
+        """[tokens, 1 + categories]: first that a token is no PHI, then each category.
+
+        Of several texts at once, ``None`` stands between them as often as the widest layer reaches
+        far; what is said of it means nothing.
+        """
         reach = sum(self.weights.dilations)
         made = [np.zeros((0, 1 + len(self.categories)), np.float32)]
         for start in range(0, len(tokens), CHUNK):
@@ -255,10 +259,13 @@ class Tagger:
             raise ArithmeticError("not finite")
         return whole
 
-    def _forward(self, tokens: Sequence[Token]) -> FloatArray:
+    def _forward(self, tokens: Sequence[Token | None]) -> FloatArray:
         weights, size = self.weights, len(tokens)
-        seen = self._seen([token.key for token in tokens])
-        seen += self._places[[token.place for token in tokens]]
+        seen = self._seen([token.key if token else "\n" for token in tokens])
+        seen += self._places[[token.place if token else 0 for token in tokens]]
+        # As nothing is beyond the ends of a text.
+        borders = np.array([i for i, token in enumerate(tokens) if token is None], np.intp)
+        seen[borders] = 0
         x, left, own, right = np.split(seen, 4, axis=1)
         near = np.empty((size, 3 * x.shape[1]), np.float32)
         before, at, after = np.split(near, 3, axis=1)
@@ -281,6 +288,7 @@ class Tagger:
             y *= (1 / np.sqrt(spread + np.float32(1e-5)))[:, None]
             y *= weights.scales[layer]
             y += weights.shifts[layer]
+            y[borders] = 0
             x = y
         chances = x @ weights.out
         chances += weights.out_bias

@@ -11,16 +11,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import MONTHS
 from llmsafe.scrub.detect.lexicon import english
 from llmsafe.scrub.detect.normalise import normalise
+from llmsafe.scrub.detect.outline import outline
+from llmsafe.scrub.detect.windows import find_at
 from llmsafe.scrub.detect.zh.lexicon import simplified
 from llmsafe.scrub.known.zh import ChineseNames, chinese_names
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]{2,})?")
 _RUN, _SIGNS = re.compile(r"[^\W_]+"), re.compile(r"[\W_]+")
+_NUMBER = re.compile(r"['0-9](?<![A-Za-z\d]['0-9])")
 _JOINT = re.compile(r"[ \t]?[\s,.'-]{0,3}")
 _GAP = 4  # as in "8156 Apple Ave, # 33C"
 _TYPO_LENGTH, _TYPO_LONGEST = 6, 40  # a slip is looked for in words as long as names are
@@ -47,6 +51,9 @@ class Identity:
     values: tuple[tuple[str, str], ...] = ()
     female: bool | None = None
 
+    def __hash__(self) -> int:
+        return hash((self.patient_id, self.own))  # tells patients apart, and is looked up by note
+
     def __repr__(self) -> str:
         return f"Identity(<{len(self.names)} names, {len(self.values)} values>)"
 
@@ -61,7 +68,8 @@ class Identity:
         return parts | frozenset(short)
 
 
-def _parts(names: Iterable[str]) -> frozenset[str]:
+@lru_cache(maxsize=4096)
+def _parts(names: tuple[str, ...]) -> frozenset[str]:
     words = (w.lower() for name in names for w in _WORD.findall(normalise(name).text))
     return frozenset(w for w in words if len(w) > 1 and w not in _NO_PART)
 
@@ -107,9 +115,11 @@ class KnownMatcher:
     parts: Mapping[str, bool]  # word -> it is an everyday word, so it must be capitalised
     typos: Mapping[str, tuple[str, ...]]
     initials: frozenset[str]
-    # Letters and digits in lower case, category, and whether nothing may stand between them.
-    compact: Sequence[tuple[str, str, bool]]
+    # Letters and digits in lower case, category, and whether nothing may stand between them. Those
+    # that hold another one stand behind it: where that is not, they are not.
+    compact: Sequence[tuple[tuple[str, str, bool], Sequence[tuple[str, str, bool]]]]
     dates: re.Pattern[str] | None
+    months: Sequence[str] = ()  # of the dates, by their first three letters
     chinese: ChineseNames | None = None
 
     def find(self, text: str) -> Iterator[PhiSpan]:
@@ -119,37 +129,73 @@ class KnownMatcher:
         if self.chinese is not None:
             yield from self.chinese.find(text)
         if self.dates is not None:
-            for match in self.dates.finditer(text):
-                yield PhiSpan(*match.span(), "DATE", 1.0)
+            yield from self._dates(self.dates, text)
+
+    def _dates(self, pattern: re.Pattern[str], text: str) -> Iterator[PhiSpan]:
+        """Matches begin at a number or at the name of a month."""
+        lower = outline(text).signs
+        if len(lower) == len(text):
+            places = [*_numbers(text)]
+            for month in self.months:
+                place = lower.find(month)
+                while place >= 0:
+                    places.append(place)
+                    place = lower.find(month, place + 1)
+            matches = find_at(pattern, text, sorted(places))
+        else:
+            matches = pattern.finditer(text)
+        for match in matches:
+            yield PhiSpan(*match.span(), "DATE", 1.0)
 
     def _names(self, text: str) -> Iterator[PhiSpan]:
         if not self.parts:
             return
-        words = list(_WORD.finditer(text))
-        written = [word[0] for word in words]
-        sure = {word: self._is_part(word) for word in set(written)}
-        taken = [sure[word] is not None for word in written]
-        if not any(taken):
+        lines = _lines(text)
+        sure = self._sure(lines)
+        if not sure:
             return
+        written = [word for _, line in lines for word in line.written]
+        starts = [begin + start for begin, line in lines for start in line.starts]
+        taken = [word in sure for word in written]
+
+        def near(i: int) -> bool:
+            """Whether word i + 1 stands at most three characters behind word i."""
+            end = starts[i] + len(written[i])
+            return _JOINT.fullmatch(text, end, starts[i + 1]) is not None
 
         def beside(i: int) -> bool:
             """Whether a neighbour at most three characters away is taken."""
-            left = i > 0 and taken[i - 1] and _near(text, words[i - 1], words[i])
-            right = i + 1 < len(words) and taken[i + 1]
-            return left or (right and _near(text, words[i], words[i + 1]))
+            left = i > 0 and taken[i - 1] and near(i - 1)
+            return left or (i + 1 < len(written) and taken[i + 1] and near(i))
 
         # An initial counts beside a part, or beside an initial that does.
-        initials = [i for i, word in enumerate(written) if len(word) == 1 and not taken[i]]
-        initials = [i for i in initials if self._is_initial(written[i])]
-        for order in (initials, reversed(initials)):
-            for i in order:
-                taken[i] = taken[i] or beside(i)
-        for i, word in enumerate(words):
-            if taken[i] and (sure[written[i]] is not False or word[0][0].isupper() or beside(i)):
-                start, end = word.span()
-                if word[0].lower().endswith("'s") and word[0].lower() not in self.parts:
+        if any(line.single for _, line in lines):
+            initials = [i for i, word in enumerate(written) if len(word) == 1 and not taken[i]]
+            initials = [i for i in initials if self._is_initial(written[i])]
+            for order in (initials, reversed(initials)):
+                for i in order:
+                    taken[i] = taken[i] or beside(i)
+        for i in compress(range(len(written)), taken):
+            word = written[i]
+            if sure.get(word) is not False or word[0].isupper() or beside(i):
+                start = starts[i]
+                end = start + len(word)
+                if word.lower().endswith("'s") and word.lower() not in self.parts:
                     end -= 2
                 yield PhiSpan(start, end, "NAME", 1.0)
+
+    def _sure(self, lines: Sequence[tuple[int, _Words]]) -> dict[str, bool]:
+        """The words that are parts: whether they are so wherever they stand, or are everyday words
+        elsewhere."""
+        parts = self.parts.keys()
+        found: list[str] = []
+        for _, line in lines:
+            if not parts.isdisjoint(line.forms):
+                found += [word for form in parts & line.forms.keys() for word in line.forms[form]]
+            if self.typos:
+                found += line.slips
+        sure = ((word, self._is_part(word)) for word in dict.fromkeys(found))
+        return {word: part for word, part in sure if part is not None}
 
     def _is_part(self, word: str) -> bool | None:
         """True: a part; False: a part that is an everyday word; None: no part."""
@@ -169,34 +215,92 @@ class KnownMatcher:
 
     def _values(self, text: str) -> Iterator[PhiSpan]:
         """Search letters and digits alone, so that any separators may stand between them."""
-        if not self.compact:
-            return
         squeezed = _squeezed(text)
-        held = [value for value in self.compact if value[0] in squeezed]
+        held = [pair for pair in self.compact if pair[0][0] in squeezed]
         if not held:
             return
-        places: list[int] = []
-        for run in _RUN.finditer(text):
-            places.extend(range(*run.span()))
-        for value, category, glued in held:
-            at = squeezed.find(value)
+        places = _places(text)
+        longer = (value for _, behind in held for value in behind if value[0] in squeezed)
+        for value, category, glued in dict.fromkeys((*(first for first, _ in held), *longer)):
+            at, size = squeezed.find(value), len(value) - 1
             while at >= 0:
-                start, last = places[at], places[at + len(value) - 1]
-                gaps = max(
-                    (places[i + 1] - places[i] for i in range(at, at + len(value) - 1)), default=1
-                )
-                if gaps <= (1 if glued else _GAP + 1) and _border(text, start, last):
+                start, last = places[at], places[at + size]
+                if _together(places, at, at + size, 1 if glued else _GAP + 1) and _border(
+                    text, start, last
+                ):
                     yield PhiSpan(start, last + 1, category, 1.0)
                 at = squeezed.find(value, at + 1)
 
 
+def _together(places: Sequence[int], first: int, last: int, most: int) -> bool:
+    """Whether each of the ordered places is at most so far from the next."""
+    if places[last] - places[first] == last - first:
+        return True
+    return all(places[i + 1] - places[i] <= most for i in range(first, last))
+
+
+@lru_cache(maxsize=20_000)
 def part_forms(part: str) -> frozenset[str]:
     """A part of a name as it is also written: without a number at its end or its apostrophes."""
     return frozenset((part, re.sub(r"\d+$", "", part), part.replace("'", "")))
 
 
-def _near(text: str, left: re.Match[str], right: re.Match[str]) -> bool:
-    return _JOINT.fullmatch(text, left.end(), right.start()) is not None
+# --- what all matchers ask about a note ---------------------------------------------------------
+
+
+@dataclass(frozen=True, repr=False)
+class _Words:
+    """The words of a line in order and where they start; the words as written for each form in
+    which they may be names; those that may be one with a slip, and whether one is a letter."""
+
+    written: Sequence[str]
+    starts: Sequence[int]
+    forms: Mapping[str, Sequence[str]]
+    slips: Sequence[str]
+    single: bool
+
+
+def _read_words(text: str) -> _Words:
+    written = _WORD.findall(text)
+    starts: list[int] = []
+    place = 0
+    for word in written:  # the signs before it hold no letter
+        place = text.find(word, place)
+        starts.append(place)
+        place += len(word)
+    forms: dict[str, list[str]] = {}
+    slips: list[str] = []
+    each = dict.fromkeys(written)
+    for word in each:
+        _, ways, slip = _word(word)
+        for form in ways:
+            forms.setdefault(form, []).append(word)
+        if slip:
+            slips.append(word)
+    return _Words(written, starts, forms, slips, any(len(word) == 1 for word in each))
+
+
+_read_line = lru_cache(maxsize=4096)(_read_words)
+_LINE = 256  # characters of a line that is worth remembering
+
+
+@lru_cache(maxsize=4)
+def _lines(text: str) -> Sequence[tuple[int, _Words]]:
+    """The lines with words in them, and where each begins."""
+    lines: list[tuple[int, _Words]] = []
+    begin = 0
+    for source in text.split("\n"):
+        words = _read_line(source) if len(source) <= _LINE else _read_words(source)
+        if words.written:
+            lines.append((begin, words))
+        begin += len(source) + 1
+    return lines
+
+
+@lru_cache(maxsize=4)
+def _numbers(text: str) -> Sequence[int]:
+    """Where a number may begin, with the apostrophe of a short year."""
+    return [match.start() for match in _NUMBER.finditer(text)]
 
 
 @lru_cache(maxsize=20_000)
@@ -213,10 +317,25 @@ def _word(word: str) -> tuple[str, tuple[str, ...], bool]:
 @lru_cache(maxsize=4)
 def _squeezed(text: str) -> str:
     """The letters and digits alone, one for each, in lower case."""
+    if text.isascii():
+        return text.encode().translate(_LOWER, _OTHERS).decode()
     kept = _SIGNS.sub("", text)
     lower = kept.lower()
     # Of a letter whose lower case is longer, the first.
     return lower if len(lower) == len(kept) else "".join(c.lower()[0] for c in kept)
+
+
+@lru_cache(maxsize=4)
+def _places(text: str) -> Sequence[int]:
+    """Where each of the letters and digits stands."""
+    if text.isascii():
+        return list(compress(range(len(text)), text.encode().translate(_KEPT)))
+    return [place for run in _RUN.finditer(text) for place in range(*run.span())]
+
+
+_LOWER = bytes(range(256)).lower()
+_OTHERS = bytes(code for code in range(128) if not chr(code).isalnum())
+_KEPT = bytes(code not in _OTHERS for code in range(256))
 
 
 def _border(text: str, start: int, last: int) -> bool:
@@ -277,8 +396,9 @@ def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
         parts=parts,
         typos={key: tuple(names) for key, names in typos.items()},
         initials=frozenset(part[0] for part in identity.parts()),
-        compact=[(form, *how) for form, how in sorted(compact.items())],
+        compact=_by_part([(form, *how) for form, how in sorted(compact.items())]),
         dates=_date_pattern(identity.dates),
+        months=_months(identity.dates),
         chinese=chinese_names(identity.names),
     )
 
@@ -303,6 +423,29 @@ def _value_forms(category: str, value: str) -> Iterator[str]:
                 yield plain
             if plain == digits and len(digits.lstrip("0")) >= 5:
                 yield digits.lstrip("0")
+
+
+def _by_part(
+    values: Sequence[tuple[str, str, bool]],
+) -> list[tuple[tuple[str, str, bool], list[tuple[str, str, bool]]]]:
+    """The values that hold no other one, each with some of those that hold it; each value once."""
+    found: dict[str, tuple[tuple[str, str, bool], list[tuple[str, str, bool]]]] = {}
+    sizes: dict[int, None] = {}
+    for value in sorted(values, key=lambda value: len(value[0])):
+        text = value[0]
+        stretches = (text[i : i + size] for size in sizes for i in range(len(text) - size + 1))
+        part = next((stretch for stretch in stretches if stretch in found), None)
+        if part is None:
+            found[text] = value, []
+            sizes[len(text)] = None
+        else:
+            found[part][1].append(value)
+    return list(found.values())
+
+
+def _months(dates: Iterable[str]) -> list[str]:
+    found = (re.match(r"\d{4}-(\d\d)-\d\d", text) for text in dates)
+    return sorted({MONTHS[int(match[1]) - 1][:3] for match in found if match})
 
 
 def _date_pattern(dates: Iterable[str]) -> re.Pattern[str] | None:

@@ -10,7 +10,7 @@ from llmsafe.scrub.replace.shift import ASSUMED, Shift, move_day
 from llmsafe.scrub.replace.spelled import like
 
 # What its name holds -> month and day, or month, weekday and the how manieth (-1: the last).
-_RULES: tuple[tuple[str, tuple[int, ...]], ...] = (
+_NAMED: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("christmas eve", (12, 24)),
     ("christmas", (12, 25)),
     ("xmas", (12, 25)),
@@ -31,6 +31,8 @@ _RULES: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("president", (2, 0, 3)),
     ("columbus", (10, 0, 2)),
 )
+_RULES = tuple((re.compile(name), rule) for name, rule in _NAMED)
+_EASTER = re.compile("easter|good friday")
 _YEAR = re.compile(r" (?:of )?(?P<y>(?:18|19|20)\d\d)$")
 
 
@@ -39,26 +41,27 @@ def shift_holiday(text: str, shift: Shift) -> str | None:
 
     ``None`` for what is no holiday of the table, such as those of a lunar calendar.
     """
+    name = text.lower()
+    rule = next((rule for pattern, rule in _RULES if pattern.search(name)), None)
+    if rule is None and not _EASTER.search(name):
+        return None
     year = _YEAR.search(text)
     near = shift.near or ASSUMED
     years = [int(year["y"])] if year else range(near.year - 1, near.year + 2)
-    days = [day for y in years if (day := _day(text.lower(), y))]
-    moved = move_day(min(days, key=lambda day: abs(day - near)), shift) if days else None
+    days = [_day(name, rule, y) for y in years]
+    moved = move_day(min(days, key=lambda day: abs(day - near)), shift)
     if moved is None:
         return None
     written = like(text, f"{MONTHS[moved.month - 1].capitalize()} {moved.day}")
     return written + (f", {moved.year:04d}" if year else "")
 
 
-def _day(name: str, year: int) -> date | None:
-    for pattern, rule in _RULES:
-        if re.search(pattern, name):
-            return date(year, *rule) if len(rule) == 2 else _weekday(year, *rule)
+def _day(name: str, rule: tuple[int, ...] | None, year: int) -> date:
+    if rule is not None:
+        return date(year, *rule) if len(rule) == 2 else _weekday(year, *rule)
     after = {"good friday": -2, "monday": 1}
-    if "easter" in name or "good friday" in name:
-        days = next((n for word, n in after.items() if word in name), 0)
-        return _easter(year) + timedelta(days=days)
-    return None
+    days = next((n for word, n in after.items() if word in name), 0)
+    return _easter(year) + timedelta(days=days)
 
 
 def _weekday(year: int, month: int, weekday: int, number: int) -> date:

@@ -29,6 +29,7 @@ from llmsafe.scrub.replace.spelled import (
 ASSUMED = date(2024, 7, 1)
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SEASONS = ("spring", "summer", "fall", "winter")
+_MONTHLY = tuple(f for f in (*FORMS, *PARTS) if {"m", "mon"} & f.pattern.groupindex.keys())
 _WEEKDAY = re.compile(rf"(?i){'|'.join(WEEKDAYS)}")
 _SEASON = re.compile(r"(?i)(?P<season>spring|summer|fall|autumn|winter)(?P<gap>\D+)(?P<y>\d{4})$")
 
@@ -106,9 +107,9 @@ def move_day(day: date, shift: Shift) -> date | None:
 
 
 def _read(text: str, shift: Shift) -> _Reading | None:
-    for form in (*FORMS, *PARTS):
+    for form in _MONTHLY:
         match = form.pattern.fullmatch(text)
-        if match is None or not ({"m", "mon"} & match.groupdict().keys()):
+        if match is None:
             continue
         groups = _groups(match, shift.day_first)
         meant = _meant(text, match, groups, shift)

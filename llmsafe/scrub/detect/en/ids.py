@@ -197,8 +197,7 @@ def find_formats(text: str) -> Iterator[PhiSpan]:
 def find_checked(text: str) -> Iterator[PhiSpan]:
     """What a check digit confirms: VIN, DEA number, payment card."""
     note = outline(text)
-    long = [word for word in note.written if len(word) == 17]
-    for match in find_at(_VIN, text, note.exact(frozenset(long))):
+    for match in find_at(_VIN, text, note.long(17)):
         if vin_valid(match[0]):
             yield PhiSpan(*match.span(), "VEHICLE", 0.95)
     for match in _DEA.finditer(text) if "0000000" in note.signs else ():
