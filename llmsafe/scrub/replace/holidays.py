@@ -12,10 +12,22 @@ from llmsafe.scrub.replace.spelled import like
 # What its name holds -> month and day, or month, weekday and the how manieth (-1: the last).
 _RULES: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("christmas eve", (12, 24)),
+    ("boxing", (12, 26)),
+    ("juneteenth", (6, 19)),
+    ("groundhog", (2, 2)),
+    ("flag day", (6, 14)),
+    ("canada day", (7, 1)),
+    ("bastille", (7, 14)),
+    ("guy fawkes|bonfire", (11, 5)),
+    ("anzac", (4, 25)),
+    ("remembrance|armistice", (11, 11)),
+    ("all saints", (11, 1)),
+    ("all souls|muertos", (11, 2)),
+    ("kwanzaa", (12, 26)),
     ("christmas", (12, 25)),
     ("xmas", (12, 25)),
     ("year.s eve", (12, 31)),
-    ("new year", (1, 1)),
+    ("(?<!chinese )(?<!lunar )new year", (1, 1)),
     ("halloween", (10, 31)),
     ("valentine", (2, 14)),
     ("independence|july", (7, 4)),
@@ -29,7 +41,18 @@ _RULES: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("father", (6, 6, 3)),
     ("mlk", (1, 0, 3)),
     ("president", (2, 0, 3)),
-    ("columbus", (10, 0, 2)),
+    ("columbus|indigenous", (10, 0, 2)),
+)
+# What its name holds -> days after Easter.
+_AROUND_EASTER = (
+    ("mardi gras", -47),
+    ("ash wednesday", -46),
+    ("palm sunday", -7),
+    ("good friday", -2),
+    ("easter monday", 1),
+    ("easter", 0),
+    ("pentecost", 49),
+    ("whit monday", 50),
 )
 _YEAR = re.compile(r" (?:of )?(?P<y>(?:18|19|20)\d\d)$")
 
@@ -54,10 +77,9 @@ def _day(name: str, year: int) -> date | None:
     for pattern, rule in _RULES:
         if re.search(pattern, name):
             return date(year, *rule) if len(rule) == 2 else _weekday(year, *rule)
-    after = {"good friday": -2, "monday": 1}
-    if "easter" in name or "good friday" in name:
-        days = next((n for word, n in after.items() if word in name), 0)
-        return _easter(year) + timedelta(days=days)
+    for word, days in _AROUND_EASTER:
+        if word in name:
+            return _easter(year) + timedelta(days=days)
     return None
 
 
