@@ -30,6 +30,9 @@ section() {  # title, command as shown, then the command itself
       "python eval/scrub_recall.py eval/stress/en_$part.jsonl --processes 0" \
       "$python" eval/scrub_recall.py "eval/stress/en_$part.jsonl" --processes 0
   done
+  section "English stress set, notes written later for development (eval/stress/en.md)" \
+    "python eval/scrub_recall.py eval/stress/en_more_dev.jsonl --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/stress/en_more_dev.jsonl --systems llmsafe --processes 0
   for part in ${STRESS_PARTS:-unseen dev}; do
     section "Chinese stress set, $part half: hard notes, 40 % of them clean (eval/stress/zh.md)" \
       "python eval/scrub_recall.py eval/stress/zh_$part.jsonl --systems llmsafe --processes 0" \

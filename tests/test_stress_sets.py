@@ -43,3 +43,21 @@ def test_the_card_counts_what_is_there(lang):
              for p in ("dev", "unseen")]  # fmt: skip
     for category in parts[0] | parts[1]:
         assert f"| {category} | {parts[0][category]} | {parts[1][category]} |" in card
+
+
+def test_the_later_notes_are_like_the_others_and_none_of_them() -> None:
+    more, others = notes_of("en_more_dev"), notes_of("en_dev")
+    assert Counter(bool(note["spans"]) for note in more) == {True: 33, False: 36}
+    assert {note["style"] for note in more} <= {note["style"] for note in others}
+    for key in ("note_id", "text"):
+        values = [note[key] for note in more]
+        assert len(set(values)) == len(values)
+        assert set(values).isdisjoint(note[key] for note in others)
+    for note in more:
+        end = 0
+        for span in note["spans"]:
+            assert end <= span["start"] < span["end"] <= len(note["text"])
+            assert span["category"] in CATEGORIES
+            end = span["end"]
+            words = note["text"][span["start"] : end]
+            assert words == words.strip()

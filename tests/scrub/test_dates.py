@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmsafe.scrub.detect.en.dates import find_ages, find_dates
+from llmsafe.scrub.detect.en.dates import find_ages, find_bare, find_dates
 from llmsafe.scrub.detect.en.ranges import find_ranges
 
 
@@ -36,7 +36,35 @@ def test_month_and_day_count_where_the_words_say_so(written: str) -> None:
 
 @pytest.mark.parametrize("weekday", ["Tue", "Tues.", "Tuesday,", "Monday", "Fri"])
 def test_a_weekday_before_month_and_day_says_so_too(weekday: str) -> None:
-    assert "3/4" in found(f"Back in clinic {weekday} 3/4.")
+    assert f"{weekday} 3/4" in found(f"Back in clinic {weekday} 3/4.")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["Sun 8/4/19", "Wed 11/6/2013", "Sat 13/4/2021", "Mon. 14 March", "tues the 6th", "Friday 21st",
+     "20210705T2212", "Boxing Day", "Palm Sunday 2021", "Rosh Hashanah", "Juneteenth"],
+)  # fmt: skip
+def test_weekdays_belong_to_their_dates_and_more_holidays_are_dates(written: str) -> None:
+    assert written in found(f"Came in {written}, well.")
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("vomiting that began 2/20 and", "2/20"), ("in the ER the night of 9-30 with", "9-30"),
+        ("Hep B given 08-12.", "08-12"), ("missed school 10/3 through 10/9.", "10/3 through 10/9"),
+    ],
+)  # fmt: skip
+def test_more_words_say_that_a_pair_is_a_date(text: str, date: str) -> None:
+    assert date in found(text)
+
+
+def test_a_pair_of_which_no_score_is_made_and_days_of_a_stay_ask_the_tagger() -> None:
+    bare = {"Placed 5/17; left.": ["5/17"], "28th: no fever. 30th: home.": ["28th", "30th"]}
+    for text, dates in bare.items():
+        assert [text[s.start : s.end] for s in find_bare(text)] == dates
+    for clean in ("PHQ-9 12/27, MMSE 11/30", "BP 9/50", "5/17 inch", "4th: none", "12/17%"):
+        assert list(find_bare(clean)) == []
 
 
 @pytest.mark.parametrize(
@@ -64,6 +92,7 @@ def test_month_alone_needs_a_preposition() -> None:
         "diagnosed in 2021", "ratio 1.2.3", "L4-5 and C5-6-7", "GCS 15/15; visual acuity 20/40",
         "since 5/5 strength", "version 10.0.2", "Apgar 8/9", "you may 2 times a day",
         "one to two weeks ago", "3 days ago", "last Thursday", "strength 3/5-4/5", "from 3/5 to 4/5",
+        "sat 6/10 pain", "Mon 120/80, Fri 5/5 strength", "EID card", "the boxing match",
         "pain 3/10-5/10", "BP 120/80-130/90", "she may 3-5 times", "1/2 to 3/4 strength", "L3-4 and T1-2",
     ],
 )  # fmt: skip
@@ -75,6 +104,7 @@ def test_clinical_numbers_are_no_dates(clean: str) -> None:
     ("text", "age"),
     [
         ("a 92-year-old man", "92"), ("93 yo F", "93"), ("Age: 101", "101"), ("94 y.o.", "94"),
+        ("Pt is 101! BP 148/66", "101"), ("he was 93.", "93"), ("Mom is 94 and lives alone", "94"),
         ("ninety-two-year-old", "ninety-two"), ("aged 90", "90"), ("91F with", "91"),
     ],
 )  # fmt: skip

@@ -29,6 +29,8 @@ def found(text: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("text", "value", "category"),
     [
+        ("Gate code 4471#. House", "4471#", "OTHER_ID"), ("on 2 May (ref AU7731X0)", "AU7731X0", "OTHER_ID"),
+        ("CLIA 50D2088174 Dir", "50D2088174", "LICENSE"), ("reg is CX19 ZRT.", "CX19 ZRT", "VEHICLE"),
         ("MRN: LS-12345.", "LS-12345", "MRN"), ("MRN 123-45-6789,", "123-45-6789", "MRN"),
         ("MedRec# CM-112233", "CM-112233", "MRN"), ("Patient ID: 8976543", "8976543", "MRN"),
         ("Unit number: 2570601", "2570601", "MRN"), ("SSN 987-65-4321?", "987-65-4321", "SSN"),

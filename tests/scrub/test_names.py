@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en import names
+from llmsafe.scrub.detect.en import mentions, names
 from llmsafe.scrub.detect.resolve import resolve
 
 FINDERS = (
@@ -22,7 +22,7 @@ FINDERS = (
 
 def found(text: str) -> set[str]:
     spans: list[PhiSpan] = [span for find in FINDERS for span in find(text)]
-    spans += names.echoes(text, spans)
+    spans += mentions.echoes(text, spans)
     return {text[s.start : s.end] for s in resolve(spans)}
 
 
@@ -33,14 +33,14 @@ def found(text: str) -> set[str]:
         ("Mrs. L. Hernandez", "L. Hernandez"), ("dr. patel called", "patel"),
         ("Patient: Xiomara Quispe", "Xiomara Quispe"), ("Dictated by: Phyllis Fraser, MD", "Phyllis Fraser"),
         ("Elijah Bone, DO, pager", "Elijah Bone"), ("his wife Mary left", "Mary"),
-        ("his SISTER JUDITH SAW HIM", "JUDITH"), ("Smith, John A. DOB", "Smith, John A."),
+        ("his SISTER JUDITH SAW HIM", "JUDITH"), ("Marcus Gunn, 45, fell", "Marcus Gunn"), ("Ms. Lewis and Ivor Lewis was there", "Ivor Lewis"), ("Smith, John A. DOB", "Smith, John A."),
         ("GUERRERO,FINN  MRN", "GUERRERO,FINN"), ("John D., admitted", "John D."),
         ("Smith J., visited", "Smith J."), ("James O'Brien came", "James O'Brien"),
         ("Maria de la Cruz said", "Maria de la Cruz"), ("Graciela Stewart-McConnell is", "Graciela Stewart-McConnell"),
         ("Robert Lee Jr. is", "Robert Lee Jr."), ("Marine542 Ai120\n is a", "Marine542 Ai120"),
         ("discussed with Samuel Pepper", "Samuel Pepper"), ("then Nguyen left", "Nguyen"),
         ("Dr. Hope Singer operated", "Hope Singer"), ("NAME: CHANCE S. DRISCOLL", "CHANCE S. DRISCOLL"),
-        ("Message taken 03/28/2015 by UH re:", "UH"), ("TRANSCRIBED: Aug 10, 2016  AM/tr", "AM"), ("TRANSCRIBED: Aug 10, 2016  LC/tr", "LC"),
+        ("Message taken 03/28/2015 by UH re:", "UH"), ("TRANSCRIBED: Aug 10, 2016  AM/tr", "AM"), ("TRANSCRIBED: Aug 10, 2016  LC/tr", "LC"), ("TRANSCRIBED: 10-MAR-2016  RN/TR", "RN"),
         ("in a week.\nCS, 10:35", "CS"),
         ("Wheeler, Kate called; Wheeler was well", "Wheeler"),
     ],
@@ -52,6 +52,8 @@ def test_a_name_is_found(text: str, value: str) -> None:
 @pytest.mark.parametrize(
     "clean",
     [
+        "Ivor Lewis esophagectomy", "Jackson Pratt stripped, 15 mL", "Sens by Kirby-Bauer", "FH: mother Graves, father Crohn, no",
+        "Name:\t\tDOB:\t\tMRN:", "A&Ox3, MAE, PERRLA", "McDonald 2017 met", "SER|DR\nNTE|1||x", 'call "Uncle Sam"',
         "Parkinson's disease and Crohn disease", "a positive Chaddock reflex", "Lou Gehrig's disease",
         "Foley catheter, Jackson-Pratt drain", "Wells score of 3, Glasgow Coma Scale",
         "Mallory-Weiss tear", "She may improve; he will follow", "Metformin and Crestor daily",
@@ -73,7 +75,7 @@ def test_a_greeting_is_no_part_of_the_name() -> None:
 def test_echo_finds_the_part_but_not_the_eponym() -> None:
     text = "Dr. Alice Wheeler saw him. Wheeler agreed. WHEELER signed. Wheeler sign was absent."
     spans = list(names.find_titled(text))
-    echoed = [text[s.start : s.end] for s in names.echoes(text, spans)]
+    echoed = [text[s.start : s.end] for s in mentions.echoes(text, spans)]
     assert echoed == ["Wheeler", "WHEELER"]
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsafe.scrub.detect import outline as module
-from llmsafe.scrub.detect.en import dates, ids, names, places, ranges
+from llmsafe.scrub.detect.en import dates, firms, hints, ids, mentions, names, places, ranges
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.outline import fold, outline, word_set
 from llmsafe.scrub.detect.recognisers import ENGLISH
@@ -32,6 +32,16 @@ ANCHORED: list[tuple[str, re.Pattern[str], frozenset[str], bool]] = [
         for (category, _, pattern), first in zip(ids.LABELLED, ids.LABEL_WORDS, strict=True)
     ),
     ("call", ids._CALL, ids.CALL_WORDS, False),
+    ("code", ids._CODE, ids.CODE_WORDS, False),
+    ("trade", hints._TRADED, hints.TRADE_WORDS, False),
+    ("duty", hints._DUTY, hints.DUTY_WORDS, True),
+    ("kin", hints._KIN, hints.RELATIVE_WORDS, False),
+    ("acknowledged", hints._ACK, hints.ACK_WORDS, False),
+    ("talked", hints._TALKED, hints.TALKED_WORDS, False),
+    ("closing", hints._CLOSING, hints.CLOSING_WORDS, False),
+    ("scribe", hints._TYPED, hints.TYPED_WORDS, False),
+    ("corner", places._CORNER, places.CORNER_WORDS, False),
+    ("spoken", mentions._SPOKEN, mentions.SPOKEN_WORDS, False),
     ("user", ids._USER, ids.USER_WORDS, False),
     ("titled", names._TITLED, names.TITLE_WORDS, True),
     ("officed", names._OFFICED, names.OFFICE_WORDS, True),
@@ -135,11 +145,13 @@ VOCABULARY = """
     York lives moved from works for Acme Widgets and Sons employer: Mercy General Hospital
     Occupation: cashier, Millrace Software Job:
     University of Kent Medical Center ST MARY HOSPITAL St. Luke's Mayo Clinic Stanford City
+    Gabi complains of denies MD notified RN Pat mentions Will (PA) w/ d/w ack B. thanks, regards
+    Transcribed: ajk L.W. Dairy Church STEEL Sitter Tre gate code near 1st Cherry zip Tues 6th 28th:
     202103041230 healthcare health clinic Home Health Care and & ( ) [at] 9\u0131 \u017fon
 """
 SEPARATORS = [" ", "\n", ". ", ", ", ": ", "-", "/", "  ", ".", "\t", "'s ", "\u0130"]
 PIECES = st.sampled_from(VOCABULARY.split()) | st.sampled_from(SEPARATORS)
-RULES = (names, dates, ranges, places, ids)
+RULES = (names, dates, ranges, places, ids, firms, hints)
 
 
 class _Everything(str):

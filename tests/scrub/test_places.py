@@ -6,12 +6,22 @@ from __future__ import annotations
 
 import pytest
 
-from llmsafe.scrub.detect.en.places import find_addresses, find_cities, find_institutions
+from llmsafe.scrub.detect.en.places import (
+    find_addresses,
+    find_cities,
+    find_corners,
+    find_institutions,
+)
 from llmsafe.scrub.detect.resolve import resolve
 
 
 def found(text: str) -> set[str]:
-    spans = [*find_addresses(text), *find_cities(text), *find_institutions(text)]
+    spans = [
+        *find_addresses(text),
+        *find_corners(text),
+        *find_cities(text),
+        *find_institutions(text),
+    ]
     return {text[s.start : s.end] for s in resolve(spans)}
 
 
@@ -31,6 +41,8 @@ def found(text: str) -> set[str]:
         ("NEWMAN MEMORIAL COUNTY HOSPITAL", "NEWMAN MEMORIAL COUNTY HOSPITAL"),
         ("Pinecrest Primary Care", "Pinecrest Primary Care"), ("works for Frito Lay.", "Frito Lay"),
         ("Occupation: cashier, Millrace Software. Has", "Millrace Software"),
+        ("JOB: POSTAL WORKER, OLDHARBOR SOFTWARE.", "OLDHARBOR SOFTWARE"), ("Hotel near 1st and Cherry.", "1st and Cherry"),
+        ("SHE WAS RAISED IN MOBILE.", "MOBILE"), ("formerly in Sedalia. Lifelong", "Sedalia"), ("Ok, zip 0-2-1-3-0.", "0-2-1-3-0"),
     ],
 )  # fmt: skip
 def test_a_place_is_found(text: str, value: str) -> None:
@@ -46,6 +58,7 @@ def test_a_place_is_found(text: str, value: str) -> None:
         "Denver II screening", "the Framingham Heart Study", "mental health, home health aide",
         "Glasgow Coma Scale 15", "she is mobile and reading well", "Lancaster score",
         "clamped with straight Ochsner clamps", "born in 1950", "a native of the area",
+        "between 1st and 2nd dose", "SHE LIVES IN HOME", "SHE LIVES IN TEXAS", "near Grade and Stage",
         "Job: retired, Former Smoker", "Occupation: teacher, nonsmoker",
     ],
 )  # fmt: skip

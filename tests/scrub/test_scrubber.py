@@ -22,6 +22,7 @@ from llmsafe.scrub.detect.language import Lang
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.replace.methods import METHODS
+from llmsafe.scrub.replace.shift import Shift, shift_date
 from llmsafe.scrub.replace.tokens import key_id, seal
 from llmsafe.scrub.reveal import Revealed, reveal_note
 from llmsafe.scrub.scrubber import Scrubber, build_scrubber
@@ -402,7 +403,8 @@ def test_a_date_that_a_rule_read_keeps_its_borders_and_moves() -> None:
     detector = Detector(build_engine())
     text = "Seen on Tuesday, 3/2/2021 by Dr. Okafor."
     [day] = [span for span in detector.detect(text) if span.category == "DATE"]
-    assert text[day.start : day.end] == "3/2/2021"
+    assert text[day.start : day.end] == "Tuesday, 3/2/2021"
+    assert shift_date(text[day.start : day.end], Shift(14)) == "Tuesday, 3/16/2021"
 
 
 @pytest.mark.parametrize("text", ["Пациент Иванов Сергей, боль в груди.", "المريض محمد علي"])

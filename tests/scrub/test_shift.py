@@ -213,7 +213,15 @@ def test_holidays_are_days_like_others() -> None:
     days = {"Christmas 2020": "January 8, 2021", "New Year's Eve": "January 14", "THANKSGIVING DAY 2020": "DECEMBER 10, 2020",
             "Memorial Day": "June 14", "Easter Monday": "April 19", "good friday 2019": "may 3, 2019", "Labor Day of 2019": "September 16, 2019"}  # fmt: skip
     assert {name: shift_holiday(name, FORTNIGHT) for name in days} == days
+    more = {"Boxing Day": "January 9", "Palm Sunday 2021": "April 11, 2021", "Juneteenth": "July 3"}
+    assert {name: shift_holiday(name, FORTNIGHT) for name in more} == more
     assert shift_holiday("Ramadan", FORTNIGHT) is None
+    assert shift_holiday("Lunar New Year", FORTNIGHT) is None
+
+
+def test_a_weekday_before_numbers_stays_true() -> None:
+    moved = {"Wed 11/6/2013": "Wed 11/20/2013", "Sat 13/4/2021": "Sat 27/4/2021"}
+    assert {day: shift_date(day, FORTNIGHT) for day in moved} == moved
 
 
 def test_words_for_days_and_years_are_read_as_they_are_written() -> None:

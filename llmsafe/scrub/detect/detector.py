@@ -25,7 +25,7 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from llmsafe.errors import InputError
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
-from llmsafe.scrub.detect.en import names as en_names
+from llmsafe.scrub.detect.en import mentions as en_mentions
 from llmsafe.scrub.detect.en.sense import apart
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import normalise
@@ -46,7 +46,7 @@ class DetectionError(Exception):
         super().__init__(self.reason)
 
 
-_ECHOES = {"en": en_names.echoes, "zh": mentions.echoes}
+_ECHOES = {"en": en_mentions.again, "zh": mentions.echoes}
 
 
 def build_engine(extra: Sequence[EntityRecognizer] = (), language: str = "en") -> AnalyzerEngine:
@@ -150,7 +150,7 @@ class Detector:
                     raise DetectionError(recogniser.name, "hidden failure")
             if self.language == "zh":
                 found = list(tagged.beside(view.text, found, TAGGER))
-            found.extend(_ECHOES[self.language](view.text, found))
+            found += list(_ECHOES[self.language](view.text, found))
         mapped = [_map(view.span(s.start, s.end), s) for s in found]
         spans = resolve(filter(None, (trim(text, span) for span in _as_read(text, mapped))))
         if self.language == "en":

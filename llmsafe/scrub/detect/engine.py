@@ -144,13 +144,19 @@ class TaggerRecogniser(EntityRecognizer):
                 yield replace(span, score=max(LEAST, span.score / 2))
 
 
+# What ends the name of a department, made of words that name no institution.
+_DEPARTMENT = ("department", "unit", "floor", "surgery", "service")
+
+
 def _named(text: str, span: PhiSpan) -> PhiSpan | None:
     """A finding in an English note, unless it is any institution ("university hospital") or what
     no note means by it."""
     if senseless(text, span):
         return None
     found = text[span.start : span.end]
-    generic = found.islower() and read_words("scrub_generic.txt").issuperset(found.split())
-    if span.category == "ORGANIZATION" and generic:
-        return None
+    if span.category == "ORGANIZATION" and (found.islower() or found.lower().endswith(_DEPARTMENT)):
+        generic = read_words("scrub_generic.txt")
+        words = (word.removesuffix("'s") for word in found.lower().replace("’", "'").split())
+        if all(word in generic or word in ("hospital", "center", *_DEPARTMENT) for word in words):
+            return None
     return replace(span, score=coarse(span.score))

@@ -25,6 +25,8 @@ from llmsafe.scrub.detect.tagger import CHARACTER, CHUNK, FloatArray, Tagger, To
 MARGIN = 1e-5
 TRACE = 0.03
 """A chance of being PHI below this is no trace of it."""
+HINT = 0.2
+"""A chance from which on the tagger has an inkling."""
 _STEP = math.log(1.01)
 _SUREST = 1e-6
 _LEAST, _MOST = 16, 256  # tokens of a block
@@ -214,6 +216,7 @@ class Memory:
             numbers: list[int] = plan.numbers.tolist()
             around = np.concatenate([border, plan.numbers, border]).tobytes()
             until = -1  # which tokens of the text are seen, from some place on
+            shift = 0  # how much further on a token stands among those seen than in its text
             for (start, end), key in unknown:
                 windows = [around[4 * place : 4 * place + size] for place in range(start, end)]
                 wanted[key] = windows
@@ -257,7 +260,7 @@ class Memory:
     def _doubtful(self, chances: FloatArray) -> NDArray[np.bool_]:
         """For each token, whether rounding might decide something about it."""
         private = 1.0 - chances[:, 0]
-        turns = (TRACE, self.tagger.edge, self.tagger.threshold)
+        turns = (TRACE, HINT, self.tagger.edge, self.tagger.threshold)
         near = np.abs(private[:, None] - np.array(turns, np.float32)) < MARGIN
         doubtful: NDArray[np.bool_] = np.logical_or.reduce(near, axis=1)
         seen = np.flatnonzero(private >= self.tagger.edge)

@@ -12,9 +12,9 @@ from typing import Any
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en import dates, ids, names, places, ranges
+from llmsafe.scrub.detect.en import dates, firms, hints, ids, names, places, ranges
 from llmsafe.scrub.detect.engine import Reading
-from llmsafe.scrub.detect.memory import TRACE
+from llmsafe.scrub.detect.memory import HINT, TRACE
 from llmsafe.scrub.detect.zh import dates as zh_dates
 from llmsafe.scrub.detect.zh import ids as zh_ids
 from llmsafe.scrub.detect.zh import labels as zh_labels
@@ -31,12 +31,19 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("listed names", ("NAME",), names.find_listed),
     ("unknown names", ("NAME",), names.find_unknown),
     ("signed initials", ("NAME",), names.find_initials),
+    ("signatures", ("NAME",), hints.find_signatures),
+    ("names by what they do", ("NAME",), hints.find_subjects),
+    ("names by trade", ("NAME",), hints.find_trades),
+    ("everyday names", ("NAME",), hints.find_everyday),
     ("dates", ("DATE",), dates.find_dates),
     ("date ranges", ("DATE",), ranges.find_ranges),
+    ("bare dates", ("DATE",), dates.find_bare),
     ("ages", ("AGE",), dates.find_ages),
     ("addresses", ("LOCATION",), places.find_addresses),
+    ("corners", ("LOCATION",), places.find_corners),
     ("cities", ("LOCATION",), places.find_cities),
     ("institutions", ("ORGANIZATION",), places.find_institutions),
+    ("firms", ("ORGANIZATION",), firms.find_firms),
     ("labelled numbers", tuple(dict.fromkeys(c for c, _, _ in ids.LABELLED)), ids.find_labelled),
     ("number formats", (*dict.fromkeys(c for c, _, _ in ids.FORMATS), "FAX"), ids.find_formats),
     ("check digits", ("VEHICLE", "LICENSE", "ACCOUNT"), ids.find_checked),
@@ -87,6 +94,8 @@ DOUBTFUL = {
         "listed names": 0.8,
         "reversed names": 0.8,
         "unknown names": 0.8,
+        "bare dates": 0.8,
+        "everyday names": 0.8,
         "cities": 0.8,
         "institutions": 0.9,
     },
@@ -94,6 +103,8 @@ DOUBTFUL = {
 }
 """Rules of each language that cannot tell a name from an eponym or a word, and the score up to
 which they ask the tagger whether it sees a trace of PHI."""
+ASKED = {"everyday names": HINT}
+"""The chance of PHI that the tagger must see for a doubtful rule; a trace where nothing is said."""
 INDEPENDENT = {
     "en": frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL["en"]),
     "zh": frozenset(name for name, _, _ in CHINESE if name not in DOUBTFUL["zh"]),
@@ -104,7 +115,8 @@ INDEPENDENT = {
 class Finder(EntityRecognizer):
     """A Presidio recogniser around a function from text to findings.
 
-    ``doubtful``: a finding up to this score of which the tagger sees no trace is none.
+    ``doubtful``: a finding up to this score is none where the tagger sees less than the chance
+    ``asked`` that it is PHI.
     """
 
     def __init__(
@@ -115,8 +127,9 @@ class Finder(EntityRecognizer):
         language: str,
         *,
         doubtful: float = 0.0,
+        asked: float = TRACE,
     ) -> None:
-        self._find, self._doubtful = find, doubtful
+        self._find, self._doubtful, self._asked = find, doubtful, asked
         super().__init__(
             supported_entities=list(categories), name=name, supported_language=language
         )
@@ -142,13 +155,20 @@ class Finder(EntityRecognizer):
     def _stands(self, span: PhiSpan, artifacts: Any) -> bool:
         if span.score > self._doubtful or not isinstance(artifacts, Reading):
             return True
-        return artifacts.chance(span.start, span.end) >= TRACE
+        return artifacts.chance(span.start, span.end) >= self._asked
 
 
 def english() -> list[EntityRecognizer]:
     """All our English recognisers."""
     return [
-        Finder(name, categories, find, "en", doubtful=DOUBTFUL["en"].get(name, 0.0))
+        Finder(
+            name,
+            categories,
+            find,
+            "en",
+            doubtful=DOUBTFUL["en"].get(name, 0.0),
+            asked=ASKED.get(name, TRACE),
+        )
         for name, categories, find in ENGLISH
     ]
 

@@ -9,13 +9,26 @@ from llmsafe.scrub.detect.en.dates import MONTHS
 from llmsafe.scrub.replace.shift import ASSUMED, Shift, move_day
 from llmsafe.scrub.replace.spelled import like
 
-# What its name holds -> month and day, or month, weekday and the how manieth (-1: the last).
+# What its name holds -> month and day; month, weekday and the how manieth (-1: the last); or days
+# after Easter alone.
 _NAMED: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("christmas eve", (12, 24)),
+    ("boxing", (12, 26)),
+    ("juneteenth", (6, 19)),
+    ("groundhog", (2, 2)),
+    ("flag day", (6, 14)),
+    ("canada day", (7, 1)),
+    ("bastille", (7, 14)),
+    ("guy fawkes|bonfire", (11, 5)),
+    ("anzac", (4, 25)),
+    ("remembrance|armistice", (11, 11)),
+    ("all saints", (11, 1)),
+    ("all souls|muertos", (11, 2)),
+    ("kwanzaa", (12, 26)),
     ("christmas", (12, 25)),
     ("xmas", (12, 25)),
     ("year.s eve", (12, 31)),
-    ("new year", (1, 1)),
+    ("(?<!chinese )(?<!lunar )new year", (1, 1)),
     ("halloween", (10, 31)),
     ("valentine", (2, 14)),
     ("independence|july", (7, 4)),
@@ -29,10 +42,17 @@ _NAMED: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("father", (6, 6, 3)),
     ("mlk", (1, 0, 3)),
     ("president", (2, 0, 3)),
-    ("columbus", (10, 0, 2)),
+    ("columbus|indigenous", (10, 0, 2)),
+    ("mardi gras", (-47,)),
+    ("ash wednesday", (-46,)),
+    ("palm sunday", (-7,)),
+    ("good friday", (-2,)),
+    ("easter monday", (1,)),
+    ("easter", (0,)),
+    ("pentecost", (49,)),
+    ("whit monday", (50,)),
 )
 _RULES = tuple((re.compile(name), rule) for name, rule in _NAMED)
-_EASTER = re.compile("easter|good friday")
 _YEAR = re.compile(r" (?:of )?(?P<y>(?:18|19|20)\d\d)$")
 
 
@@ -43,12 +63,12 @@ def shift_holiday(text: str, shift: Shift) -> str | None:
     """
     name = text.lower()
     rule = next((rule for pattern, rule in _RULES if pattern.search(name)), None)
-    if rule is None and not _EASTER.search(name):
+    if rule is None:
         return None
     year = _YEAR.search(text)
     near = shift.near or ASSUMED
     years = [int(year["y"])] if year else range(near.year - 1, near.year + 2)
-    days = [_day(name, rule, y) for y in years]
+    days = [_day(rule, y) for y in years]
     moved = move_day(min(days, key=lambda day: abs(day - near)), shift)
     if moved is None:
         return None
@@ -56,12 +76,14 @@ def shift_holiday(text: str, shift: Shift) -> str | None:
     return written + (f", {moved.year:04d}" if year else "")
 
 
-def _day(name: str, rule: tuple[int, ...] | None, year: int) -> date:
-    if rule is not None:
-        return date(year, *rule) if len(rule) == 2 else _weekday(year, *rule)
-    after = {"good friday": -2, "monday": 1}
-    days = next((n for word, n in after.items() if word in name), 0)
-    return _easter(year) + timedelta(days=days)
+def _day(rule: tuple[int, ...], year: int) -> date:
+    match rule:
+        case (after,):
+            return _easter(year) + timedelta(days=after)
+        case (month, day):
+            return date(year, month, day)
+        case _:
+            return _weekday(year, *rule)
 
 
 def _weekday(year: int, month: int, weekday: int, number: int) -> date:

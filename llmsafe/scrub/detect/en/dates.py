@@ -67,13 +67,13 @@ FORMS: tuple[Form, ...] = (
     _form("iso", rf"(?<![\d/.-]){_Y4}([-/.]){_M}\2{_D}{_CLOCK}(?![\d])", 0.98),
     _form(
         "numeric",
-        rf"(?<![\w/.-])(?:{_M}(?P<s>[-/]){_D}(?P=s){_Y}|(?P<m2>0?[1-9]|1[0-2])\.(?P<d2>0?[1-9]"
+        rf"(?<![\w/.-]){WEEKDAY}(?:{_M}(?P<s>[-/]){_D}(?P=s){_Y}|(?P<m2>0?[1-9]|1[0-2])\.(?P<d2>0?[1-9]"
         r"|[12]\d|3[01])\.(?P<y2>(?:18|19|20)\d\d))(?![\w/-]|\.\d)",
         0.95,
     ),
     _form(
         "day first",
-        rf"(?<![\w/.-])(?P<d>1[3-9]|2\d|3[01])(?P<s>[-/.]){_M}(?P=s){_Y}(?![\w/-]|\.\d)",
+        rf"(?<![\w/.-]){WEEKDAY}(?P<d>1[3-9]|2\d|3[01])(?P<s>[-/.]){_M}(?P=s){_Y}(?![\w/-]|\.\d)",
         0.9,
     ),
     _form(
@@ -93,7 +93,7 @@ FORMS: tuple[Form, ...] = (
     _form("numeric month year", rf"(?<![\w/.-]){_M}/{_Y4}(?![\w/-]|\.\d)", 0.85),
     _form(
         "compact",
-        r"(?<![\w.-])(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?![\w-]|\.\d)",
+        r"(?<![\w.-])(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?:T(?:[01]\d|2[0-3])(?:[0-5]\d){1,2}Z?)?(?![\w-]|\.\d)",
         0.6,
     ),
     _form(  # of HL7: with hour, minute and second, which stay, and the zone
@@ -118,7 +118,7 @@ FORMS: tuple[Form, ...] = (
     ),
     _form(
         "day month",
-        rf"(?<![\w/.])(?:the )?{_D}(?:\s?(?P<ord>st|nd|rd|th)\s(?:of\s)?|[- ]of |[- ]|(?=[A-Z])){MONTH}(?![\w])",
+        rf"(?<![\w/.]){WEEKDAY}(?:the )?{_D}(?:\s?(?P<ord>st|nd|rd|th)\s(?:of\s)?|[- ]of |[- ]|(?=[A-Z])){MONTH}(?![\w])",
         0.8,
     ),
     _form(
@@ -138,14 +138,21 @@ FORMS: tuple[Form, ...] = (
         r"|halloween|valentine'?s day|easter(?: sunday| monday)?|memorial day|labor day"
         r"|independence day|veterans'? day|(?:4th|fourth) of july|mother'?s day|father'?s day"
         r"|st\.? patrick'?s day|mlk day|presidents'? day|columbus day|cinco de mayo"
-        rf"|hanukkah|passover|ramadan|diwali|eid al-?\w{{4,5}}|good friday)(?!\w)(?: (?:of )?{_Y4}\b)?",
+        r"|boxing day|palm sunday|ash wednesday|juneteenth|mardi gras|groundhog day|flag day"
+        r"|canada day|bastille day|guy fawkes(?: night| day)?|bonfire night|anzac day"
+        r"|remembrance day|armistice day|indigenous peoples'? day|black friday|cyber monday"
+        r"|super bowl sunday|election day|tax day|all saints'? day|all souls'? day"
+        r"|dia de los muertos|(?:chinese|lunar) new year|nowruz|holi|purim|sukkot|shavuot"
+        r"|yom kippur|rosh hashanah|kwanzaa|pentecost|whit monday|hanukkah|chanukah|passover|pesach"
+        r"|ramadan|diwali|vaisakhi|navratri|eid (?:al|ul)-?\s?\w{4,5}|good friday)"
+        rf"(?!\w)(?: (?:of )?{_Y4}\b)?",
         0.75,
     ),
 )
 # Forms that only a longer text gives a meaning; they are moved, and found by other patterns.
 PARTS: tuple[Form, ...] = (
-    _form("pair", rf"{_M}[-/]{_D}", 0.0),
-    _form("pair, day first", rf"(?P<d>1[3-9]|2\d|3[01])[-/]{_M}", 0.0),
+    _form("pair", rf"{WEEKDAY}{_M}[-/]{_D}", 0.0),
+    _form("pair, day first", rf"{WEEKDAY}(?P<d>1[3-9]|2\d|3[01])[-/]{_M}", 0.0),
     _form("lone month", rf"{MONTH}\.?", 0.0),
     # As tables of known dates are searched for.
     _form("loose", rf"{_M}[-/., ]{{1,2}}{_D}[-/., ]{{1,2}}'?{_Y}", 0.0),
@@ -156,7 +163,7 @@ PARTS: tuple[Form, ...] = (
 # Month and day by numbers alone look like blood pressures, scores and fractions; words decide.
 _PARTIAL = re.compile(
     rf"(?:\b(?P<weekday>mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs(?:day)?)?|fri(?:day)?|saturday|sunday)\.?,?\s{{1,2}}"
-    rf"|\b(?:(?P<sure>on|since|seen|until|dated|for)|dated?|dos|dob|admitted|discharged|admit|d/c|until|till|through|thru"
+    rf"|\b(?:(?P<day>(?:night|morning|evening|afternoon|eve) of)|(?P<sure>on|since|seen|until|dated|for|began|begun|onset|last seen)|started|follow[ -]?up|f/?u|given|placed|removed|repeat(?:ed)?|recheck|next|return(?:ed)?|dated?|dos|dob|admitted|discharged|admit|d/c|until|till|through|thru"
     rf"|as of|starting|effective|visit|surgery|collected|drawn|from|by|last|ordered|due|to"
     rf"|about|around|before|after|between|and|pos|positive|week of|appt|appointment|called|call|d|t|of|done|study)\b[:\s]{{1,2}}"
     rf"|[(\[]\s?|^\s{{0,4}})(?P<all>{_M}(?P<s>[-/]){_D})(?![\w/%-]|\.\d|\s?(?:strength|power|murmur"
@@ -178,6 +185,9 @@ HOLIDAY_WORDS = word_set(
     "thanksgiving christmas xmas new halloween valentine valentines easter memorial labor"
     " independence veterans 4th fourth mother mothers father fathers st mlk"
     " president presidents columbus cinco hanukkah passover ramadan diwali eid good"
+    " boxing palm ash juneteenth mardi groundhog flag canada bastille guy bonfire anzac remembrance"
+    " armistice indigenous black cyber super election tax all dia chinese lunar nowruz holi"
+    " purim sukkot shavuot yom rosh kwanzaa pentecost whit chanukah pesach vaisakhi navratri"
 )
 _OLD = re.compile(r"9\d|1[0-2]\d")
 _OLD_WORDS = word_set("ninety one")
@@ -187,6 +197,13 @@ _AGE = re.compile(
     r"|\b(?:aged?|age of|turned|turning|age is|age was)\s?[:=]?\s?(?P<n2>9\d|1[0-2]\d)"
     r"(?![\w+]|\.\d|\s?(?:%|days?|weeks?|months?|mg|ml))",
     re.IGNORECASE,
+)
+# "Pt is 101!", but "she is 98 on room air".
+_IS_OLD = re.compile(
+    r"\b(?:pt|patient|he|she|who|mom|mum|mother|dad|father|wife|husband|grandma|grandpa|aunt|uncle|sister|brother)"
+    r"(?:'s| is| was)(?: now| already| only| just| almost| nearly)? (?P<n>9\d|1[01]\d)"
+    r"(?=[!,;]|\.(?!\d)|\)|\s*$| and (?:lives|still|very|has|is|was|active|alert|frail|independent)\b)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _AGE_SPELLED = re.compile(
     r"\b(?P<n3>ninety(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|one hundred"
@@ -199,7 +216,7 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
     """Every date in any of the :data:`FORMS`, and month/day pairs where the words say so."""
     note = outline(text)
     months = near_months(text, 40, 120)
-    numbers = [match.start() for match in _NUMERIC.finditer(text)]
+    numbers = [_with_weekday(text, match.start()) for match in _NUMERIC.finditer(text)]
     for form in FORMS:
         if form.name == "season":
             found = find_in(form.pattern, text, around(text, note.places(_SEASONS), 10, 24))
@@ -214,20 +231,72 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
                 continue
             start = match.start("mon") if form.name == "month alone" else match.start()
             yield PhiSpan(start, match.end(), "DATE", form.score)
-    for match in find_at(_PADDED, text, numbers):
+    for match in find_at(_PADDED, text, [match.start() for match in _NUMERIC.finditer(text)]):
         yield PhiSpan(*match.span(), "DATE", 0.6)
+    nths = windows(text, _NTHS, 20, 8) if _may_count(note.signs) else []
+    for match in find_in(_WEEKDAY_NTH, text, nths):
+        yield PhiSpan(*match.span(), "DATE", 0.7)
     for match in find_in(_PARTIAL, text, windows(text, _PAIR, 40, 40)):
         low_scale = match["d"] in _SCALES and int(match["m"]) <= int(match["d"])
-        sure = match["sure"] or match["weekday"]
+        sure = match["sure"] or match["weekday"] or match["day"]
         if low_scale and not sure and len(match["m"] + match["d"]) < 3:
             continue
         if is_rating(text, match.start("all"), match["all"]):
             continue
         if match["m"] == "1" and match["d"] in "234" and match["s"] == "/":
             continue  # a half, a third, a quarter
-        if match["s"] == "-" and not match["m"].startswith("0") and not match["d"].startswith("0"):
+        padded = match["m"].startswith("0") or match["d"].startswith("0")
+        if match["s"] == "-" and not padded and not match["day"]:
             continue  # a range: 2-3
-        yield PhiSpan(match.start("all"), match.end("all"), "DATE", 0.6)
+        first = "weekday" if match["weekday"] else "all"
+        yield PhiSpan(match.start(first), match.end("all"), "DATE", 0.6)
+
+
+# Ends of the names of weekdays, so that most numbers need no pattern.
+_WEEKDAY_BEFORE = re.compile(rf"(?i)(?<![\w/.-]){WEEKDAY[:-1]}\Z")
+_ENDS_WEEKDAY = re.compile(r"(?i)(?:[ydneusti][.,]?|\.,)\s{1,2}\Z")
+
+
+def _with_weekday(text: str, start: int) -> int:
+    """Where the weekday before a number begins, which is hidden and moved with it."""
+    before = text[max(0, start - 4) : start]
+    if not before or not before[-1].isspace() or not _ENDS_WEEKDAY.search(before):
+        return start
+    match = _WEEKDAY_BEFORE.search(text, max(0, start - 16), start)
+    return match.start() if match else start
+
+
+# What scores are out of, months of gestation and doses; no other day is a denominator.
+_DENOMINATORS = frozenset((12, 14, 15, 16, 18, 20, 21, 24, 25, 27, 28, 30))
+_BARE = re.compile(
+    rf"(?<![\w/.,:+-]){_M}/(?P<d>1[3-9]|2\d|3[01])(?![\w/%+-]|\.\d|:\d|\s?(?:mm|inch|\"|strength|points?|correct))"
+)
+
+
+# The days of a stay: "28th: Palliative met her."
+_HEADED = re.compile(
+    r"(?m)(?:^[ \t•*-]{0,4}|(?<=[.!?;] ))(?P<d>(?:1\d|2\d|3[01])(?:th|st|nd|rd))(?=:\s)"
+)
+_WEEKDAY_NTH = re.compile(
+    rf"(?i)(?<!\w){WEEKDAY[:-1]}(?:the )?(?:[12]?(?:1st|2nd|3rd|\dth)|1[123]th|30th|31st)(?![\w/-])"
+)
+_NTHS = re.compile(r"\d(?:st|nd|rd|th)\b", re.IGNORECASE)
+
+
+def _may_count(signs: str) -> bool:
+    return any(ending in signs for ending in ("0th", "0st", "0nd", "0rd"))
+
+
+def find_bare(text: str) -> Iterator[PhiSpan]:
+    """Month and day without a word that says so, of which no score is made (5/17), and days of a
+    stay in front of what happened then."""
+    if _may_count(outline(text).signs):
+        for match in find_in(_HEADED, text, windows(text, _NTHS, 6, 8)):
+            yield PhiSpan(*match.span("d"), "DATE", 0.5)
+    pairs = _PAIR.finditer(text) if "/00" in outline(text).signs else ()
+    for match in find_at(_BARE, text, [match.start() for match in pairs]):
+        if int(match["d"]) not in _DENOMINATORS:
+            yield PhiSpan(*match.span(), "DATE", 0.5)
 
 
 _RATED = re.compile(
@@ -274,6 +343,7 @@ def _sense(form: Form, match: re.Match[str]) -> bool:
 def find_ages(text: str) -> Iterator[PhiSpan]:
     """Ages of 90 and more; the span is the number alone."""
     spelled = find_at(_AGE_SPELLED, text, outline(text).places(_OLD_WORDS))
-    for match in (*find_in(_AGE, text, windows(text, _OLD, 24, 40)), *spelled):
+    near = windows(text, _OLD, 24, 40)
+    for match in (*find_in(_AGE, text, near), *find_in(_IS_OLD, text, near), *spelled):
         name = next(name for name, value in match.groupdict().items() if value is not None)
         yield PhiSpan(match.start(name), match.end(name), "AGE", 0.9)

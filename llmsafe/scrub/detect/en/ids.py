@@ -28,13 +28,13 @@ _LABELS: tuple[tuple[str, str, bool], ...] = (
     ("SSN", r"ssn|ss ?#|soc(?:ial)?\.? sec(?:urity)?\.?(?: ?#)?|social(?= (?:is|number|#|ending))", True),
     ("FAX", r"fax|facsimile", True),
     ("PHONE", r"phone|tele?phone|tel|cell(?: phone)?|mobile|pager|beeper|call(?:[- ]?back)?|contact(?: info)?|home|work|reached? at|phone ?#|ph|extension|ext|voice ?mail|text", True),
-    ("LICENSE", r"licen[sc]e(?! plate)|lic\.?|driver'?s? lic(?:en[sc]e)?|dl ?(?=#|no|num|:)|npi|dea|upin|certificat(?:e|ion)|cert\.? ?(?=#|no)|state id|medical licen[sc]e", True),
+    ("LICENSE", r"licen[sc]e(?! plate)|lic\.?|driver'?s? lic(?:en[sc]e)?|dl ?(?=#|no|num|:)|npi|clia|dea|upin|certificat(?:e|ion)|cert\.? ?(?=#|no)|state id|medical licen[sc]e", True),
     ("VEHICLE", r"licen[sc]e plate|plate|(?:vehicle|car|truck) (?:id|tag|reg(?:istration)?|plate)|vin|registration plate|tag ?(?=#|no)", True),
     ("HEALTH_PLAN", r"insurance(?: policy| plan| member| card)?|ins(?:ur)?\.? (?=id|#|no|policy)|health ?(?:care)? ?plan(?: beneficiary| member)?|plan (?=id|#|no|num)|policy(?: holder)?|member(?:ship)?|subscriber|group ?(?=id|#|no|num)|beneficiary|hicn|mbi|medicare(?: ?(?=#|id|no|num|beneficiary|:))|medicaid(?: ?(?=#|id|no|num|:))|payer id", True),
     ("ACCOUNT", r"account|acct|a/c|invoice|claim|bill(?:ing)? ?(?=#|no|num|id|acc)|guarantor|har ?(?=#|:)|iban|routing|(?:credit|debit) card|bank", True),
     ("DEVICE", r"serial(?: ?(?=#|no|num|:))?|s/n|sn(?=[ :#])|udi|device (?=id|#|no|serial)|imei|implant (?=id|#|no)|model/serial|pacemaker (?=id|#|no|serial)", True),
     ("BIOMETRIC", r"(?:finger ?print|retina(?:l)? ?(?:scan)?|iris (?:scan|id|code)|voice ?print|palm ?print|face ?(?:id|print)|biometric|facial (?:scan|id|recognition))(?: (?:template|hash|ref(?:erence)?|record|scan|id))?", True),
-    ("OTHER_ID", r"accession|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol{1,2}ment|confirmation|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial", False),
+    ("OTHER_ID", r"accession|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol{1,2}ment|confirmation|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial|claim(?= ref)|ref(?:erence)?\.?(?= [A-Z]{1,4}\d{2})", False),
 )  # fmt: skip
 LABELLED = tuple(
     (
@@ -50,13 +50,13 @@ _FIRST = {
     "SSN": "ssn ss soc social",
     "FAX": "fax facsimile",
     "PHONE": "phone telephone telphone tel cell mobile pager beeper call callback contact home work reached reache ph extension ext voice voicemail text",
-    "LICENSE": "license licence lic driver drivers dl npi dea upin certificate certification cert state medical",
+    "LICENSE": "license licence lic driver drivers dl npi clia dea upin certificate certification cert state medical",
     "VEHICLE": "license licence plate vehicle car truck vin registration tag",
     "HEALTH_PLAN": "insurance ins insur health healthplan healthcare healthcareplan plan policy member membership subscriber group beneficiary hicn mbi medicare medicaid payer",
     "ACCOUNT": "account acct a invoice claim bill billing guarantor har iban routing credit debit bank",
     "DEVICE": "serial s sn udi device imei implant model pacemaker",
     "BIOMETRIC": "finger fingerprint retina retinal retinascan retinalscan iris voice voiceprint palm palmprint face faceid faceprint biometric facial",
-    "OTHER_ID": "accession specimen case encounter csn fin visit order study subject participant enrolment enrollment confirmation ref reference rx prescription passport employee badge student id identifier user username userid login ticket tracking site requisition referral authorization auth pathology serial",
+    "OTHER_ID": "accession specimen case encounter csn fin visit order study subject participant enrolment enrollment confirmation ref reference rx prescription passport employee badge student id identifier user username userid login ticket tracking site requisition referral authorization auth pathology serial claim",
 }
 LABEL_WORDS = tuple(word_set(_FIRST[category]) for category, _, _ in _LABELS)
 _CALL = re.compile(
@@ -64,6 +64,12 @@ _CALL = re.compile(
     r"(?!(?:[01]\d|2[0-3])[0-5]\d\b)(?P<v>\d{4,5})(?!\w|[/.,]\d)",
     re.IGNORECASE,
 )
+# A code that opens a door is short.
+_CODE = re.compile(
+    r"\b(?:gate|door|alarm|entry|access|garage|lock ?box|keypad|security) (?:code|pin)(?: is| no\.?|:|=)?[ ]{1,2}(?P<v>[#*]?\d{3,8}[#*]?)(?![\w])",
+    re.IGNORECASE,
+)
+CODE_WORDS = word_set("gate door alarm entry access garage lock lockbox keypad security")
 _USER = re.compile(
     r"\b(?:user ?name|user ?id|login|patient portal user)\s?[:=]\s?(?P<v>[\w.@-]{3,40})",
     re.IGNORECASE,
@@ -92,6 +98,7 @@ _PATTERNS: tuple[tuple[str, float, str], ...] = (
     ("PHONE", 0.9, r"(?<![\w.])\+\d{1,3}[ .-]?(?:\(?\d{1,4}\)?[ .-]?){2,4}\d{2,4}(?!\w)"),
     ("PHONE", 0.7, r"(?<![\w.-])1-8(?:00|88|77|66|55|44|33)-[A-Z0-9]{3,7}(?:-[A-Z0-9]{4})?(?!\w)"),
     ("PHONE", 0.7, r"(?<=[ (,;])x\d{4,5}(?![\w.]|\s?(?:mg|ml|days?|times))"),
+    ("VEHICLE", 0.7, r"(?<![\w-])[A-Z]{2}[0-7]\d [A-HJ-PR-Z]{3}(?![\w-])"),  # United Kingdom since 2001
     ("OTHER_ID", 0.7, r"(?<![\w-])(?!NCT|ISRCTN|PMC|PMID|ICD|CPT|HPV|COVID)[A-Z]{1,5}-?\d{2,4}-?\d{3,12}(?:-?[A-Z])?(?![\w-])"),
     ("MRN", 0.6, r"(?<![\w/.-])\d{3}-\d{2}-\d{2,3}(?![\w/-]|\.\d)"),
     ("OTHER_ID", 0.5, r"(?<![\w.,/-])\d{6,9}[A-Z](?![\w-])"),
@@ -125,6 +132,7 @@ _SIGNS: tuple[tuple[str, ...] | re.Pattern[str], ...] = (
     ("+0",),
     ("0-000-",),
     ("x0000",),
+    re.compile(r"[A-Z]{2}\d\d [A-Z]{3}"),
     re.compile(r"[A-Z]-?\d{2,4}-?\d{3}"),
     re.compile(r"\d(?<!\d\d)\d\d-\d\d-\d"),
     ("000000",),
@@ -172,6 +180,8 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(match.start("v"), match.end("v"), category, 0.97 if strong else 0.8)
     for match in find_at(_CALL, text, note.places(CALL_WORDS)):
         yield PhiSpan(match.start("v"), match.end("v"), "PHONE", 0.6)
+    for match in find_at(_CODE, text, note.places(CODE_WORDS)):
+        yield PhiSpan(match.start("v"), match.end("v"), "OTHER_ID", 0.8)
     for match in find_at(_USER, text, note.places(USER_WORDS)):
         yield PhiSpan(match.start("v"), match.end("v"), "OTHER_ID", 0.8)
 

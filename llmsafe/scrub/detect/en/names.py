@@ -9,16 +9,16 @@ head nouns say which capitalised words are no names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import MONTHS
+from llmsafe.scrub.detect.en.eponyms import DISEASES, PAIRS, is_pair
 from llmsafe.scrub.detect.lexicon import Lexicon, english
-from llmsafe.scrub.detect.outline import outline, signs, word_set
+from llmsafe.scrub.detect.outline import outline, word_set
 from llmsafe.scrub.detect.windows import around, find_at, find_in, windows
 
-_WORD = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|['’](?=[A-Za-z]{2})|[’'](?=[A-Z]))*")
 # A capitalised word that may belong to a name: Smith, O'Brien, McKay, Smith-Jones, J., Marine542.
 _CAP = (
     r"(?:[A-Z](?:[a-z0-9]{1,30}(?:['’]?[A-Z][a-z0-9]{1,30}){0,2}|['’][A-Z][a-z]{1,30})"
@@ -74,6 +74,7 @@ LABEL_WORDS = word_set(
 _LABELLED = re.compile(
     rf"(?<!\w)(?i:{_LABEL})[ \t]{{0,3}}(?::|=|#|\bis\b|\|)[ \t|]{{0,4}}(?i:{_TITLE}\.? )?(?P<n>{_NAME}(?:, (?=[A-Z][A-Za-z]){_NAME})?)"
 )
+_NEXT_LABEL = re.compile(r"(?<=[A-Z]{3})[ ]?:")
 BARE_WORDS = word_set(
     "named called goes signed dictated transcribed seen evaluated examined performed reviewed spoke discussed per dear"
     " referred reported patient pt"
@@ -81,7 +82,7 @@ BARE_WORDS = word_set(
 _LABELLED_BARE = re.compile(
     rf"(?<!\w)(?i:named|called|goes by|signed by|dictated by|transcribed by|seen by|evaluated by|examined by|performed by|reviewed by|spoke with|spoke to|discussed with|per|dear|referred by|reported by|patient|pt)[ ]{{1,2}}(?:{_TITLE}\b\.? )?(?P<n>{_CAP}(?: (?:{_INITIAL} )?{_CAP})?(?: [A-Z]\.)?)"
 )
-_FIELD = re.compile(r"(?:ology|ologists?|ists?|iatrics?|iatry|surgery|medicine|therapy|service)$")
+FIELD = re.compile(r"(?:ology|ologists?|ists?|iatrics?|iatry|surgery|medicine|therapy|service)$")
 _LOOSE = re.compile(r"(?i:per|patient|pt)\b")
 RELATIVE_WORDS = word_set(
     "wife husband spouse partner son daughter mother father mom dad brother sister aunt uncle niece nephew cousin grandson"
@@ -101,14 +102,14 @@ _RUN = re.compile(
     rf"(?<![\w'’.@/-])(?:{_CAP}|{_ALL}|{_INITIAL})(?:(?:[ ]{{1,2}}|[ ]?\n[ ]?|(?<=\.)){_PARTICLE}?(?:{_CAP}|{_ALL}|{_INITIAL})){{0,4}}"
 )
 _PIECE = re.compile(rf"{_CAP}|{_ALL}|[A-Z](?!\w)\.?")
-_CLINICAL_NEXT = re.compile(
+CLINICAL_NEXT = re.compile(
     r"(?:['’]s?)?[- ](?:[a-z]+[- ]){0,1}(?:disease|syndrome|sign|signs|reflex|score|scores|scale|criteria|catheter|test|testing|maneuver|manoeuvre"
     r"|procedure|phenomenon|classification|class|index|lymphoma|sarcoma|tumou?r|palsy|law|position|fracture|method|formula"
     r"|stain|tube|drain|line|pouch|ulcer|esophagus|node|nodes|gland|duct|canal|ligament|muscle|tendon|cyst|cells?|bodies|body|spots?|nodules?"
     r"|contracture|deformity|neuroma|thyroiditis|arteritis|purpura|anemia|hernia|repair|retractors?|forceps|clamps?|scissors|suture|needle"
     r"|screws?|plates?|rods?|nails?|wires?|splint|cast|boot|collar|brace|bandage|dressing|hose|stockings|filter|stent|graft|valve|balloon"
     r"|study|trial|trials|guidelines?|dementia|chorea|ataxia|psychosis|encephalopathy|aphasia|area|respirations?|breathing|murmur|pulse|gait|coma|stage|staging"
-    r"|grade|grading|system|questionnaire|inventory|technique|approach|incision|anastomosis|flap|operation|exercises?|contractions?|smear|bag|mask|blade"
+    r"|grade|grading|system|questionnaire|inventory|technique|approach|incision|anastomosis|flap|operation|exercises?|contractions?|smear|bag|mask|blade|bands?|region|point|zone|triangle|stripe|plaques?|patch(?:es)?|paste|cannula|cautery|dynamometry"
     r"|laryngoscope|scissor|elevator|curette|rongeurs?|speculum|tenaculum|trocar|port|pump|monitor|lamp|light|lens|chart|thickness|level|melanoma|carcinoma|nevus|lesion|defect|sequence|virus|bacillus"
     r"|maneuvers|angle|view|series|ring|rings|marker|hook|hooks|array|assay|agar|pose|fever|equation|rule|triad|tetralogy|pentad|hepatitis|encephalitis|granulomatosis|vasculitis|nephropathy|tremor)s?\b",
     re.IGNORECASE,
@@ -117,32 +118,19 @@ _TITLES = frozenset(["dr", "drs", "mr", "mrs", "ms", "miss", "prof", "md", "rn"]
 # "Doctor, may I go?" shouted, "at 21 C. Kernig negative", the murmur of Austin Flint.
 _ASKED = re.compile(r"(?:May|Will|Can|Should|Could|Do|Did|Am|Shall) I\b(?!\.)")
 _UNIT = re.compile(r"\d ?\Z")
-_PAIRED_EPONYMS = frozenset(
-    (
-        "argyll robertson",
-        "austin flint",
-        "beck depression",
-        "graham steell",
-        "grey turner",
-        "lawson tait",
-        "lou gehrig",
-        "marcus gunn",
-        "ramsay hunt",
-        "spencer wells",
-    )
-)
 _SENTENCE = frozenset(
     ("the", "he", "she", "it", "they", "we", "this", "that", "these", "his", "her", "there", "patient",
      "please", "if", "in", "on", "at", "and", "but", "when", "after", "as", "our", "i", "you")
 )  # fmt: skip
 _PRODUCT = re.compile(r"[A-Z][a-z]{3,}[A-Z][a-z]")  # VerteFill, but MacLeod and DeVries
-_SUFFIX = frozenset(("jr", "sr", "ii", "iii", "iv"))
 
 
 def find_titled(text: str) -> Iterator[PhiSpan]:
     """After a title (Dr., Mrs.) or before a credential (MD, RN)."""
     note = outline(text)
     for match in find_at(_TITLED, text, note.exact(TITLE_WORDS)):
+        if "\n" in match[0] and text.startswith("|", match.end()):
+            continue  # of HL7: ^DR ends a segment, and another begins
         if _ASKED.match(text, match.start("n")):
             continue
         yield from _checked(text, match.start("n"), match.end("n"), 0.95, trust=True)
@@ -195,17 +183,30 @@ def find_labelled_names(text: str) -> Iterator[PhiSpan]:
     lexicon = english()
     note = outline(text)
     for match in find_at(_LABELLED, text, note.places(LABEL_WORDS)):
+        if _NEXT_LABEL.match(text, match.end("n")):
+            continue  # "Name:  DOB:": a form that nobody has filled in
         named = "name" in match[0][: match.start("n") - match.start()].lower()
         yield from _checked(text, match.start("n"), match.end("n"), 0.9, trust=named)
     for pattern, first_words in ((_LABELLED_BARE, BARE_WORDS), (_RELATIVE, RELATIVE_WORDS)):
         for match in find_at(pattern, text, note.places(first_words)):
             first = re.split(r"\W", match["n"].lower())[0]
-            if _FIELD.search(first):
+            if FIELD.search(first) or (pattern is _RELATIVE and _is_nobody(text, match)):
                 continue
             loose = _LOOSE.match(match[0]) or match["n"].isupper()
             if loose and not {first} & (lexicon.first | lexicon.last):
                 continue
             yield from _checked(text, match.start("n"), match.end("n"), 0.8, trust=False)
+
+
+_LISTED = re.compile(r"(?:['’]s?)?(?:\s*[,;.]|\s*$|\s*\n|\s(?:and|at|dx|in)\b)")
+
+
+def _is_nobody(text: str, match: re.Match[str]) -> bool:
+    """Whether a relative has a disease rather than a name: "mother Graves, father Crohn", or is
+    Uncle Sam."""
+    if match[0].lower() in PAIRS:
+        return True
+    return match["n"].lower() in DISEASES and _LISTED.match(text, match.end("n")) is not None
 
 
 def _checked(text: str, start: int, end: int, score: float, *, trust: bool) -> Iterator[PhiSpan]:
@@ -240,7 +241,7 @@ def _checked(text: str, start: int, end: int, score: float, *, trust: bool) -> I
             break  # an abbreviation
         strong = strong or (not initial and (not lexicon.plain(word) or named))
         kept = piece.end()
-    if kept > start and strong and (trust or not _CLINICAL_NEXT.match(text, kept)):
+    if kept > start and strong and (trust or not CLINICAL_NEXT.match(text, kept)):
         yield PhiSpan(start, _end(text, kept), "NAME", score)
 
 
@@ -268,8 +269,8 @@ def find_reversed(text: str) -> Iterator[PhiSpan]:
         parts = last.split("-")
         known_last = any(part in lexicon.last for part in parts)
         known_first = first in lexicon.first
-        if {first, last} & _MONTHS:
-            continue
+        if {first, last} & MONTH_WORDS or text[match.start() - 1 : match.start()] == "&":
+            continue  # A&Ox3
         if any(w in lexicon.words and w not in lexicon.everyday for w in (first, last)):
             continue
         both_plain = lexicon.plain(last) and lexicon.plain(first)
@@ -315,7 +316,7 @@ def find_listed(text: str) -> Iterator[PhiSpan]:
                 ends = [end, *(piece.end() for piece in following)]  # "Lou Gehrig's disease"
                 if kinds[position] in "FB" and _ACTS.match(text, end):
                     score = max(score, 0.85)  # so that nobody is asked whether it is an eponym
-                if not any(_CLINICAL_NEXT.match(text, at) for at in ends):
+                if not any(CLINICAL_NEXT.match(text, at) for at in ends):
                     yield PhiSpan(start, _end(text, end), "NAME", score)
                 position += length
             else:
@@ -336,8 +337,9 @@ def _name_at(
     for pattern, score in _SHAPES_UPPER if first_upper else _SHAPES:
         if match := pattern.match(shape):
             both = " ".join(piece[0].lower().rstrip(".") for piece in pieces[at : at + 2])
-            eponym = len(match[0]) == 2 and both in _PAIRED_EPONYMS
-            return len(match[0]), 0.6 if eponym else score
+            if is_pair(both, text, start, pieces[min(at + 1, len(pieces) - 1)].end()):
+                return 0, 0.0
+            return len(match[0]), score
     if (
         shape[:1] in "FL"
         and shape[:1]
@@ -395,8 +397,8 @@ def _kind(word: str, written: str) -> str:
     if word.replace("'", "").replace("’", "") in lexicon.last:
         word = word.replace("'", "").replace("’", "")
     first, last = word in lexicon.first, word in lexicon.last
-    ordinary = lexicon.plain(word) or word in _MONTHS
-    if word in _MONTHS and not (first or last):
+    ordinary = lexicon.plain(word) or word in MONTH_WORDS
+    if word in MONTH_WORDS and not (first or last):
         return "N"
     if first and last:
         return "b" if ordinary else "B"
@@ -424,7 +426,7 @@ def _double(halves: list[str], lexicon: Lexicon) -> str:
     return "N" if all(lexicon.plain(half) for half in halves) else "L"
 
 
-_MONTHS = frozenset(
+MONTH_WORDS = frozenset(
     [
         *MONTHS,
         "monday",
@@ -440,13 +442,21 @@ _MONTHS = frozenset(
 
 def _lonely(piece: re.Match[str], text: str, word: str, lexicon: Lexicon) -> bool:
     """Whether a lone listed name is one: no eponym, no part of a place or a product."""
-    if word in lexicon.eponyms or len(word) < 3:
+    if word in lexicon.eponyms or is_pair(word, text, *piece.span()) or len(word) < 3:
         return False
     after = text[piece.end() : piece.end() + 2]
     before = text[max(0, piece.start() - 1) : piece.start()]
+    left = _LEFT_WORD.search(text, max(0, piece.start() - 16), piece.start())
+    if _CITED.match(text, piece.end()) or (left and f"{left[1].lower()} {word}" in PAIRS):
+        return False
     return not after.startswith(("-", "®", "™")) and before not in ("-", "/")
 
 
+# "McDonald 2017 criteria met": the year of a paper.
+_CITED = re.compile(
+    r" (?:19|20)\d\d (?:criteria|met|positive|negative|classification|guidelines?|revision)\b"
+)
+_LEFT_WORD = re.compile(r"\b([A-Z][a-z]+)[ -]\Z")
 _UNKNOWN_PAIR = re.compile(rf"(?<![\w.'’-])(?P<a>{_CAP})[ ](?:[A-Z]\.? )?(?P<b>{_CAP})(?![\w-])")
 
 _NUMBERED = re.compile(r"[A-Z][a-z'’]+\d{1,3}")
@@ -465,7 +475,7 @@ def find_unknown(text: str) -> Iterator[PhiSpan]:
             all(_kind(word.lower(), word) == "U" for word in words)
             and not any(_PRODUCT.match(word) for word in words)
             and not _ARTICLE.search(text[max(0, match.start() - 8) : match.start()])
-            and not _CLINICAL_NEXT.match(text, match.end())
+            and not CLINICAL_NEXT.match(text, match.end())
         ):
             yield PhiSpan(*match.span(), "NAME", 0.5)
 
@@ -498,45 +508,8 @@ def find_initials(text: str) -> Iterator[PhiSpan]:
         *find_in(slashed, text, around(text, note.exact(TYPIST_WORDS), 5, 6)),
         *(timed.finditer(text) if ", 0" in note.signs else ()),
     ):
-        if match["n"] not in _CLOCK_WORDS or match.re is slashed:  # AM/tr is no hour
+        typist = match.re is slashed or (
+            match.re is typed and "/" in match[0][match.end("n") - match.start() :]
+        )
+        if match["n"] not in _CLOCK_WORDS or typist:  # AM/tr is no hour
             yield PhiSpan(*match.span("n"), "NAME", 0.6)
-
-
-def _again(text: str, parts: set[str], covered: set[tuple[int, int]]) -> bool:
-    """Whether letters of a part may stand elsewhere, in any case."""
-    whole = outline(text).signs
-    if len(whole) != len(text):
-        return True
-    for part in parts:
-        letters = signs(part)
-        place = whole.find(letters)
-        while place >= 0:
-            end = place + len(part)
-            after = text[end : end + 1]
-            if (place, end) not in covered or after.isalnum() or after in ("'", "’"):
-                return True
-            place = whole.find(letters, end)
-    return False
-
-
-def echoes(text: str, found: Iterable[PhiSpan]) -> Iterator[PhiSpan]:
-    """Other mentions of the names found in this note: a part of a name, capitalised in the same way
-    or in capitals, that is no everyday word."""
-    lexicon = english()
-    parts: set[str] = set()
-    covered: set[tuple[int, int]] = set()
-    for span in found:
-        if span.category == "NAME" and span.score >= 0.8:
-            for piece in _WORD.finditer(text, span.start, span.end):
-                word = piece[0].lower()
-                covered.add(piece.span())
-                if len(word) > 2 and word not in _SUFFIX and not lexicon.plain(word):
-                    parts.add(word)
-    if not parts or not _again(text, parts, covered):
-        return
-    for piece in _WORD.finditer(text):
-        word = piece[0].lower().removesuffix("'s").removesuffix("’s")
-        if word in parts and piece[0][0].isupper() and piece.span() not in covered:
-            end = piece.start() + len(word)
-            if not _CLINICAL_NEXT.match(text, end):
-                yield PhiSpan(piece.start(), end, "NAME", 0.75, "echo")

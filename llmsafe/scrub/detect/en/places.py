@@ -38,7 +38,8 @@ _STREET_NAME = re.compile(
 _BOX = re.compile(r"\bP\.?\s?O\.?\s?Box\s{1,2}#?\d{1,8}", re.IGNORECASE)
 _BOXES = word_set("box")
 _ZIP = re.compile(
-    r"\b(?:zip|zip ?code|postal code|postcode)\W{0,4}(?P<z>\d{5}(?:-\d{4})?)(?!\d)", re.IGNORECASE
+    r"\b(?:zip|zip ?code|postal code|postcode)\W{0,4}(?P<z>\d{5}(?:-\d{4})?|\d(?:[- ]\d){4})(?![\d-])",
+    re.IGNORECASE,
 )
 _NAMED_STREETS = word_set("Street Avenue Boulevard Parkway Highway Lane Road Blvd")
 _COUNTIES = word_set("County Township Parish Borough")
@@ -184,13 +185,13 @@ _FIXED = frozenset(
 LIVES_WORDS = word_set(
     "stay stays stayed staying roommate live lives lived living resides residing resided born"
     " raised grew home house apartment moved relocated native visiting travel travels traveled travelled trip returned"
-    " man woman male female gentleman lady boy girl m f"
+    " formerly originally man woman male female gentleman lady boy girl m f"
 )
 _LIVES = re.compile(
-    r"(?:\b(?i:stay(?:s|ed|ing)?|roommate|lives?|lived|living|resid(?:es|ing|ed)|born|raised|grew up|home|house|apartment|moved"
+    r"(?:\b(?i:(?:formerly|originally)(?= (?:in|of|from))|stay(?:s|ed|ing)?|roommate|lives?|lived|living|resid(?:es|ing|ed)|born|raised|grew up|home|house|apartment|moved"
     r"|relocated|native|visiting|travel(?:s|ed|led)?|trip|returned)\b[^.\n;:]{0,30}?\b(?i:in|to|of|from|near)"
     r"|\b(?i:man|woman|male|female|gentleman|lady|boy|girl|[mf])\s(?:originally\s)?(?i:from))\s"
-    rf"(?P<c>{_TITLE_CASE}(?:\s{_TITLE_CASE})?)"
+    rf"(?P<c>{_TITLE_CASE}(?:\s{_TITLE_CASE})?|[A-Z]{{4,20}}(?!\w))"
 )
 WORKS_WORDS = word_set(
     "work works worked working employed employer job on retired manager clerk driver teacher letter"
@@ -210,8 +211,8 @@ _EMPLOYER = re.compile(
 )
 JOB_WORDS = word_set("job occupation employment")
 _JOB = re.compile(
-    r"\b(?i:job|occupation|employment)\s?[:=-]\s?[A-Za-z][a-z -]{2,30},\s"
-    rf"(?P<o>{_TITLE_CASE}(?:\s(?:{_TITLE_CASE}|&|and|of)){{1,3}})"
+    r"\b(?i:job|occupation|employment)\s?[:=-]\s?[A-Za-z][A-Za-z -]{2,30},\s"
+    rf"(?P<o>{_TITLE_CASE}(?:\s(?:{_TITLE_CASE}|&|and|of)){{1,3}}|[A-Z]{{3,20}}(?:\s(?:[A-Z]{{3,20}}|&)){{1,3}})"
 )
 _BEFORE_CITY = re.compile(
     r"(?:\b(?:in|from|at|near|to|of|lives?|living|resid(?:es|ing|ent)|native|outside|downtown|born"
@@ -243,6 +244,22 @@ def find_addresses(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(*match.span(), "LOCATION", 0.7)
 
 
+_LOUD_WORDS = frozenset(("HOME", "REHAB", "HOSPICE", "HOUSE"))
+_CORNER = re.compile(
+    r"(?<![\w/])(?:(?i:near|at|corner of|between|off|intersection of)) (?P<c>(?:\d{1,3}(?:st|nd|rd|th)|[A-Z][a-z]{2,15}) (?:and|&) "
+    r"(?:\d{1,3}(?:st|nd|rd|th)|[A-Z][a-z]{2,15}))(?![\w-])"
+)
+CORNER_WORDS = word_set("near at corner between off intersection")
+
+
+def find_corners(text: str) -> Iterator[PhiSpan]:
+    """Where two streets meet, one of them a number: "near 1st and Cherry"."""
+    for match in find_at(_CORNER, text, outline(text).places(CORNER_WORDS)):
+        first, second = match["c"][0], match["c"].split()[-1][0]
+        if first.isdigit() != second.isdigit():
+            yield PhiSpan(*match.span("c"), "LOCATION", 0.6)
+
+
 def find_cities(text: str) -> Iterator[PhiSpan]:
     """Cities of the gazetteer, and "City, ST 12345" whatever the city."""
     cities, doubtful = _cities()
@@ -261,6 +278,11 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         yield PhiSpan(start, match.end(), "LOCATION", 0.8)
     for match in find_at(_LIVES, text, note.places(LIVES_WORDS)):
         words = match["c"].split()
+        if match["c"].title() in cities | doubtful and match["c"] not in _LOUD_WORDS:
+            yield PhiSpan(*match.span("c"), "LOCATION", 0.85)
+            continue
+        if match["c"].isupper() and (words[0].lower() in _NO_NAME or words[0].title() in states()):
+            continue
         kept = [w for w in words if not english().plain(w.lower()) and w not in states()]
         if kept and kept[0] == words[0]:
             length = len(" ".join(kept)) if len(kept) == len(words) else len(words[0])
@@ -303,7 +325,7 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(*match.span("o"), "ORGANIZATION", 0.6)
     for match in find_at(_JOB, text, note.places(JOB_WORDS)):
         if not english().plain(match["o"].split()[0].lower()):  # "cashier, Millrace Software"
-            yield PhiSpan(*match.span("o"), "ORGANIZATION", 0.6)
+            yield PhiSpan(*match.span("o"), "ORGANIZATION", 0.95)
     for match in find_in(_UPPER, text, around(text, note.exact(_UPPER_WORDS), 120, 40)):
         words = match[0].split()
         if not all(w.lower().strip(".,") in _NO_NAME for w in words[:-1]) and not all(

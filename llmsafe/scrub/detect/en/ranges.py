@@ -56,6 +56,7 @@ _HAS_YEAR = re.compile(rf"{_Y4}|'\d\d|[/.]\d{{1,2}}[/.]\d")
 _LEAD = re.compile(
     r"(?i)\b(?:from|between|admi\w{3,7}|dates?|hospitali[sz]ed|inpatient|stay(?:ed)?)\W{1,3}$"
 )
+_ONWARD = re.compile(r"(?i)th(?:ru|rough)|til")
 _WORDS = frozenset(("may", "march", "mar"))  # verbs, unless capital or year says otherwise
 _ANY = Shift(0)
 
@@ -94,6 +95,8 @@ def _sense(match: re.Match[str], text: str) -> bool:
     if first is None or last is None or first > last:
         return False
     if _HAS_YEAR.search(match[0]) or match["left"][0].isupper():
+        return True
+    if _ONWARD.search(match["sep"]):
         return True
     # "from 3/5 to 4/5" is a strength as often as a stay.
     scale = re.split(r"[/.]", match["left"])[1:] == re.split(r"[/.]", match["right"])[1:]

@@ -14,6 +14,8 @@ from functools import cache
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import is_rating
+from llmsafe.scrub.detect.en.eponyms import DISEASES, is_pair
+from llmsafe.scrub.detect.en.names import CLINICAL_NEXT
 from llmsafe.scrub.detect.lexicon import english, read_json
 
 _NUMBERED = frozenset(
@@ -30,6 +32,8 @@ _CLOCK = re.compile(
     r"|twenty|thirty|fifteen|forty)[\s,-]*|and\s)+"
 )
 _MIXED = re.compile(r"\d{1,2}-\d{1,2}/\d{1,2}")
+_FRACTION = re.compile(r"(?:\d{1,2}-)?\d/\d")
+_TIMES = re.compile(r"[ -](?:years?|months?|weeks?|days?|hours?|inch(?:es)?|cm|mm)\b")
 _SEVENTHS = re.compile(r"/7(?:ths?)?(?!\d|[/-])")
 _INSTITUTION = re.compile(
     r"(?i)\b(?:hosp\w*|clinics?|cent(?:er|re)|health\w*|institute|university|college|school|home|manor"
@@ -61,13 +65,6 @@ _AROUND = re.compile(r"\d{1,4}s")  # in the 600s
 _DOTTED = re.compile(r"\b(?:p\.r\.n|n\.p\.o|[btq]\.i\.d|q\.[hdo]\.[sd]?|w\.n\.l)\b")
 _HUNDRED = re.compile(r"(?i)\s*hundred\b")
 _SPELLED = re.compile(r"(?:[A-Z]-){2,}[A-Z]")
-# Diseases that go by the name of who described them. Names that are more often a patient's (Bell,
-# Wilson) are left out.
-_DISEASES = frozenset(
-    ("addison", "alzheimer", "asperger", "barrett", "behcet", "chagas", "crohn", "cushing",
-     "dupuytren", "graves", "hashimoto", "hirschsprung", "hodgkin", "huntington", "kawasaki",
-     "meniere", "paget", "parkinson", "peyronie", "raynaud", "sjogren", "tourette")
-)  # fmt: skip
 _POSSESSIVE = re.compile(
     r"['’]s?(?=\s*(?:$|[.,;:)?!\n/]|(?:and|or|but|is|was|runs|with|for|since)\b))"
 )
@@ -148,6 +145,8 @@ def senseless(text: str, span: PhiSpan) -> bool:
     found = text[span.start : span.end]
     if span.category not in _NUMBERED and found.islower() and _is_usage(text, span):
         return True
+    if span.category in _WORDED and span.score < _SURE and _is_product(text, span):
+        return True
     match span.category:
         case "DATE":
             return _in_series(text, span) or _is_grade(text, span) or _is_score(text, span)
@@ -160,18 +159,27 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 or _is_instrument(text, span)
                 or _is_eponym(text, span)
                 or _is_abbreviation(text, span)
+                or _is_ordinary(text, span)
             )
-        case "ORGANIZATION" if _is_heading(text, span) or _ANY.fullmatch(found):
+        case "ORGANIZATION" if _is_heading(text, span) or _is_any(text, span):
             return True
         case "LOCATION" if found.lower() in _states():
             return True
         case "LOCATION" | "ORGANIZATION":
+            if span.score < _DOUBT and found.islower() and _all_plain(found):
+                return True
             return _is_instrument(text, span) or _is_eponym(text, span)
         case category if category in _NUMBERED:
             odd = _ICD.fullmatch(found) or _AROUND.fullmatch(found)
             return bool(odd) or _is_hour(text, span) or _in_series(text, span)
         case _:
             return False
+
+
+def _is_any(text: str, span: PhiSpan) -> bool:
+    """Whether it is a kind of place, or the first words of one: "Labor and Delivery"."""
+    kind = _ANY.match(text, span.start)
+    return kind is not None and kind.end() >= span.end
 
 
 def _in_series(text: str, span: PhiSpan) -> bool:
@@ -202,6 +210,8 @@ def _is_score(text: str, span: PhiSpan) -> bool:
     found = text[span.start : span.end]
     if _YEARS.fullmatch(found) or _WEEKDAY.fullmatch(found) or _VERTEBRAE.fullmatch(found):
         return True
+    if _FRACTION.fullmatch(found) and _TIMES.match(text, span.end):
+        return True  # 3-1/2 years
     if is_rating(text, span.start, found) or (
         _NTH.search(found) and _ANATOMY.match(text, span.end)
     ):
@@ -235,23 +245,87 @@ def _is_hour(text: str, span: PhiSpan) -> bool:
     return bool(clock and clock.end() >= span.end and _HUNDRED.match(text, clock.end()))
 
 
+_DOUBT = 0.9
+_HYPHENATED = re.compile(r"-[A-Z][a-z]+")
+
+
+_WORDED = frozenset(("NAME", "LOCATION", "ORGANIZATION"))
+
+
+def _is_product(text: str, span: PhiSpan) -> bool:
+    """Whether it is a product by its spelling, or because somebody is allergic to it."""
+    if _PRODUCT.fullmatch(text, span.start, span.end) and span.score < _DOUBT:
+        return True
+    return _ALLERGIC.search(text[max(0, span.start - 60) : span.start]) is not None
+
+
+def _all_plain(found: str) -> bool:
+    lexicon = english()
+    return all(word in lexicon.words for word in re.findall(r"[^\W\d_]+", found.lower()))
+
+
+def _is_ordinary(text: str, span: PhiSpan) -> bool:
+    """Whether a lone word is of ordinary language and nobody's name, and nothing beside it says
+    otherwise: "Outgoing", "Nosebleed", the band of Mach."""
+    found = text[span.start : span.end]
+    word, lexicon = found.lower(), english()
+    if span.score < _SURE and found.islower() and " " in found:
+        return all(part in lexicon.words and not _is_name(part) for part in word.split())
+    if (
+        span.score >= _SURE
+        or " " in found
+        or text[max(0, span.start - 2) : span.start] == "& "
+        or _PERSON.search(text[max(0, span.start - 25) : span.start])
+    ):
+        return False
+    if _is_name(word):
+        return False
+    return word in lexicon.words or CLINICAL_NEXT.match(text, span.end) is not None
+
+
+def _is_name(word: str) -> bool:
+    lexicon = english()
+    return word in lexicon.first or word in lexicon.last or word in lexicon.everyday
+
+
+_SURE = 0.97
+_ALLERGIC = re.compile(
+    r"(?i)\b(?:allergic|intolerant|allerg(?:y|ies)(?: to|:)|reaction) (?:to )?"
+    r"(?:[\w-]{3,20}(?:,| and) ){0,3}\Z"
+)
+_PRODUCT = re.compile(r"[A-Z][a-z]{3,}[A-Z][a-z]{2,}")  # MamaRoo, but MacLeod and DeShawn
+_MISREAD = str.maketrans("015", "ois")
+
+
 def _is_eponym(text: str, span: PhiSpan) -> bool:
     """Whether every word is known of signs, scores, stains and procedures, and as nobody's name,
     and no word for a person stands before it."""
     lexicon = english()
-    words = [word.lower() for word in _WORD.findall(text, span.start, span.end)]
+    rest = _HYPHENATED.match(text, span.end)
+    words = [w.lower() for w in _WORD.findall(text, span.start, rest.end() if rest else span.end)]
     parts = [part for word in words for part in re.sub(r"['’]s?$", "", word).split("-")]
+    if is_pair(" ".join(parts), text, span.start, rest.end() if rest else span.end):
+        return True
+    parts = [part for part in parts if len(part) > 1]  # Rutgeerts i2
     known = bool(parts) and all(
-        part in lexicon.eponyms and not (part in lexicon.first or part in lexicon.last)
-        for part in parts
+        _described(part) and not (part in lexicon.first or part in lexicon.last) for part in parts
     )
     return known and not _PERSON.search(text[max(0, span.start - 25) : span.start])
+
+
+def _described(word: str) -> bool:
+    """Whether a word is an eponym, also as a scanner may have misread it: McBumey."""
+    eponyms = english().eponyms
+    if word in eponyms or len(word) < 5:
+        return word in eponyms
+    joined = (f"{word[:at]}rn{word[at + 1 :]}" for at, letter in enumerate(word) if letter == "m")
+    return not eponyms.isdisjoint((*joined, word.replace("rn", "m"), word.translate(_MISREAD)))
 
 
 def _is_disease(text: str, span: PhiSpan) -> bool:
     """Whether a lone name is a disease: "Google says Addison's"."""
     found = re.sub(r"['’]s?$", "", text[span.start : span.end]).lower()
-    return found in _DISEASES and bool(_POSSESSIVE.match(text, span.start + len(found)))
+    return found in DISEASES and bool(_POSSESSIVE.match(text, span.start + len(found)))
 
 
 # --- neighbours ---------------------------------------------------------------------------------

@@ -1,0 +1,80 @@
+"""Names by their surroundings, firms by their kind; and words in the same places that are none."""
+
+# ruff: noqa: E501 - a case stays on one line
+
+from __future__ import annotations
+
+import pytest
+
+from llmsafe.scrub.detect.en.firms import find_firms
+from llmsafe.scrub.detect.en.hints import (
+    find_everyday,
+    find_signatures,
+    find_subjects,
+    find_trades,
+)
+
+
+def found(text: str) -> list[str]:
+    finders = (find_subjects, find_trades, find_signatures)
+    return sorted(text[s.start : s.end] for find in finders for s in find(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Worse.\nGabi complains of dyspnea.", "Gabi"), ("LAST WEEK. PHILIPPA ALSO DENIES PAIN", "PHILIPPA"),
+        ("Freya is being treated here.", "Freya"), ("Sitter Tre (agency) left", "Tre"),
+        ("20 mL. MD Strand notified. 2200", "Strand"), ("RESIDENT LONGFELLOW. INSULIN 4 U", "LONGFELLOW"),
+        ("ack P Whitehorse 22:12", "P Whitehorse"), ("Discussed w Hightower in ED", "Hightower"),
+        ("(Dr Foss). Kind thanks, B.", "B"), ("correct 1516, L.W. CPhT.", "L.W"),
+        ("Transcribed: ajk", "ajk"), ("B. Summers RN\nLK", "LK"), ("Best regards,\nmj", "mj"),
+    ],
+)  # fmt: skip
+def test_surroundings_give_a_name_away(text: str, name: str) -> None:
+    assert name in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Popsicles refused. Pedialyte denied by payer.", "MRI says L4-5 is fine.", "Mom says he is well.",
+        "Neurology feels this is benign.", "Echo reports EF 55.", "He complains of pain.",
+        "MD aware. RN notified. PT Eval today. RN Charge notified.", "Tech Note, Resident Physician on call",
+        "Thanks, the clinic", "Best practice", "per protocol and with Lasix", "discussed with Dr. X", "d/w Cardiology, discussed with family",
+        "Transcribed: yes\nDose 5 MG\nq4h PRN", "TID\nBID",
+    ],
+)  # fmt: skip
+def test_others_who_do_the_same_stay(text: str) -> None:
+    assert found(text) == []
+
+
+def test_everyday_names_are_only_asked_about() -> None:
+    text = "Pat mentions relief. Will RN signed, saw Ed (PA)."
+    assert [text[s.start : s.end] for s in find_everyday(text)] == ["Pat", "Will", "Ed"]
+    assert list(find_everyday("Chest denies. Chest (PA) film. Call RN.")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "firm"),
+    [
+        ("works for Ferncliff Dairy now", "Ferncliff Dairy"), ("RETURN TO KOBAYASHI NURSERIES.", "KOBAYASHI NURSERIES"),
+        ("Quarryhill Credit Union, cook", "Quarryhill Credit Union"), ("goes to Hawthorne Elementary", "Hawthorne Elementary"),
+        ("member of Shiloh Baptist Church", "Shiloh Baptist Church"), ("employed at Plum Industries", "Plum Industries"),
+        ("Laconia Heart C1inic, 4O Court", "Laconia Heart C1inic"),
+    ],
+)  # fmt: skip
+def test_a_firm_is_known_by_its_kind(text: str, firm: str) -> None:
+    assert [text[s.start : s.end] for s in find_firms(text)] == [firm]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CEPHALEXIN FROM URGENT CARE X 4", "went to Urgent Care", "Skilled Nursing", "the Local Church",
+        "Surgical Pathology", "Bovie Plating", "Physical Medicine and Rehabilitation", "Adult Cardiology",
+        "Dairy Foods upset him", "Peritoneal Dialysis", "C1inical trial in Hospital",
+    ],
+)  # fmt: skip
+def test_a_kind_alone_is_no_firm(text: str) -> None:
+    assert list(find_firms(text)) == []
