@@ -1,4 +1,4 @@
-"""Chinese names by title, by how people are spoken of, by place on the line; romanised; again.
+"""Chinese names by title, by how people are spoken of, by place on the line; romanised.
 
 老张, 张先生, 何晓光主任, 姓晏, 张某, 热合曼·图尔迪, a signature alone on its line, Zhuang Xiaomei.
 """
@@ -268,39 +268,3 @@ def _listed(word: str, *, signed: bool, certain: bool) -> bool:
     if certain and (ambiguous(word[0]) or len(given) < 2):
         return False
     return signed or not lexicon.starts_word(word, 0)
-
-
-# --- the same name again ------------------------------------------------------------------------
-
-
-def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
-    """The other mentions of names that were found, and of given names of two characters.
-
-    A name that is a word too (马上, 任何) is not looked for again: only context tells which it is.
-    """
-    lexicon = chinese()
-    wanted: dict[str, None] = {}
-    covered = bytearray(len(text))
-    for span in found:
-        covered[span.start : span.end] = b"\1" * (span.end - span.start)
-        name = re.sub(r"\s", "", text[span.start : span.end])
-        if span.category != "NAME" or not re.fullmatch(rf"(?:{HAN}|{DOT}){{2,24}}", name):
-            continue
-        given = name[surname_length(name, 0) :]
-        if not lexicon.plain(name):
-            wanted[name] = None
-        if (
-            len(given) == 2
-            and len(name) > 2
-            and not lexicon.plain(given)
-            and not lexicon.plain(name)
-            and not re.search(DOT, name)
-        ):
-            wanted[given] = None
-        wanted.update({part: None for part in re.split(DOT, name) if 2 < len(part) < len(name)})
-    for name in wanted:
-        at = text.find(name)
-        while at >= 0:
-            if not covered[at]:
-                yield PhiSpan(at, at + len(name), "NAME", 0.6, "echo")
-            at = text.find(name, at + len(name))
