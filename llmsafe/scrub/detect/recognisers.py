@@ -18,7 +18,7 @@ from llmsafe.scrub.detect.memory import TRACE
 from llmsafe.scrub.detect.zh import dates as zh_dates
 from llmsafe.scrub.detect.zh import ids as zh_ids
 from llmsafe.scrub.detect.zh import labels as zh_labels
-from llmsafe.scrub.detect.zh import mentions, organizations, romanised
+from llmsafe.scrub.detect.zh import mentions, organizations, romanised, slots
 from llmsafe.scrub.detect.zh import names as zh_names
 from llmsafe.scrub.detect.zh import places as zh_places
 
@@ -52,6 +52,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("marked names", ("NAME",), mentions.find_marked),
     ("listed names", ("NAME",), mentions.find_listed),
     ("signed names", ("NAME",), mentions.find_signed),
+    ("names in slots", ("NAME",), slots.find_slots),
     ("free names", ("NAME",), mentions.find_free),
     ("romanised names", ("NAME",), romanised.find_pinyin),
     ("dates", ("DATE",), zh_dates.find_dates),

@@ -72,11 +72,12 @@ def _people(
         if re.search(DOT, name):
             parts = [part for part in re.split(DOT, name) if 2 < len(part) < len(name)]
             wanted.update({part: None for part in parts})
-        elif length and 1 <= len(given) <= 2 and span.score >= _SURE:
+            continue
+        if len(given) == 2 and len(name) > 2 and not (lexicon.plain(given) or lexicon.plain(name)):
+            wanted[given] = None
+        if length and 1 <= len(given) <= 2 and span.score >= _SURE:
             surnames[name[:length]] = None
             characters.update({character: None for character in given})
-            if len(given) == 2 and not lexicon.plain(given) and not lexicon.plain(name):
-                wanted[given] = None
     return wanted, surnames, characters
 
 

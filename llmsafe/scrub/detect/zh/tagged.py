@@ -154,10 +154,22 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
         and surname
         and (alone or last in lexicon.given)
         and not (NEXT.match(text, end) or lexicon.starts_word(text, end))
-        and (ends_here(text, end + 1) or lexicon.starts_word(text, end + 1))
+        and (_stops(text, end + 1) or lexicon.starts_word(text, end + 1))
     ):
         end += 1
     return start, end
+
+
+def _stops(text: str, end: int) -> bool:
+    """Whether what stands at ``end`` is no more of a name."""
+    follows = NEXT.match(text, end) or TITLE.match(text, end)
+    return follows is not None or ends_here(text, end)
+
+
+def _closed(text: str, start: int, end: int) -> bool:
+    """Whether the given name of ``text[start:end]`` is one by its characters and ends there."""
+    given = text[start + surname_length(text, start) : end]
+    return all(c in chinese().given for c in given) and _stops(text, end)
 
 
 def _doubt(text: str, start: int, end: int) -> float:
@@ -190,14 +202,16 @@ def _doubt(text: str, start: int, end: int) -> float:
     if surname == 1 and ambiguous(name[0]):
         if not given:
             return OTHER if TITLE.match(text, end) else STRANGE
-        return NEVER if lexicon.plain(given) else ODD
+        if lexicon.plain(given):
+            return NEVER
+        return LIKELY if len(given) == 2 and _closed(text, start, end) else ODD
     if surname and not given:
         spoken = TITLE.match(text, end) or text[max(0, start - 1) : start] in ("老", "小")
         if spoken or not ends_here(text, end):
             return LIKELY if spoken else ODD
         return LONE if re.match(HAN, text[max(0, start - 1) :]) else LIKELY
     if straddled(text, start, end):
-        return STRANGE
+        return LONE if surname and len(given) == 2 and _closed(text, start, end) else STRANGE
     if surname and len(given) < 3:
         if len(given) == 2 and open_name(text, start) == end:
             return FAINT
