@@ -15,8 +15,8 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.resolve import subtract
 from llmsafe.scrub.detect.zh.labels import NO_LABEL, PUBLIC
 from llmsafe.scrub.detect.zh.lexicon import chinese
-from llmsafe.scrub.detect.zh.organizations import HEAD, generic
-from llmsafe.scrub.detect.zh.places import NOT_PLACE, grow, names_a_thing
+from llmsafe.scrub.detect.zh.organizations import HEAD, generic, whole
+from llmsafe.scrub.detect.zh.places import NOT_PLACE, begin, grow, names_a_thing
 from llmsafe.scrub.detect.zh.reading import (
     DOT,
     HAN,
@@ -243,10 +243,11 @@ def _place(text: str, span: PhiSpan) -> PhiSpan | None:
         or any(names_a_thing(text, at) for at in range(max(0, span.start - 3), span.end))
     ):
         return None
-    return replace(span, end=grow(text, span.end))
+    return replace(span, start=begin(text, span.start), end=grow(text, span.end))
 
 
 def _organisation(text: str, span: PhiSpan) -> PhiSpan | None:
+    span = replace(span, end=whole(text, span.start, span.end))
     found = _SPACE.sub("", text[span.start : span.end])
     known = HEAD.search(found) is not None
     if len(found) < 3 or generic(found) or span.score < (OTHER if known else ODD):
