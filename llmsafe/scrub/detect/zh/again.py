@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
-from llmsafe.scrub.detect.zh.reading import DOT, HAN, in_word, straddled, surname_length
+from llmsafe.scrub.detect.zh.reading import DOT, HAN, NEXT, in_word, straddled, surname_length
 from llmsafe.scrub.detect.zh.roles import TITLE
 
 _SURE = 0.45
@@ -37,14 +37,18 @@ def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     covered = bytearray(len(text))
     for span in found:
         covered[span.start : span.end] = b"\1" * (span.end - span.start)
-    wanted, surnames, given = _people(text, found)
+    wanted, telling, surnames, given = _people(text, found)
     for name in wanted:
         at = text.find(name)
         while at >= 0:
             if not all(covered[at : at + len(name)]):
                 yield _echo(at, at + len(name))
             at = text.find(name, at + len(name))
-    for start, end in (*_by_surname(text, surnames), *_by_given(text, given)):
+    for start, end in (
+        *_by_telling(text, telling),
+        *_by_surname(text, surnames),
+        *_by_given(text, given),
+    ):
         if not all(covered[start:end]):
             yield _echo(start, end)
 
@@ -55,10 +59,12 @@ def _echo(start: int, end: int) -> PhiSpan:
 
 def _people(
     text: str, found: Sequence[PhiSpan]
-) -> tuple[dict[str, None], dict[str, None], dict[str, None]]:
-    """Names to look for, the surnames, and the characters of the given names."""
+) -> tuple[dict[str, None], dict[str, None], dict[str, None], dict[str, None]]:
+    """Names to look for, given names that are words too, surnames, and the characters of the given
+    names."""
     lexicon = chinese()
     wanted: dict[str, None] = {}
+    telling: dict[str, None] = {}
     surnames: dict[str, None] = {}
     characters: dict[str, None] = {}
     for span in found:
@@ -75,10 +81,12 @@ def _people(
             continue
         if len(given) == 2 and len(name) > 2 and not (lexicon.plain(given) or lexicon.plain(name)):
             wanted[given] = None
+        elif len(given) == 2 and len(name) > 2 and given not in lexicon.words:
+            telling[given] = None
         if length and 1 <= len(given) <= 2 and span.score >= _SURE:
             surnames[name[:length]] = None
             characters.update({character: None for character in given})
-    return wanted, surnames, characters
+    return wanted, telling, surnames, characters
 
 
 def _by_surname(text: str, surnames: Sequence[str] | dict[str, None]) -> Iterator[tuple[int, int]]:
@@ -100,6 +108,14 @@ def _by_surname(text: str, surnames: Sequence[str] | dict[str, None]) -> Iterato
         spoken = title and _ASKS.match(text, title.end()) and match["v"] in "向于从由对"
         if not spoken and not in_word(text, match.start(), match.end()):
             yield match.span("v")
+
+
+def _by_telling(text: str, given: Sequence[str] | dict[str, None]) -> Iterator[tuple[int, int]]:
+    """春梅 and 建国, words too, where they stand alone before what people do."""
+    for word in given:
+        for match in re.finditer(rf"(?<!{HAN}){word}", text):
+            if NEXT.match(text, match.end()):
+                yield match.span()
 
 
 def _by_given(text: str, given: Sequence[str] | dict[str, None]) -> Iterator[tuple[int, int]]:

@@ -17,6 +17,7 @@ from llmsafe.scrub.detect.zh.reading import (
     DOT,
     HAN,
     MASK,
+    NEXT,
     ambiguous,
     ends_here,
     in_word,
@@ -46,6 +47,9 @@ _WHOM = re.compile(
 _ASKED_BY = re.compile(r"(?:之邀|邀请?|要求|请求|建议|之托)")
 _TOLD = re.compile(rf"{HAN}{{0,3}}?(?:咨询|汇报|报告|请示|说明|反映|询问|交[代待]|求助|提出|学习|问)")
 _THERE = re.compile(r"处|那[里边]|家(?!属)|站|办公室|门诊|诊室|岗|角度|手[中里]|节")
+_DOCTOR = re.compile(
+    rf"(?:(?<!{HAN})|(?<=[请由经与找通知报告嘱]))(?P<v>{HAN})[医护](?=[,。;:、)\s]|$|[知嘱看查已会诊接值](?![生院师疗治学士理]))"
+)
 # Titles that need a name.
 _PERSONAL = split_words("先生 女士 大爷 大妈 大娘 大叔 老先生 老太太 老爷子")
 _STAFF = re.compile(r"医[生师]$|护士$|主任$")
@@ -88,6 +92,9 @@ def find_titled(text: str) -> Iterator[PhiSpan]:
         )
         if start is not None:
             yield name_span(start, end, 0.85)
+    for match in _DOCTOR.finditer(text):  # 柴医, 经李护
+        if surname_length(text, match.start("v")) and not ambiguous(match["v"]):
+            yield name_span(*match.span("v"), 0.6)
     for match in re.finditer(rf"(?P<v>{HAN}{{1,2}}) ?(?:MD|Dr)(?![A-Za-z])", text):
         if surname_length(text, match.start()):
             yield name_span(match.start("v"), match.end("v"), 0.8)
@@ -132,7 +139,7 @@ def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
     if chinese().plain(text[start:whole]) or in_word(text, start, whole):  # 牛奶, 克雷伯菌
         return False
     if len(character) == 1 and ambiguous(character):
-        after_role = re.match(r"[^\u4e00-\u9fff]|[刀老小母父]|$", before)
+        after_role = re.match(r"[^\u4e00-\u9fff]|[刀老小母父床]|$", before)
         meant = _WHOM.search(text, max(0, start - 3), start)
         if character in _NEVER and not (meant and _subject(text, start, end + len(title))):
             return False
@@ -154,6 +161,8 @@ def _subject(text: str, start: int, end: int) -> bool:
         return not _TOLD.match(text, end)
     if word == "应":
         return not (clause and _ASKED_BY.match(text, end)) and before not in "可须不需"
+    if word == "从" and clause:
+        return re.compile("查房|查看|审阅|会诊|看过|指示").match(text, end) is not None
     if word in "由从":
         return not (clause or _THERE.match(text, end))
     return not clause and before not in "与由经随跟至据照"
@@ -277,7 +286,7 @@ def find_free(text: str) -> Iterator[PhiSpan]:
     lexicon = chinese()
     for match in _FREE.finditer(text):
         start = match.start()
-        end = open_name(text, start)
+        end = open_name(text, start) or _bare(text, start)
         if end is None or text[start] in _NEVER:
             continue
         word, led = text[start:end], _LEADS.search(text, max(0, start - 1), start)
@@ -290,6 +299,19 @@ def find_free(text: str) -> Iterator[PhiSpan]:
         ordinary = lexicon.plain(word) or lexicon.starts_word(word, 0) or TITLE.search(word)
         if not (ordinary or in_word(text, start, end)) and all(c in lexicon.given for c in given):
             yield name_span(start, end, 0.35 if short or doubtful or not led else 0.4)
+
+
+def _bare(text: str, start: int) -> int | None:
+    """The end of a whole name of a surname that is no word and two characters that only given names
+    are likely to put together, whatever follows."""
+    surname = surname_length(text, start)
+    end = start + surname + 2
+    given, lexicon = text[start + surname : end], chinese()
+    if not surname or ambiguous(text[start]) or not all(c in lexicon.given for c in given):
+        return None
+    if len(given) < 2 or lexicon.plain(given) or straddled(text, start, end) or TITLE.search(given):
+        return None
+    return None if NEXT.match(text, end - 1) or NEXT.match(text, end - 2) else end
 
 
 _WHOLE_LINE = re.compile(

@@ -225,8 +225,13 @@ def names_a_thing(text: str, start: int) -> bool:
 _GROW = re.compile(rf"{_CHAIN}")
 
 
+_HALF_UNITS = split_words("大厦 广场 花园 家园 公寓 小区 新村 新城 山庄 别墅 大道 大街 胡同")
+
+
 def grow(text: str, end: int) -> int:
     """The end of the levels that follow a place at ``end``; a hospital is none of them."""
+    if text[end - 1 : end + 1] in _HALF_UNITS:  # 天华大|厦
+        end += 1
     match = _GROW.match(text, end)
     if match is None or re.match(r"(?:人民|中心|中医|第[一二三四五六七八九十])", text[end:]):
         return end

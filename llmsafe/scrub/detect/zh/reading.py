@@ -44,7 +44,7 @@ _DOES = split_words(
     "名下 床旁 床边 治疗组 医疗组 团队 主诊 时有 能够 可以 口述 转述 代述 诉说 陈述 回忆 到场 到达 赶到 抵达 返回 离院 上台 下台"
 )
 NEXT = re.compile(
-    f"{_NEXT}|{'|'.join(sorted(_DOES, key=len, reverse=True))}|[曾仍嘱约把将]"
+    f"{_NEXT}|{'|'.join(sorted(_DOES, key=len, reverse=True))}|[曾仍嘱约把将闻]|[回值](?=[:,班夜的])"
     r"|[一二三四五六七八九十半数两][天日周年月个]|周[一二三四五六日几]"
 )
 _TITLE = re.compile(
