@@ -95,6 +95,9 @@ DOUBTFUL = {
 }
 """Rules of each language that cannot tell a name from an eponym or a word, and the score up to
 which they ask the tagger whether it sees a trace of PHI."""
+HINT = 0.1
+"""The chance of PHI that the tagger must see in a name that has the score ``mentions.BARE`` or
+less."""
 INDEPENDENT = {
     "en": frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL["en"]),
     "zh": frozenset(name for name, _, _ in CHINESE if name not in DOUBTFUL["zh"]),
@@ -139,7 +142,8 @@ class Finder(EntityRecognizer):
     def _stands(self, span: PhiSpan, artifacts: Any) -> bool:
         if span.score > self._doubtful or not isinstance(artifacts, Reading):
             return True
-        return artifacts.chance(span.start, span.end) >= TRACE
+        needed = HINT if span.score <= mentions.BARE else TRACE
+        return artifacts.chance(span.start, span.end) >= needed
 
 
 def english() -> list[EntityRecognizer]:

@@ -117,6 +117,8 @@ def _before_title(text: str, start: int, end: int, title: str) -> bool:
         stop(name) or name in lexicon.words or lexicon.starts_word(name, 0) or TITLE.search(name)
     )
     unsure = surname == 1 and ambiguous(name[0]) and title in GENERIC
+    later = surname == 1 and len(name) == 3 and surname_length(name, 2) > 0
+    blocked = blocked or (later and lexicon.plain(name[:2]))  # 明天|万主任
     # 由梁女士: a preposition and a surname.
     unsure |= name[0] in "由与和经从对" and len(given) == surname_length(given, 0)
     odd = re.search(r"[主经副管接]", name) and surname == 1
@@ -280,14 +282,21 @@ _LEADS = re.compile(
 )
 
 
+BARE = 0.32
+"""The score of a name that nothing but its characters tells."""
+_OF_YEAR = re.compile(r"(?<=\d)年")
+
+
 def find_free(text: str) -> Iterator[PhiSpan]:
     """A whole name that only its form and its neighbours tell. Of a surname that is a word too, of
-    two characters, and behind other words, the tagger must see a trace: their score is 0.35."""
+    two characters, and behind other words, the tagger must see a trace: their score is 0.35; it must
+    see more of one that no neighbour tells: :data:`BARE`."""
     lexicon = chinese()
     for match in _FREE.finditer(text):
         start = match.start()
-        end = open_name(text, start) or _bare(text, start)
-        if end is None or text[start] in _NEVER:
+        whole = open_name(text, start)
+        end = whole or _bare(text, start)
+        if end is None or text[start] in _NEVER or _OF_YEAR.search(text, start, start + 1):
             continue
         word, led = text[start:end], _LEADS.search(text, max(0, start - 1), start)
         given = word[surname_length(word, 0) :]
@@ -298,7 +307,11 @@ def find_free(text: str) -> Iterator[PhiSpan]:
             continue
         ordinary = lexicon.plain(word) or lexicon.starts_word(word, 0) or TITLE.search(word)
         if not (ordinary or in_word(text, start, end)) and all(c in lexicon.given for c in given):
-            yield name_span(start, end, 0.35 if short or doubtful or not led else 0.4)
+            score = 0.35 if short or doubtful or not led else 0.4
+            yield name_span(start, end, score if whole else BARE)
+
+
+_ENDS = frozenset("师刀者班家官管查费工员位年")  # surnames that roles, offices and verbs end in
 
 
 def _bare(text: str, start: int) -> int | None:
@@ -307,7 +320,9 @@ def _bare(text: str, start: int) -> int | None:
     surname = surname_length(text, start)
     end = start + surname + 2
     given, lexicon = text[start + surname : end], chinese()
-    if not surname or ambiguous(text[start]) or not all(c in lexicon.given for c in given):
+    if not surname or ambiguous(text[start]) or text[start] in _ENDS or not all(c in lexicon.given for c in given):
+        return None
+    if any(open_name(text, start + n) for n in range(1, surname + 1)):  # 医师|林伟生
         return None
     if len(given) < 2 or lexicon.plain(given) or straddled(text, start, end) or TITLE.search(given):
         return None
