@@ -77,7 +77,7 @@ def _people(
             wanted[name] = None
         if re.search(DOT, name):
             parts = [part for part in re.split(DOT, name) if 2 < len(part) < len(name)]
-            wanted.update({part: None for part in parts})
+            wanted.update(dict.fromkeys(parts))
             continue
         if len(given) == 2 and len(name) > 2 and not (lexicon.plain(given) or lexicon.plain(name)):
             wanted[given] = None
@@ -85,7 +85,7 @@ def _people(
             telling[given] = None
         if length and 1 <= len(given) <= 2 and span.score >= _SURE:
             surnames[name[:length]] = None
-            characters.update({character: None for character in given})
+            characters.update(dict.fromkeys(given))
     return wanted, telling, surnames, characters
 
 

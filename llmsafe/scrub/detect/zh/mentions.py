@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
@@ -45,7 +45,9 @@ _WHOM = re.compile(
 )
 # A preposition, an auxiliary or an adverb and the bare title: 应主任要求, 由医生陪同, 曾于医生处.
 _ASKED_BY = re.compile(r"(?:之邀|邀请?|要求|请求|建议|之托)")
-_TOLD = re.compile(rf"{HAN}{{0,3}}?(?:咨询|汇报|报告|请示|说明|反映|询问|交[代待]|求助|提出|学习|问)")
+_TOLD = re.compile(
+    rf"{HAN}{{0,3}}?(?:咨询|汇报|报告|请示|说明|反映|询问|交[代待]|求助|提出|学习|问)"
+)
 _THERE = re.compile(r"处|那[里边]|家(?!属)|站|办公室|门诊|诊室|岗|角度|手[中里]|节")
 _DOCTOR = re.compile(
     rf"(?:(?<!{HAN})|(?<=[请由经与找通知报告嘱]))(?P<v>{HAN})[医护](?=[,。;:、)\s]|$|[知嘱看查已会诊接值](?![生院师疗治学士理]))"
@@ -136,7 +138,9 @@ def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
     """Whether a surname alone before a title is one: not 向医生, not 车工, not 最高."""
     character, before = text[start:end], text[max(0, start - 1) : start]
     whole = end + len(title)
-    if (character == "管" and before in "经主分监") or (title == "工" and character in "车电钳焊木瓦"):
+    if (character == "管" and before in "经主分监") or (
+        title == "工" and character in "车电钳焊木瓦"
+    ):
         return False
     if chinese().plain(text[start:whole]) or in_word(text, start, whole):  # 牛奶, 克雷伯菌
         return False
@@ -320,7 +324,12 @@ def _bare(text: str, start: int) -> int | None:
     surname = surname_length(text, start)
     end = start + surname + 2
     given, lexicon = text[start + surname : end], chinese()
-    if not surname or ambiguous(text[start]) or text[start] in _ENDS or not all(c in lexicon.given for c in given):
+    if (
+        not surname
+        or ambiguous(text[start])
+        or text[start] in _ENDS
+        or not all(c in lexicon.given for c in given)
+    ):
         return None
     if any(open_name(text, start + n) for n in range(1, surname + 1)):  # 医师|林伟生
         return None

@@ -300,6 +300,7 @@ def _given_alone(text: str, start: int, *, kin: bool) -> int | None:
         or pair[0] in "老小"
         or lexicon.plain(pair)
         or lexicon.starts_word(text, start)
+        or NEXT.match(text, start)  # 父母健在
         or _LABEL_ROLE.match(text, start)
     ):
         return None

@@ -144,9 +144,9 @@ def closed_name(text: str, start: int) -> int | None:
     if len(run) <= longest and (
         surname_length(text, start) or all(c in chinese().foreign for c in run) or len(run) < 4
     ):
-        if len(run) == 4 and surname_length(text, start) == 1:
-            if not all(c in chinese().parts or c in chinese().foreign for c in run):
-                return None  # 全天入量
+        likely = all(c in chinese().parts or c in chinese().foreign for c in run)
+        if len(run) == 4 and surname_length(text, start) == 1 and not likely:
+            return None  # 全天入量
         bad = any(c in "的了吗呢吧啊哦嗯谁哪你我他她它们您很太么" for c in run) or (
             len(run) > 3 and any(c in _BAD_GIVEN for c in run[1:])
         )
@@ -233,4 +233,6 @@ def straddled(text: str, start: int, end: int) -> bool:
 
 def ambiguous(character: str) -> bool:
     """Whether a surname is more often a function word: 于, 向, 时, 应."""
-    return character in _AMBIGUOUS_FIRST or character in "时从来要应相计支强华原国家有者车区户阴衣权"
+    return (
+        character in _AMBIGUOUS_FIRST or character in "时从来要应相计支强华原国家有者车区户阴衣权"
+    )
