@@ -18,7 +18,8 @@ _SURE = 0.45
 """How sure a name must be to say that somebody of its surname is in the note."""
 # What 老 and 小 make of a surname that is a word of measure, place or sign too.
 _MEASURES = split_words(
-    "小时 小于 小便 小年 老年 老师 小计 小结 小管 小项 小水 小洞 小汗 小叶 小关 小班 小应 小包 小区 小平 小常 小单"
+    "小时 小于 小便 小年 老年 老师 小计 小结 小管 小项 小水 小洞 小汗 小叶 "
+    "小关 小班 小应 小包 小区 小平 小常 小单"
 )
 # What goes on behind 小金 and 老方 and makes another word of it.
 _GOES_ON = re.compile(r"[丸片散汤法式子头块脉桌额型性化]")
