@@ -250,3 +250,12 @@ def test_lines_are_forgotten_before_they_are_many(monkeypatch: pytest.MonkeyPatc
     for i in range(60):
         assert outline(f"Seen {i}\nby Bell {i}").places(word_set("bell")) == [9 + len(str(i))]
     assert 0 < len(module._LINES) <= 20
+
+
+def test_a_set_that_is_asked_for_late_is_looked_up_in_lines_read_before():
+    text = "Quokka saw a wombat.\nThe wombat left."
+    note = outline(text)
+    assert list(note.capitals) == [0, 21]
+    assert list(note.places(frozenset({"wombat"}))) == [13, 25]
+    assert list(note.places(frozenset({"quokka", "left"}))) == [0, 32]
+    assert list(outline(text).exact(frozenset({"The"}))) == [21]

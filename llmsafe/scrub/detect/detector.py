@@ -32,7 +32,7 @@ from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import INDEPENDENT, Finder
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract, trim
 from llmsafe.scrub.detect.tagger import embedded_tagger
-from llmsafe.scrub.detect.zh import mentions, tagged
+from llmsafe.scrub.detect.zh import again, tagged
 from llmsafe.scrub.detect.zh.view import chinese_view
 
 MINIMUM_SCORE = 0.3
@@ -46,7 +46,7 @@ class DetectionError(Exception):
         super().__init__(self.reason)
 
 
-_ECHOES = {"en": en_mentions.again, "zh": mentions.echoes}
+_ECHOES = {"en": en_mentions.again, "zh": again.echoes}
 
 
 def build_engine(extra: Sequence[EntityRecognizer] = (), language: str = "en") -> AnalyzerEngine:

@@ -118,6 +118,8 @@ class Outline:
     @cached_property
     def _hits(self) -> list[list[int]]:
         """For each of the sets that were registered, where its words begin, in order."""
+        if any(line.known < len(_SETS.numbers) for _, line in self._lines):
+            del self.__dict__["_lines"]  # read for something else before a set was registered
         hits: list[list[int]] = [[] for _ in _SETS.numbers]
         for begin, line in self._lines:
             for number, place in line.hits:
@@ -147,8 +149,7 @@ class Outline:
             found = ((match.start(), match[0]) for match in _RUN.finditer(self.text))
             return [place for place, word in found if (word if exact else fold(word)) in words]
         if number >= len(self._hits):  # registered since
-            for name in ("_lines", "_hits"):
-                self.__dict__.pop(name, None)
+            del self.__dict__["_hits"]
         return self._hits[number]
 
 

@@ -6,7 +6,8 @@ table only saves writing a class for each of ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from presidio_analyzer import EntityRecognizer, RecognizerResult
@@ -14,11 +15,11 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en import dates, firms, hints, ids, names, places, ranges
 from llmsafe.scrub.detect.engine import Reading
-from llmsafe.scrub.detect.memory import HINT, TRACE
+from llmsafe.scrub.detect.memory import HINT, SIGN, TRACE
 from llmsafe.scrub.detect.zh import dates as zh_dates
 from llmsafe.scrub.detect.zh import ids as zh_ids
 from llmsafe.scrub.detect.zh import labels as zh_labels
-from llmsafe.scrub.detect.zh import mentions, organizations, romanised
+from llmsafe.scrub.detect.zh import mentions, organizations, romanised, slots
 from llmsafe.scrub.detect.zh import names as zh_names
 from llmsafe.scrub.detect.zh import places as zh_places
 
@@ -59,6 +60,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("marked names", ("NAME",), mentions.find_marked),
     ("listed names", ("NAME",), mentions.find_listed),
     ("signed names", ("NAME",), mentions.find_signed),
+    ("names in slots", ("NAME",), slots.find_slots),
     ("free names", ("NAME",), mentions.find_free),
     ("romanised names", ("NAME",), romanised.find_pinyin),
     ("dates", ("DATE",), zh_dates.find_dates),
@@ -89,22 +91,20 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("called numbers", ("PHONE", "FAX"), zh_labels.find_called),
 )  # fmt: skip
 
-DOUBTFUL = {
+DOUBTFUL: dict[str, dict[str, dict[float, float]]] = {
     "en": {
-        "listed names": 0.8,
-        "reversed names": 0.8,
-        "unknown names": 0.8,
-        "bare dates": 0.8,
-        "everyday names": 0.8,
-        "cities": 0.8,
-        "institutions": 0.9,
+        "listed names": {0.8: TRACE},
+        "reversed names": {0.8: TRACE},
+        "unknown names": {0.8: TRACE},
+        "bare dates": {0.8: TRACE},
+        "everyday names": {0.8: HINT},
+        "cities": {0.8: TRACE},
+        "institutions": {0.9: TRACE},
     },
-    "zh": {"free names": 0.35},
+    "zh": {"free names": {mentions.BARE: SIGN, 0.35: TRACE}},
 }
-"""Rules of each language that cannot tell a name from an eponym or a word, and the score up to
-which they ask the tagger whether it sees a trace of PHI."""
-ASKED = {"everyday names": HINT}
-"""The chance of PHI that the tagger must see for a doubtful rule; a trace where nothing is said."""
+"""Rules of each language that cannot tell a name from an eponym or a word: the score up to which
+they ask the tagger, and the chance of PHI that it must see. Scores ascend."""
 INDEPENDENT = {
     "en": frozenset(name for name, _, _ in ENGLISH if name not in DOUBTFUL["en"]),
     "zh": frozenset(name for name, _, _ in CHINESE if name not in DOUBTFUL["zh"]),
@@ -115,8 +115,8 @@ INDEPENDENT = {
 class Finder(EntityRecognizer):
     """A Presidio recogniser around a function from text to findings.
 
-    ``doubtful``: a finding up to this score is none where the tagger sees less than the chance
-    ``asked`` that it is PHI.
+    ``doubtful``: a finding up to a score is none where the tagger sees less than the chance that
+    goes with the first such score.
     """
 
     def __init__(
@@ -126,10 +126,9 @@ class Finder(EntityRecognizer):
         find: Find,
         language: str,
         *,
-        doubtful: float = 0.0,
-        asked: float = TRACE,
+        doubtful: Mapping[float, float] = MappingProxyType({}),
     ) -> None:
-        self._find, self._doubtful, self._asked = find, doubtful, asked
+        self._find, self._doubtful = find, tuple(doubtful.items())
         super().__init__(
             supported_entities=list(categories), name=name, supported_language=language
         )
@@ -153,9 +152,10 @@ class Finder(EntityRecognizer):
         return (span for span in self._find(text) if self._stands(span, artifacts))
 
     def _stands(self, span: PhiSpan, artifacts: Any) -> bool:
-        if span.score > self._doubtful or not isinstance(artifacts, Reading):
+        if not isinstance(artifacts, Reading):
             return True
-        return artifacts.chance(span.start, span.end) >= self._asked
+        asked = next((chance for most, chance in self._doubtful if span.score <= most), None)
+        return asked is None or artifacts.chance(span.start, span.end) >= asked
 
 
 def english() -> list[EntityRecognizer]:
@@ -166,8 +166,7 @@ def english() -> list[EntityRecognizer]:
             categories,
             find,
             "en",
-            doubtful=DOUBTFUL["en"].get(name, 0.0),
-            asked=ASKED.get(name, TRACE),
+            doubtful=DOUBTFUL["en"].get(name, {}),
         )
         for name, categories, find in ENGLISH
     ]
@@ -176,6 +175,6 @@ def english() -> list[EntityRecognizer]:
 def chinese() -> list[EntityRecognizer]:
     """All our Chinese recognisers."""
     return [
-        Finder(name, categories, find, "zh", doubtful=DOUBTFUL["zh"].get(name, 0.0))
+        Finder(name, categories, find, "zh", doubtful=DOUBTFUL["zh"].get(name, {}))
         for name, categories, find in CHINESE
     ]

@@ -1,7 +1,7 @@
 """Names that only their surroundings give away: what somebody does, a trade before, a sign-off.
 
 Some are sure whatever the word ("Gabi complains of"), others count only where the tagger has an
-inkling, too: :data:`~llmsafe.scrub.detect.recognisers.ASKED` says how much of one.
+inkling, too: :data:`~llmsafe.scrub.detect.recognisers.DOUBTFUL` says how much of one.
 """
 
 # ruff: noqa: E501 - a pattern is easier to read on one line

@@ -86,8 +86,9 @@ _LONG = re.compile(
 )
 # A name of an account: letters and digits in turn.
 _HANDLE = re.compile(r"(?<![A-Za-z\d_.-])[a-z]{1,8}\d{2,6}[a-z]{1,4}\d{3,8}(?![A-Za-z\d_])")
+# Hong Kong: TO 5695; Taiwan: AIE-5312, 6021-QX. A vehicle stands before them.
 _HONG_KONG_PLATE = re.compile(
-    r"(?:车牌|停车|泊车|车辆|车号)(?:登记|号码?|证)?[ :为是]{0,3}(?P<v>[A-Z]{2} ?\d{1,4})(?![A-Za-z\d])"
+    r"(?:车牌|停车|泊车|车辆|车号|座驾|(?<![风快单火列电平推轮])车)(?:登记|号码?|证)?[ :为是(\[]{0,3}(?P<v>[A-Z]{2} ?\d{1,4}|[A-Z]{2,3}[- ]\d{3,4}|\d{4}-[A-Z]{2})(?![A-Za-z\d-])"
 )
 _PLAIN_CODE = re.compile(
     r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO|QQ)(?:[A-Z]{1,6}|[A-Z]{2,5}-)\d{6,12}[A-Z]?(?![A-Za-z\d-])"

@@ -1,4 +1,4 @@
-"""Chinese names by title, by how people are spoken of, by place on the line; romanised; again.
+"""Chinese names by title, by how people are spoken of, by place on the line; romanised.
 
 老张, 张先生, 何晓光主任, 姓晏, 张某, 热合曼·图尔迪, a signature alone on its line, Zhuang Xiaomei.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
@@ -17,6 +17,7 @@ from llmsafe.scrub.detect.zh.reading import (
     DOT,
     HAN,
     MASK,
+    NEXT,
     ambiguous,
     ends_here,
     in_word,
@@ -39,11 +40,32 @@ _NEVER = frozenset(
 _OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
 # Behind these somebody is meant, whose surname may be a word of grammar: 与高医生, 报告安主任.
 _WHOM = re.compile(
-    r"(?:[与请由经找挂约遵随跟报至][告请示诊]?|联系|报告|汇报|通知|告知|请示|护士|医生|医师|[早晚]上|[夜白值当][班日]|[上下中]午|今[日晨天]|[,。;:、\s]|^)$"
+    r"(?:[与请由经找挂约遵随跟报至按受依据照听问询叫嘱喊托替陪][告请示诊求照从]?|联[系络]|报告|汇报|通知|告知|告诉|请[求示]|邀请?|医嘱|同意|接到"
+    r"|护士|医生|医师|[早晚]上|[夜白值当][班日]|[上下中]午|今[日晨天]|这里是|我是|窗口|[,、;。:\s]|^)$"
 )
+# A preposition, an auxiliary or an adverb and the bare title: 应主任要求, 由医生陪同, 曾于医生处.
+_ASKED_BY = re.compile(r"(?:之邀|邀请?|要求|请求|建议|之托)")
+_TOLD = re.compile(
+    rf"{HAN}{{0,3}}?(?:咨询|汇报|报告|请示|说明|反映|询问|交[代待]|求助|提出|学习|问)"
+)
+_THERE = re.compile(r"处|那[里边]|家(?!属)|站|办公室|门诊|诊室|岗|角度|手[中里]|节")
+_DOCTOR = re.compile(
+    rf"(?:(?<!{HAN})|(?<=[请由经与找通知报告嘱]))(?P<v>{HAN})[医护](?=[,。;:、)\s]|$|[知嘱看查已会诊接值](?![生院师疗治学士理]))"
+)
+# Titles that need a name.
+_PERSONAL = split_words("先生 女士 大爷 大妈 大娘 大叔 老先生 老太太 老爷子")
+_STAFF = re.compile(r"医[生师]$|护士$|主任$")
+_JOINED = frozenset("由对关至鉴等属位转住职作送求生限止源低高大小少多优急诊曾已现在便利适基趋处院")
 _AFTER_OLD = re.compile(
-    r"[^\u4e00-\u9fff]|$|[说来找去打用今几家那在的和与及已称也都要会请让给带陪送]|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士"
-    r"|[突便即诉感神一病今昨入因于自无未仍又曾近夜晨](?!年)|外出|安静|逐渐|平[素卧]|侧卧|半卧"
+    r"[^\u4e00-\u9fff]|$|[说来找去打用今几家那在的和与及已称也都要会请让给带陪送您你约缘代替把被先帮问讲到从按又还能可有是姓吃做看交回]"
+    r"|师[傅父]|姐|哥|妹|弟|叔|家属|妈|爸|医生|护士"
+    r"|[突便即诉感神一病昨入因于自无未仍又曾近夜晨](?!年)|外出|安静|逐渐|平[素卧]|侧卧|半卧|清醒|目前|精神|情绪|出现|[三四五六七八九十两][天个周月年]"
+)
+# Surnames that make a thing, a place or a measure with 老 or 小; any other is a person's.
+_THINGS = frozenset(
+    "包石方金管叶车关水高平安花白木米田牛马羊鱼山洞路房门池井盘钱单束段节项班组区家农年时便于计结支干汗青柴苗伍通银虎豆梅毛皮麻杜江河湖左右"
+    "师友乡板公伴化干性者手鼠练成生红黄蓝绿黑灰紫血肠胸腹头脑腿脚指趾骨肌脉沟孔窦柳桂林海常满宝卫苏商党军国店广司强库法火官名明全丰富康宁"
+    "相信和合能从由向应要有会在可来去何易战居别时原连经容占终束薄厚冷温热凉乐计应边危查"
 )
 _NOT_OLD = split_words(
     "小时 小于 小米 小麦 小满 小白 小包 小单 小安 小便 小常 小年 老年 老师 老公 "
@@ -58,6 +80,7 @@ _MASKED = re.compile(
 _DOTTED = re.compile(rf"(?<![A-Za-z\d]){HAN}{{1,9}}(?:{DOT}{HAN}{{1,10}}){{1,3}}")
 _EPONYM = re.compile(r"(?:综合征|症候群|病|征|氏|现象|试验|反射|手术|线|三角|法|式|分级|分型|评分)")
 _SURNAMED = re.compile(r"(?<![同百])(?<!(?<!免)贵)姓(?!名|氏|别|甚|什|啥)(?=[\u4e00-\u9fff])")
+_AGED = frozenset("幼衰古年苍养敬早抗防偏")  # 老 is a part of these
 _SINGLE_NAME = re.compile(rf"单名(?:一个)?(?P<v>{HAN})")
 _ROLE_HEAD = re.compile(rf"^(?:{ROLE}|{KIN})+")
 
@@ -71,6 +94,9 @@ def find_titled(text: str) -> Iterator[PhiSpan]:
         )
         if start is not None:
             yield name_span(start, end, 0.85)
+    for match in _DOCTOR.finditer(text):  # 柴医, 经李护
+        if surname_length(text, match.start("v")) and not ambiguous(match["v"]):
+            yield name_span(*match.span("v"), 0.6)
     for match in re.finditer(rf"(?P<v>{HAN}{{1,2}}) ?(?:MD|Dr)(?![A-Za-z])", text):
         if surname_length(text, match.start()):
             yield name_span(match.start("v"), match.end("v"), 0.8)
@@ -93,6 +119,8 @@ def _before_title(text: str, start: int, end: int, title: str) -> bool:
         stop(name) or name in lexicon.words or lexicon.starts_word(name, 0) or TITLE.search(name)
     )
     unsure = surname == 1 and ambiguous(name[0]) and title in GENERIC
+    later = surname == 1 and len(name) == 3 and surname_length(name, 2) > 0
+    blocked = blocked or (later and lexicon.plain(name[:2]))  # 明天|万主任
     # 由梁女士: a preposition and a surname.
     unsure |= name[0] in "由与和经从对" and len(given) == surname_length(given, 0)
     odd = re.search(r"[主经副管接]", name) and surname == 1
@@ -109,12 +137,41 @@ def _before_title(text: str, start: int, end: int, title: str) -> bool:
 def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
     """Whether a surname alone before a title is one: not 向医生, not 车工, not 最高."""
     character, before = text[start:end], text[max(0, start - 1) : start]
+    whole = end + len(title)
+    if (character == "管" and before in "经主分监") or (
+        title == "工" and character in "车电钳焊木瓦"
+    ):
+        return False
+    if chinese().plain(text[start:whole]) or in_word(text, start, whole):  # 牛奶, 克雷伯菌
+        return False
     if len(character) == 1 and ambiguous(character):
-        after_role = re.match(r"[^\u4e00-\u9fff]|[刀老小母父]|$", before)
-        meant = _WHOM.search(text, max(0, start - 2), start)
-        if character in _NEVER or (title in GENERIC and not (after_role or meant)):
+        after_role = re.match(r"[^\u4e00-\u9fff]|[刀老小母父床]|$", before)
+        meant = _WHOM.search(text, max(0, start - 3), start)
+        if character in _NEVER and not (meant and _subject(text, start, end + len(title))):
             return False
+        if title in GENERIC and not (after_role or meant):
+            return False
+    if title in _PERSONAL or _STAFF.search(text, max(0, start - 2), start):
+        return True  # 活动时|段大爷, 医生|姜教授: no word before can have this title
     return not in_word(text[:end], start, end)  # 宗教授 is no 宗教
+
+
+def _subject(text: str, start: int, end: int) -> bool:
+    """Whether a word of grammar at ``start`` before a title that ends at ``end`` is a surname: 汇报
+    向医生, 按应副主任指示, 于主任审阅; not 向医生汇报, 应主任之邀, 由医生陪同."""
+    word, before = text[start], text[max(0, start - 1) : start]
+    clause = not re.match(HAN, before)
+    if word == "于":
+        return before not in _JOINED and not _THERE.match(text, end)
+    if word == "向":
+        return not _TOLD.match(text, end)
+    if word == "应":
+        return not (clause and _ASKED_BY.match(text, end)) and before not in "可须不需"
+    if word == "从" and clause:
+        return re.compile("查房|查看|审阅|会诊|看过|指示").match(text, end) is not None
+    if word in "由从":
+        return not (clause or _THERE.match(text, end))
+    return not clause and before not in "与由经随跟至据照"
 
 
 def find_addressed(text: str) -> Iterator[PhiSpan]:
@@ -124,7 +181,8 @@ def find_addressed(text: str) -> Iterator[PhiSpan]:
         start = match.end()
         end = start + surname_length(text, start)
         before = text[max(0, match.start() - 1) : match.start()]
-        if start == end or not _AFTER_OLD.match(text, end):
+        lone = end - start == 1
+        if start == end or (lone and _doubtful_old(text, match.start(), end)):
             continue
         if text[match.start() : end] in words | _NOT_OLD and before not in tuple("师士工安友"):
             continue
@@ -142,6 +200,21 @@ def find_addressed(text: str) -> Iterator[PhiSpan]:
             yield name_span(match.start(), match.start() + 1, 0.7)
     for match in _SINGLE_NAME.finditer(text):
         yield name_span(match.start("v"), match.end("v"), 0.9)
+
+
+def _doubtful_old(text: str, start: int, end: int) -> bool:
+    """Whether what 老, 小 or 阿 at ``start`` makes of one character may be no person."""
+    if _AFTER_OLD.match(text, end):
+        return False
+    before = text[max(0, start - 1) : start]
+    return (
+        text[start] == "阿"
+        or text[end - 1] in _THINGS
+        or ambiguous(text[end - 1])
+        or before in _AGED
+        or chinese().starts_word(text, end - 1)
+        or straddled(text, start, end)
+    )
 
 
 def find_marked(text: str) -> Iterator[PhiSpan]:
@@ -174,11 +247,23 @@ def find_signed(text: str) -> Iterator[PhiSpan]:
     for match in (*_SIGNED.finditer(text), *_CALLED.finditer(text)):
         if _signed(match["v"]):
             yield name_span(*match.span("v"), 0.6)
-    heads = [match for match in _SPEAKER.finditer(text) if _signed(match["v"])]
-    said = Counter(match["v"] for match in heads)
-    for match in heads:
-        if said[match["v"]] > 1:
+    said = Counter(match["v"] for match in _SPEAKER.finditer(text))
+    for match in _SPEAKER.finditer(text):
+        word = match["v"]
+        # Who speaks twice may begin like a word: 林可悦, 白芷晴.
+        if said[word] > 1 and (_signed(word) or (len(word) == 3 and _made_like(word))):
             yield name_span(*match.span("v"), 0.6)
+
+
+def _made_like(word: str) -> bool:
+    """Whether a word of three is a surname with a given name, and ends in no word."""
+    lexicon = chinese()
+    return (
+        surname_length(word, 0) == 1
+        and all(c in lexicon.given for c in word[1:])
+        and not (stop(word) or lexicon.plain(word) or lexicon.plain(word[1:]))
+        and not TITLE.search(word, 1)
+    )
 
 
 def _signed(word: str) -> bool:
@@ -197,18 +282,25 @@ def _signed(word: str) -> bool:
 
 _FREE = re.compile(rf"(?={HAN}{{2,3}})")
 _LEADS = re.compile(
-    r"(?:^|[^\u4e00-\u9fff]|[请由与找知托送收给向姐妹哥弟父母妻夫儿女亲到至挂约站报告录诉])$"
+    r"(?:^|[^\u4e00-\u9fff]|[请由与找知托送收给向姐妹哥弟父母妻夫儿女亲到至挂约站报告录诉交络系日号让受经])$"
 )
+
+
+BARE = 0.32
+"""The score of a name that nothing but its characters tells."""
+_OF_YEAR = re.compile(r"(?<=\d)年")
 
 
 def find_free(text: str) -> Iterator[PhiSpan]:
     """A whole name that only its form and its neighbours tell. Of a surname that is a word too, of
-    two characters, and behind other words, the tagger must see a trace: their score is 0.35."""
+    two characters, and behind other words, the tagger must see a trace: their score is 0.35; it must
+    see more of one that no neighbour tells: :data:`BARE`."""
     lexicon = chinese()
     for match in _FREE.finditer(text):
         start = match.start()
-        end = open_name(text, start)
-        if end is None or text[start] in _NEVER:
+        whole = open_name(text, start)
+        end = whole or _bare(text, start)
+        if end is None or text[start] in _NEVER or _OF_YEAR.search(text, start, start + 1):
             continue
         word, led = text[start:end], _LEADS.search(text, max(0, start - 1), start)
         given = word[surname_length(word, 0) :]
@@ -219,7 +311,31 @@ def find_free(text: str) -> Iterator[PhiSpan]:
             continue
         ordinary = lexicon.plain(word) or lexicon.starts_word(word, 0) or TITLE.search(word)
         if not (ordinary or in_word(text, start, end)) and all(c in lexicon.given for c in given):
-            yield name_span(start, end, 0.35 if short or doubtful or not led else 0.4)
+            score = 0.35 if short or doubtful or not led else 0.4
+            yield name_span(start, end, score if whole else BARE)
+
+
+_ENDS = frozenset("师刀者班家官管查费工员位年")  # surnames that roles, offices and verbs end in
+
+
+def _bare(text: str, start: int) -> int | None:
+    """The end of a whole name of a surname that is no word and two characters that only given names
+    are likely to put together, whatever follows."""
+    surname = surname_length(text, start)
+    end = start + surname + 2
+    given, lexicon = text[start + surname : end], chinese()
+    if (
+        not surname
+        or ambiguous(text[start])
+        or text[start] in _ENDS
+        or not all(c in lexicon.given for c in given)
+    ):
+        return None
+    if any(open_name(text, start + n) for n in range(1, surname + 1)):  # 医师|林伟生
+        return None
+    if len(given) < 2 or lexicon.plain(given) or straddled(text, start, end) or TITLE.search(given):
+        return None
+    return None if NEXT.match(text, end - 1) or NEXT.match(text, end - 2) else end
 
 
 _WHOLE_LINE = re.compile(
@@ -268,39 +384,3 @@ def _listed(word: str, *, signed: bool, certain: bool) -> bool:
     if certain and (ambiguous(word[0]) or len(given) < 2):
         return False
     return signed or not lexicon.starts_word(word, 0)
-
-
-# --- the same name again ------------------------------------------------------------------------
-
-
-def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
-    """The other mentions of names that were found, and of given names of two characters.
-
-    A name that is a word too (马上, 任何) is not looked for again: only context tells which it is.
-    """
-    lexicon = chinese()
-    wanted: dict[str, None] = {}
-    covered = bytearray(len(text))
-    for span in found:
-        covered[span.start : span.end] = b"\1" * (span.end - span.start)
-        name = re.sub(r"\s", "", text[span.start : span.end])
-        if span.category != "NAME" or not re.fullmatch(rf"(?:{HAN}|{DOT}){{2,24}}", name):
-            continue
-        given = name[surname_length(name, 0) :]
-        if not lexicon.plain(name):
-            wanted[name] = None
-        if (
-            len(given) == 2
-            and len(name) > 2
-            and not lexicon.plain(given)
-            and not lexicon.plain(name)
-            and not re.search(DOT, name)
-        ):
-            wanted[given] = None
-        wanted.update({part: None for part in re.split(DOT, name) if 2 < len(part) < len(name)})
-    for name in wanted:
-        at = text.find(name)
-        while at >= 0:
-            if not covered[at]:
-                yield PhiSpan(at, at + len(name), "NAME", 0.6, "echo")
-            at = text.find(name, at + len(name))

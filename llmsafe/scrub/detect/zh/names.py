@@ -217,6 +217,10 @@ _TELLS = re.compile(
 _FOREIGN_ROLE = re.compile(
     rf"(?:{KIN}|{ROLE}|[Ww]ife|[Hh]usband|[Mm]other|[Ff]ather|[Ss]on|[Dd]aughter|[Rr]oom-?mate)[ \t]{{0,2}}(?P<v>[A-Z][a-z]{{1,15}}(?: [A-Z][a-z]{{1,15}}){{0,2}})(?![A-Za-z\d-])"
 )
+# Dr 莘, husband 卜勇, Attending 费.
+_LATIN_ROLE = re.compile(
+    rf"(?<![A-Za-z])(?i:dr|prof|pt|patient|attending|resident|nurse|rn|np|pa|wife|husband|mother|father|mom|dad|son|daughter|sister|brother|family|with|by|w/)\.?[ \t]{{1,2}}(?P<v>{HAN}{{1,4}})(?!{HAN})"
+)
 _NEW_NAME = re.compile(rf"(?P<v>{HAN}{{2,4}})之[女子妻夫母父](?!宫)")
 
 
@@ -228,6 +232,11 @@ def find_roles(text: str) -> Iterator[PhiSpan]:
             yield name_span(match.end(), end, 0.8)
     for match in _FOREIGN_ROLE.finditer(text):
         yield name_span(match.start("v"), match.end("v"), 0.7)
+    for match in _LATIN_ROLE.finditer(text):
+        word = match["v"]
+        lone = surname_length(word, 0) == len(word) and not ambiguous(word[0])
+        if lone or (_whole(text, *match.span("v")) and not (stop(word) or chinese().plain(word))):
+            yield name_span(*match.span("v"), 0.7)
     for match in _NEW_NAME.finditer(text):
         start = next(
             (
@@ -291,6 +300,7 @@ def _given_alone(text: str, start: int, *, kin: bool) -> int | None:
         or pair[0] in "老小"
         or lexicon.plain(pair)
         or lexicon.starts_word(text, start)
+        or NEXT.match(text, start)  # 父母健在
         or _LABEL_ROLE.match(text, start)
     ):
         return None

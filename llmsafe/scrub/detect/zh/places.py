@@ -133,7 +133,7 @@ _LIVED = re.compile(
 )
 _MUNICIPAL = split_words("北京 北京市 上海 上海市 天津 天津市 重庆 重庆市")
 _BORN = re.compile(
-    rf"(?:生长于|生于|长于|出生于|出生地|籍贯|祖籍|原籍|(?:户籍|户口)(?:所在)?地?)[ \t]?:?[ \t]?(?P<v>{HAN}{{2,8}})(?=[,。;:\s]|$)"
+    rf"(?:生长于|生于|长于|出生于|出生地|籍贯|祖籍|原籍|[长常久旅现暂曾]居于?|[长常]住于?|定居于?|(?:户籍|户口)(?:所在)?地?)[ \t]?:?[ \t]?(?P<v>{HAN}{{2,8}})(?=[,。;:\s]|$)"
 )
 _TO_PLACE = re.compile(
     r"(?:[在到去回来來自从從往由赴至返抵离離住居嫁迁遷搬于於是系]|调至|转至|出生)[ \t]?$"
@@ -178,7 +178,7 @@ def find_addresses(text: str) -> Iterator[PhiSpan]:
 
 
 _GENERIC = re.compile(
-    r"(?:不详|不詳|同上|见|如上|本市|本县|外地|外省|本地|农村|城市|城镇|乡村|院|我院|病房|病区|病區|ICU|CCU|抢救室|手术室|急诊|门诊|科室|观察|楼上|楼下|[一二三四五六七八九十\d]{1,3}楼|普通|[\u4e00-\u9fff]{1,6}(?:科|室|病区|病房)$)"
+    r"(?:不详|不詳|同上|见|如上|原籍|国内|国外|本省|山区|牧区|当地|养老院|敬老院|福利院|海边|高原|平原|家中|自家|宿舍|学校|本市|本县|外地|外省|本地|农村|城市|城镇|乡村|院|我院|病房|病区|病區|ICU|CCU|抢救室|手术室|急诊|门诊|科室|观察|楼上|楼下|[一二三四五六七八九十\d]{1,3}楼|普通|[\u4e00-\u9fff]{1,6}(?:科|室|病区|病房)$)"
 )
 
 
@@ -225,12 +225,32 @@ def names_a_thing(text: str, start: int) -> bool:
 _GROW = re.compile(rf"{_CHAIN}")
 
 
+_HALF_UNITS = split_words("大厦 广场 花园 家园 公寓 小区 新村 新城 山庄 别墅 大道 大街 胡同")
+
+
 def grow(text: str, end: int) -> int:
     """The end of the levels that follow a place at ``end``; a hospital is none of them."""
+    if text[end - 1 : end + 1] in _HALF_UNITS:  # 天华大|厦
+        end += 1
     match = _GROW.match(text, end)
     if match is None or re.match(r"(?:人民|中心|中医|第[一二三四五六七八九十])", text[end:]):
         return end
     return match.end()
+
+
+_CUT_OFF = re.compile(rf"(?:{HAN})?[市县区镇乡旗](?={HAN}{{2,}})")
+_NOT_BEGUN = re.compile(r"[在于到去往至自由从住居是为抵返来赴本该我全各外当两]")
+
+
+def begin(text: str, start: int) -> int:
+    """Where a place begins whose first part is cut off: 清源|县珠湖镇, 隆|阳市龟山镇."""
+    cut = _CUT_OFF.match(text, start)
+    missing = 3 - len(cut[0]) if cut else 0
+    while missing and start and re.match(HAN, text[start - 1]):
+        if _NOT_BEGUN.match(text, start - 1):
+            break
+        start, missing = start - 1, missing - 1
+    return start
 
 
 _AT = re.compile(r"(?:[在到去自从于往]|位置|现场)$")
@@ -274,5 +294,5 @@ def find_streets(text: str) -> Iterator[PhiSpan]:
 
 
 _VILLAGE = re.compile(
-    rf"(?:{_LETTER}{{2,4}}(?:镇|鎮|乡|鄉|街道|苏木)){{1,2}}{_LETTER}{{2,6}}(?:村|社区|屯|嘎查){_NUMBERS}{{0,4}}|(?:{_LETTER}{{2,4}}?[省市区區县縣]){{1,3}}{_LETTER}{{1,6}}?(?:{_AREA_UNIT}|{_ROAD_UNIT}){_NUMBERS}{{1,6}}"
+    rf"(?:{_LETTER}{{2,4}}?[市县区州旗]){{0,2}}(?:{_LETTER}{{2,4}}(?:镇|鎮|乡|鄉|街道|苏木)){{1,2}}{_LETTER}{{2,6}}(?:村|社区|屯|嘎查){_NUMBERS}{{0,4}}|(?:{_LETTER}{{2,4}}?[省市区區县縣]){{1,3}}{_LETTER}{{1,6}}?(?:{_AREA_UNIT}|{_ROAD_UNIT}){_NUMBERS}{{1,6}}"
 )

@@ -25,10 +25,27 @@ _MASKED = re.compile(rf"(?:{HAN}{{1,2}}){MASK}(?![A-Za-z])")
 _HAN_RUN = re.compile(rf"{HAN}{{1,12}}")
 _SPACED = re.compile(rf"{HAN}(?:[ \t]{{1,4}}{HAN}){{1,3}}(?!{HAN})")
 # What follows a name in running text: verbs, conjunctions, words of sex and role.
-NEXT = re.compile(
+_NEXT = (
     r"男|女(?!士)|性别|性別|[诉訴]|主[诉訴治任管刀]|因|于(?!是)|於|入[院科室]|出[院科生]|今[日晨天]|来[院诊電电]|昨|在|已[于经經]?|之[女子妻夫父母]|签|簽|说|說|称|稱|及|与|與|和|同(?:意|志|学|事)|为|為|系"
     r"|述|自(?:述|诉|行)|由|是|住|年[龄齡约]|家[属屬住]|[拟擬]|术[后前中]|現|现|患[者儿]|夜间|白天|轻|重|家(?=[,。里中住]|$)|行(?=[\u4e00-\u9fff])|查[看房体]|[经經]|反[复复]|[汇匯]报|[协協]助|陪[同伴护]|照[看顾料]|接[听诊]|代(?:为|签)?|[负負][责責]|[请請]|要求|拒[绝簽签]"
     r"|护送|换药|谈话|接收|告知|平素|补充|复[诊查]|便[有感出]|讨论|注意|床位|平卧|神清|卧床|沟通|顾问|责护|门诊|医[生师]|醫[生師]|护士|護[士理]|主任|大夫|老[师師]|先生|女士|小姐|阿姨|教授|院[长長]|身份|电话|電話|手机|[联聯][系絡络]|床|[岁歲]|[门門][诊診]|住院|病[人情历歷案]|的|了|有|[到去][\u4e00-\u9fff]|被|[给給]|向|叫|打|再次|未|无|無|不|也|都|又|神志|精神|一般|[会會][诊診]|执刀|操作|参加|[录錄]入?|[记記]录?|审核|報告|报告|签[名字]|盖章|开|办|带|抱|接|抄|取|发|问|送|看|陪|拨|交|离|让|领|缴|付|坐|敬|摄|阅|整理|关系|工号|拿|替|考虑|[（(]"
+)
+# What people do in a note, how they are and what is theirs. Each of two characters or of one that
+# no given name is made of, for a given name ends before it.
+_DOES = split_words(
+    "保管 保存 带回 带走 带来 带领 整理 记录 书写 抄录 采集 采样 提供 核对 核实 复核 审核 审阅 修改 修订 协助 协同 完成 出诊 坐诊 "
+    "出勤 指导 手术 主持 治疗 诊治 诊疗 诊断 值班 当班 交班 接班 评估 评定 检查 探视 探望 看望 护理 照料 照护 配合 参与 执行 实施 "
+    "操作 穿刺 插管 麻醉 推注 注射 推入 送至 送到 送返 送来 领取 取回 拿走 垫付 支付 付款 缴费 转告 转交 转达 通知 告知 告诉 回复 "
+    "答复 回答 回电 回访 来电 来访 来看 来取 来拿 来找 来做 来接 致电 拨打 反映 反馈 表示 表态 表明 介绍 解释 说明 强调 承认 否认 "
+    "希望 担心 愿意 坚持 认为 怀疑 发现 看到 看见 看过 听到 听诊 阅片 目击 目睹 报警 交代 交待 叮嘱 建议 提醒 劝其 安慰 安抚 鼓励 "
+    "询问 追问 咨询 了解 知晓 明白 清楚 理解 知情 突发 突然 出现 开始 发生 发病 起病 发作 跌倒 摔倒 滑倒 倒地 倒卧 昏迷 清醒 "
+    "入睡 进食 饮食 情绪 面色 声音 语气 体健 健在 去世 病故 自行 自己 自觉 自诉 主动 独自 决定 分离 清点 陪夜 陪床 哭闹 无法 "
+    "酒后 上午 下午 凌晨 中午 傍晚 早晨 晚上 当时 目前 近日 最近 平时 平日 经常 时常 偶尔 逐渐 渐渐 立即 随即 随后 再次 曾经 "
+    "名下 床旁 床边 治疗组 医疗组 团队 主诊 时有 能够 可以 口述 转述 代述 诉说 陈述 回忆 到场 到达 赶到 抵达 返回 离院 上台 下台"
+)
+NEXT = re.compile(
+    f"{_NEXT}|{'|'.join(sorted(_DOES, key=len, reverse=True))}|[曾仍嘱约把将闻]|[回值](?=[:,班夜的])"
+    r"|[一二三四五六七八九十半数两][天日周年月个]|周[一二三四五六日几]"
 )
 _TITLE = re.compile(
     r"先生|女士|小姐|阿姨|老师|医生|医师|护士|主任|大夫|师傅|教授|警官|奶奶|爷爷|大爷|大妈|大姐|大哥|某"
@@ -127,6 +144,9 @@ def closed_name(text: str, start: int) -> int | None:
     if len(run) <= longest and (
         surname_length(text, start) or all(c in chinese().foreign for c in run) or len(run) < 4
     ):
+        likely = all(c in chinese().parts or c in chinese().foreign for c in run)
+        if len(run) == 4 and surname_length(text, start) == 1 and not likely:
+            return None  # 全天入量
         bad = any(c in "的了吗呢吧啊哦嗯谁哪你我他她它们您很太么" for c in run) or (
             len(run) > 3 and any(c in _BAD_GIVEN for c in run[1:])
         )
@@ -175,6 +195,8 @@ def _covered_by_word(text: str, start: int, end: int) -> bool:
 def foreign_run(text: str, start: int, least: int = 2) -> int | None:
     """The end of a run of characters that foreign names are written with: 吐尔逊江, 才旦卓玛."""
     lexicon = chinese()
+    if NEXT.match(text, start):  # 今日高热, 健在
+        return None
     end = start
     while end < len(text) and end - start < 8 and text[end] in lexicon.foreign:
         if NEXT.match(text, end) and end - start >= least:
@@ -211,4 +233,6 @@ def straddled(text: str, start: int, end: int) -> bool:
 
 def ambiguous(character: str) -> bool:
     """Whether a surname is more often a function word: 于, 向, 时, 应."""
-    return character in _AMBIGUOUS_FIRST or character in "时从来要应相计支强华原国家有者车"
+    return (
+        character in _AMBIGUOUS_FIRST or character in "时从来要应相计支强华原国家有者车区户阴衣权"
+    )

@@ -15,8 +15,8 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.resolve import subtract
 from llmsafe.scrub.detect.zh.labels import NO_LABEL, PUBLIC
 from llmsafe.scrub.detect.zh.lexicon import chinese
-from llmsafe.scrub.detect.zh.organizations import HEAD, generic
-from llmsafe.scrub.detect.zh.places import NOT_PLACE, grow, names_a_thing
+from llmsafe.scrub.detect.zh.organizations import HEAD, generic, whole
+from llmsafe.scrub.detect.zh.places import NOT_PLACE, begin, grow, names_a_thing
 from llmsafe.scrub.detect.zh.reading import (
     DOT,
     HAN,
@@ -30,7 +30,7 @@ from llmsafe.scrub.detect.zh.reading import (
     straddled,
     surname_length,
 )
-from llmsafe.scrub.detect.zh.roles import GENERIC, TITLE
+from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, TITLE
 
 FAINT, LIKELY, LONE, ODD, STRANGE = 0.3, 0.5, 0.9, 0.98, 0.998
 """How sure the tagger must be of a name that the rules would read too, of what is made like a name,
@@ -44,6 +44,8 @@ _PIECE = re.compile(
     rf"{HAN}(?:[ \t]{{0,4}}{HAN})*(?:{DOT}{HAN}+)*{MASK}?"
     r"|[A-Z][A-Za-z'’.-]*(?:[ ,]{1,2}[A-Z][A-Za-z'’.-]*){0,3}"
 )
+_KIN = re.compile(f"{KIN}$")  # 老公高明在旁
+_RUN = re.compile(rf"{HAN}{{2,5}}(?!{HAN})")
 _REGION = re.compile(
     r"(?:中国|全国|外省|本省|国内|国外|台湾|新疆|西藏|内蒙古?|广西|宁夏)"
     r"|[左右].{0,3}[区侧叶]|农村|城市|城镇|山区|牧区|本市|当地|外地|病区|病房|楼[上下]|门[诊口]|医院|[东南西北]方"
@@ -144,6 +146,10 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     title = TITLE.match(text, start + surname)
     if surname and title and start + surname < end < title.end():
         return start, start + surname  # 朱大|夫
+    if surname and start + surname == end and not (title or ambiguous(text[start])):
+        run = _RUN.match(text, start)
+        if run and run.end() - end in (1, 2) and _doubt(text, start, run.end()) <= LONE:
+            return start, run.end()  # 找梁|颂恩。
     longer = open_name(text, start)
     if longer is not None and longer > end:
         return start, longer
@@ -154,10 +160,22 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
         and surname
         and (alone or last in lexicon.given)
         and not (NEXT.match(text, end) or lexicon.starts_word(text, end))
-        and (ends_here(text, end + 1) or lexicon.starts_word(text, end + 1))
+        and (_stops(text, end + 1) or lexicon.starts_word(text, end + 1))
     ):
         end += 1
     return start, end
+
+
+def _stops(text: str, end: int) -> bool:
+    """Whether what stands at ``end`` is no more of a name."""
+    follows = NEXT.match(text, end) or TITLE.match(text, end)
+    return follows is not None or ends_here(text, end)
+
+
+def _closed(text: str, start: int, end: int) -> bool:
+    """Whether the given name of ``text[start:end]`` is one by its characters and ends there."""
+    given = text[start + surname_length(text, start) : end]
+    return all(c in chinese().given for c in given) and _stops(text, end)
 
 
 def _doubt(text: str, start: int, end: int) -> float:
@@ -182,7 +200,9 @@ def _doubt(text: str, start: int, end: int) -> float:
         return NEVER
     if lexicon.plain(name):
         titled = len(name) == 1 and TITLE.match(text, end)
-        return OTHER if titled else LONE if name in lexicon.nicknames else NEVER
+        kin = name not in lexicon.words and _KIN.search(text, max(0, start - 3), start)
+        meant = name in lexicon.nicknames or (kin and _closed(text, start, end))
+        return OTHER if titled else LONE if meant else NEVER
     if name in lexicon.other_names or name in lexicon.nicknames:
         return LIKELY
     surname = surname_length(name, 0)
@@ -190,14 +210,16 @@ def _doubt(text: str, start: int, end: int) -> float:
     if surname == 1 and ambiguous(name[0]):
         if not given:
             return OTHER if TITLE.match(text, end) else STRANGE
-        return NEVER if lexicon.plain(given) else ODD
+        if lexicon.plain(given):
+            return NEVER
+        return LIKELY if len(given) == 2 and _closed(text, start, end) else ODD
     if surname and not given:
         spoken = TITLE.match(text, end) or text[max(0, start - 1) : start] in ("老", "小")
         if spoken or not ends_here(text, end):
             return LIKELY if spoken else ODD
         return LONE if re.match(HAN, text[max(0, start - 1) :]) else LIKELY
     if straddled(text, start, end):
-        return STRANGE
+        return LONE if surname and given and _closed(text, start, end) else STRANGE
     if surname and len(given) < 3:
         if len(given) == 2 and open_name(text, start) == end:
             return FAINT
@@ -229,10 +251,11 @@ def _place(text: str, span: PhiSpan) -> PhiSpan | None:
         or any(names_a_thing(text, at) for at in range(max(0, span.start - 3), span.end))
     ):
         return None
-    return replace(span, end=grow(text, span.end))
+    return replace(span, start=begin(text, span.start), end=grow(text, span.end))
 
 
 def _organisation(text: str, span: PhiSpan) -> PhiSpan | None:
+    span = replace(span, end=whole(text, span.start, span.end))
     found = _SPACE.sub("", text[span.start : span.end])
     known = HEAD.search(found) is not None
     if len(found) < 3 or generic(found) or span.score < (OTHER if known else ODD):
