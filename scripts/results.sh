@@ -38,21 +38,27 @@ section() {  # title, command as shown, then the command itself
       "python eval/scrub_recall.py eval/stress/zh_$part.jsonl --systems llmsafe --processes 0" \
       "$python" eval/scrub_recall.py "eval/stress/zh_$part.jsonl" --systems llmsafe --processes 0
   done
-  section "Chinese test release: names, places and phrases of the half that is not trained on" \
+  section "Chinese stress set, notes written later for development (eval/stress/zh.md)" \
+    "python eval/scrub_recall.py eval/stress/zh_more_dev.jsonl --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/stress/zh_more_dev.jsonl --systems llmsafe --processes 0
+  section "Chinese test release 2: names, places and sentence frames that nobody developed on" \
+    "python eval/scrub_recall.py eval/zh_phi_test2.jsonl --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/zh_phi_test2.jsonl --systems llmsafe --processes 0
+  section "Chinese test release 2, with its patients' identities as a hospital knows them" \
+    "python eval/scrub_recall.py eval/zh_phi_test2.jsonl --known-identifiers eval/zh_phi_test2_identities.csv --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/zh_phi_test2.jsonl \
+    --known-identifiers eval/zh_phi_test2_identities.csv --systems llmsafe --processes 0
+  section "Chinese test release 1, by now development material: its misses were read" \
     "python eval/scrub_recall.py eval/zh_phi_test.jsonl --systems llmsafe --processes 0" \
     "$python" eval/scrub_recall.py eval/zh_phi_test.jsonl --systems llmsafe --processes 0
-  section "Chinese test release, with its patients' identities as a hospital knows them" \
-    "python eval/scrub_recall.py eval/zh_phi_test.jsonl --known-identifiers eval/zh_phi_test_identities.csv --systems llmsafe --processes 0" \
-    "$python" eval/scrub_recall.py eval/zh_phi_test.jsonl \
-    --known-identifiers eval/zh_phi_test_identities.csv --systems llmsafe --processes 0
   section "ASQ-PHI, development half (525 search queries)" \
     "python eval/scrub_recall.py dev.jsonl" "$python" eval/scrub_recall.py "$asq"
   section "Synthetic notes, 80 patients, with and without known identifiers: names and phrases of the half that the English tagger was not trained on" \
-    "python eval/scrub_recall.py --synthetic 80 --seed 2027 --audience public" \
-    "$python" eval/scrub_recall.py --synthetic 80 --seed 2027 --audience public
+    "python eval/scrub_recall.py --synthetic 80 --seed 4001 --audience public" \
+    "$python" eval/scrub_recall.py --synthetic 80 --seed 4001 --audience public
   section "The same of the other half, which it was trained on with other seeds" \
-    "python eval/scrub_recall.py --synthetic 80 --seed 2027 --processes 0" \
-    "$python" eval/scrub_recall.py --synthetic 80 --seed 2027 --processes 0
+    "python eval/scrub_recall.py --synthetic 80 --seed 4001 --processes 0" \
+    "$python" eval/scrub_recall.py --synthetic 80 --seed 4001 --processes 0
   section "presidio-research, 1,500 sentences of general text (no clinical notes, made-up names)" \
     "python eval/scrub_recall.py synth_dataset_v2.jsonl" "$python" eval/scrub_recall.py "$sentences"
 } > docs/results/scrub.md
