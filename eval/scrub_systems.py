@@ -12,7 +12,7 @@ from llmsafe.notes import FOREIGN_TYPES, Note, PhiSpan
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.settings import Settings
-from llmsafe.scrub.workers import CHUNK
+from llmsafe.scrub.workers import CHUNK, collect_less
 
 SYSTEMS = {"llmsafe": "llmsafe", "presidio": "Presidio's patterns"}
 Job = tuple[Note, Identity | None]
@@ -111,6 +111,8 @@ _find: Find | None = None
 def _start(system: str) -> None:
     global _find
     _find = build(system)
+    if isinstance(_find, _Llmsafe):
+        collect_less()  # as its own processes do
 
 
 def _chunks(jobs: Sequence[Job]) -> list[Sequence[Job]]:
