@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes docs/results/scrub.md and docs/results/corpus.md from measurements made now.
 #   scripts/results.sh ASQ_PHI.jsonl PRESIDIO_RESEARCH.jsonl [MTSAMPLES.jsonl.gz]     your copies
+# SYNTHEA=FOLDER, a FHIR export, measures the speed as well, which wants an idle machine.
 # STRESS_PARTS=dev leaves the unseen halves of the stress sets alone while there is work to do.
 set -euo pipefail
 asq=$(realpath "$1") sentences=$(realpath "$2") mtsamples=${3:+$(realpath "$3")}
@@ -61,6 +62,12 @@ section() {  # title, command as shown, then the command itself
     "$python" eval/scrub_recall.py --synthetic 80 --seed 4001 --processes 0
   section "presidio-research, 1,500 sentences of general text (no clinical notes, made-up names)" \
     "python eval/scrub_recall.py synth_dataset_v2.jsonl" "$python" eval/scrub_recall.py "$sentences"
+  if [ -n "${SYNTHEA:-}" ]; then
+    section "Speed: a FHIR export with its patients and practitioners as known identifiers" \
+      "python eval/scrub_speed.py synthea --known-identifiers synthea/Patient.000.ndjson synthea/Practitioner.000.ndjson" \
+      "$python" eval/scrub_speed.py "$SYNTHEA" \
+      --known-identifiers "$SYNTHEA"/Patient.*ndjson "$SYNTHEA"/Practitioner.*ndjson
+  fi
 } > docs/results/scrub.md
 echo "wrote docs/results/scrub.md"
 [ -n "$mtsamples" ] || exit 0
