@@ -46,7 +46,9 @@ def test_the_card_counts_what_is_there(lang):
 
 
 @pytest.mark.parametrize(("part", "phi", "clean"), [("more", 33, 36), ("second", 50, 50)])
-def test_the_later_notes_are_like_the_others_and_none_of_them(part, phi, clean) -> None:
+def test_the_later_notes_are_like_the_others_and_none_of_them(
+    part: str, phi: int, clean: int
+) -> None:
     more, others = notes_of(f"en_{part}_dev"), notes_of("en_dev")
     assert Counter(bool(note["spans"]) for note in more) == {True: phi, False: clean}
     assert {note["style"] for note in more} <= {note["style"] for note in others}
