@@ -45,11 +45,17 @@ def test_the_card_counts_what_is_there(lang):
         assert f"| {category} | {parts[0][category]} | {parts[1][category]} |" in card
 
 
-@pytest.mark.parametrize(("part", "phi", "clean"), [("more", 33, 36), ("second", 50, 50)])
+@pytest.mark.parametrize(
+    ("name", "phi", "clean"),
+    [
+        ("en_more_dev", 33, 36), ("en_second_dev", 50, 50), ("en_unseen2", 40, 40),
+        ("zh_unseen2", 40, 20),
+    ],
+)  # fmt: skip
 def test_the_later_notes_are_like_the_others_and_none_of_them(
-    part: str, phi: int, clean: int
+    name: str, phi: int, clean: int
 ) -> None:
-    more, others = notes_of(f"en_{part}_dev"), notes_of("en_dev")
+    more, others = notes_of(name), notes_of(f"{name[:2]}_dev")
     assert Counter(bool(note["spans"]) for note in more) == {True: phi, False: clean}
     assert {note["style"] for note in more} <= {note["style"] for note in others}
     for key in ("note_id", "text"):
