@@ -68,9 +68,11 @@ def test_a_cell_gives_its_rows_and_what_they_come_from(cell):
     study, job, work = cell
     rows = {row.measure: row for row in rows_of(study.name, job, work)}
     assert rows.keys() >= {
-        "epsilon_lower", "canary_auc", "canary_tpr_at_1pct_fpr", "exposure_excess_bits",
-        "extraction_greedy", "perplexity", "task_accuracy", "identifier_auc",
+        "epsilon_lower", "canary_auc", "exposure_excess_bits", "extraction_greedy", "perplexity",
+        "task_accuracy", "identifier_auc",
     }  # fmt: skip
+    # Twenty canaries say nothing of 1 % false alarms.
+    assert "canary_tpr_at_1pct_fpr" not in rows
     for row in rows.values():
         assert (work / row.run / "vault" / "ledger.jsonl").is_file()
         assert row.claimed == pytest.approx(8, abs=0.05)
