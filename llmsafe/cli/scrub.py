@@ -91,16 +91,16 @@ def scrub(
     those known identifiers are always used.
 
     \b
-    What each --method makes of "Dr. Lee saw Ann Okafor on Tuesday, 3/2/2021":
-      surrogate  Dr. Holloway saw Deborah Barlowe on Tuesday, 7/20/2021
+    What each --method makes of "Dr. Lee saw Ann Okafor on Tuesday, 3/2/2021, for gout":
+      surrogate  Dr. Holloway saw Deborah Barlowe on Tuesday, 7/20/2021, for gout
                  one stand-in per value and patient, in every note
-      random     Dr. Fairbrother saw Lavinia Bainbridge on Tuesday, 7/20/2021
+      random     Dr. Fairbrother saw Lavinia Bainbridge on Tuesday, 7/20/2021, for gout
                  a new stand-in for every mention: what was missed hides best
-      instance   Dr. [NAME-93285] saw [NAME-1] on Tuesday, [DATE-8227]
+      instance   Dr. [NAME-93285] saw [NAME-1] on [DATE-31586], for gout
                  one number per value and patient, 1 is the patient
-      tag        Dr. [NAME] saw [NAME] on Tuesday, [DATE]
-      mask       Dr. **** saw **** on Tuesday, ****
-      redact     Dr.  saw  on Tuesday,
+      tag        Dr. [NAME] saw [NAME] on [DATE], for gout
+      mask       Dr. **** saw **** on ****, for gout
+      redact     Dr.  saw  on , for gout
       hash       Dr. [NAME:62de7c52c770] saw [NAME:450580383b64] on ...
                  the same for a value in the whole corpus. There are few dates and not
                  many numbers: whoever has the key can try them all

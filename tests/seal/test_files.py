@@ -117,7 +117,7 @@ def test_a_corpus_that_was_altered_is_refused_in_every_format(tmp_path: Path, ke
     for kind in ("jsonl", "csv", "parquet"):
         [path] = write_corpus(tmp_path / kind, [Note("n", "text " * 999, "p")], kind)
         data = path.read_bytes()
-        for bad in (data[:-20], data[:200] + b"?" + data[201:], data[:50]):
+        for bad in (data[:-20], data[:200] + bytes([data[200] ^ 1]) + data[201:], data[:50]):
             path.write_bytes(bad)
             with pytest.raises(EvidenceError, match="part-00000"):
                 list(open_corpus(tmp_path / kind).notes())
