@@ -9,12 +9,12 @@ from collections import Counter
 from datetime import date
 
 import pytest
+from phrases import references
 
 from llmsafe.notes import CATEGORIES, Note
 from llmsafe.scrub.known.identities import column_kind
 from llmsafe.synthetic import AUDIENCES, Patient, languages, patients
-from llmsafe.synthetic.grammar import Choice, Ref, load_grammar
-from llmsafe.synthetic.grammar import Sequence as Phrase
+from llmsafe.synthetic.grammar import load_grammar
 from llmsafe.synthetic.identity import full_name
 from llmsafe.synthetic.zh import ids
 from llmsafe.synthetic.zh.hant import characters, spell
@@ -69,17 +69,6 @@ def test_every_kind_is_written_and_belongs_to_its_patient(people: list[Patient])
         assert dates == sorted(dates)
         assert {note.patient_id for note in person.notes} == {person.identity.patient_id}
         assert len({tuple(p.identity.as_row()) for p in people}) == 1
-
-
-def references(phrase: Phrase) -> set[str]:
-    """All names that a phrase refers to."""
-    out: set[str] = set()
-    for node in phrase:
-        if isinstance(node, Ref):
-            out.add(node.name)
-        elif isinstance(node, Choice):
-            out |= {name for option in node.options for name in references(option)}
-    return out
 
 
 def test_every_name_in_the_grammar_leads_somewhere() -> None:

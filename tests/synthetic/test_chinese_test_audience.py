@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from phrases import references
 
 from llmsafe.errors import InputError
 from llmsafe.synthetic import grammar, patients
-from llmsafe.synthetic.grammar import Choice, Ref, load_grammar, read_banks
-from llmsafe.synthetic.grammar import Sequence as Phrase
+from llmsafe.synthetic.grammar import load_grammar, read_banks
 from llmsafe.synthetic.identity import full_name
 from llmsafe.synthetic.zh.lexicon import Lexicon, TraditionalLexicon, lexicon, traditional
 
@@ -37,16 +37,6 @@ def banks(folder: str) -> dict[str, list[str]]:
     out: dict[str, list[str]] = {}
     for path in sorted((FOLDER / folder).glob("*.txt")):
         out |= read_banks(path.read_text(encoding="utf-8"))
-    return out
-
-
-def references(phrase: Phrase) -> set[str]:
-    out: set[str] = set()
-    for node in phrase:
-        if isinstance(node, Ref):
-            out.add(node.name)
-        elif isinstance(node, Choice):
-            out |= {name for option in node.options for name in references(option)}
     return out
 
 
