@@ -156,9 +156,12 @@ def test_time_is_linear(unit: str) -> None:
         text = unit * count
         found = [PhiSpan(at, at + 2, "LOCATION", 0.9, "x") for at in range(0, len(text) - 4, 4)]
         found.append(PhiSpan(0, 3, "NAME", 0.9, "x"))
-        begin = time.process_time()
-        list(again(text, found))
-        return time.process_time() - begin
+        best = 9.0
+        for _ in range(3):
+            begin = time.process_time()
+            list(again(text, found))
+            best = min(best, time.process_time() - begin)
+        return best
 
-    seconds(50)
-    assert seconds(8000) < 16 * max(seconds(2000), 0.02)
+    # Linear is 4 times, quadratic 16.
+    assert seconds(8000) < 9 * max(seconds(2000), 0.02)
