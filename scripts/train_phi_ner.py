@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import json
 import math
 import random
@@ -22,7 +23,8 @@ import re
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from phi_ner import (  # noqa: E402
+    CHINESE,
     ENGLISH,
     LANGUAGES,
     Language,
@@ -46,6 +49,7 @@ from phi_ner import (  # noqa: E402
     notes,
     read_templates,
 )
+from phi_ner.zh.prose import pairs, prose_pieces, read_prose  # noqa: E402
 
 from llmsafe.gold import read_gold  # noqa: E402
 from llmsafe.notes import CATEGORIES, FOREIGN_TYPES  # noqa: E402
@@ -67,7 +71,10 @@ LISTS = (
     "places",
     "organisations",
     "products",
+    "frequent",
+    "seen",
 )
+"""Words of some kind; the last two are pairs of Chinese characters in ordinary prose."""
 NAME_LISTS = ("first", "last", "places")
 THRESHOLDS = {"en": (0.7, 0.12), "zh": (0.3, 0.2)}
 """From which chance on a token is PHI, and from which beside one that is; set on the development
@@ -223,15 +230,16 @@ def tagged(note: Note, tags: Sequence[str]) -> Tagged:
     return tokens, numbers
 
 
-AUDIENCE: dict[str, Audience] = {"en": "private", "zh": "public"}
+AUDIENCES: dict[str, tuple[Audience, ...]] = {"en": ("private",), "zh": ("public", "private")}
 
 
 def synthetic_notes(seed: int, lang: str) -> Iterator[Note]:
-    """Notes of invented patients, cut to pieces as long as the templates'. They have the names and
-    phrases of one half alone: the Chinese test release is made from the other."""
+    """Notes of invented patients, cut to pieces as long as the templates'. None has the names and
+    phrases of which a test is made."""
     rng, language = random.Random(seed), LANGUAGES[lang]
-    people = patients(seed, 100_000, lang=lang, audience=AUDIENCE[lang])
-    for person in people:
+    streams = [patients(seed, 100_000, lang=lang, audience=one) for one in AUDIENCES[lang]]
+    while True:
+        person = next(rng.choice(streams))
         for note in person.notes[:6]:
             spans = [(s["start"], s["end"], s["category"]) for s in note.extra["spans"]]
             text = note.text
@@ -274,6 +282,13 @@ def prose_notes(folder: Path, seed: int) -> Iterator[Note]:
                 yield dressed(passage[:600], [], ENGLISH, rng)
 
 
+def chinese_prose_notes(sources: Sequence[Sequence[str]], args: argparse.Namespace) -> Iterator[Note]:
+    """Ordinary prose with people, places and firms in the place of others."""
+    rng = random.Random(args.seed)
+    for pieces in prose_pieces(sources, CHINESE.read_lexicon(args.lexicon), rng):
+        yield labelled(CHINESE.dress([piece for piece in pieces if piece[0]], "plain", rng))
+
+
 def held_out(template: Template) -> bool:
     """One in twelve, by the digest of its text: no training note is made of it."""
     return zlib.crc32(template.text.encode()) % 12 == 0
@@ -287,7 +302,9 @@ def held_notes(args: argparse.Namespace, language: Language) -> Iterator[Note]:
         yield labelled(fill(template, language, lexicon, rng))
 
 
-def mixed(args: argparse.Namespace, language: Language) -> Iterator[Note]:
+def mixed(
+    args: argparse.Namespace, language: Language, prose: Sequence[Sequence[str]]
+) -> Iterator[Note]:
     """Templates above all."""
     rng = random.Random(args.seed)
     templates = [t for t in read_templates(args.templates, language) if not held_out(t)]
@@ -296,9 +313,12 @@ def mixed(args: argparse.Namespace, language: Language) -> Iterator[Note]:
         synthetic_notes(args.seed + 77_000, args.lang),
     ]
     weights = [0.75, 0.12 if language is ENGLISH else 0.32]
-    if args.prose and language is ENGLISH:
-        streams.append(prose_notes(args.prose, args.seed))
-        weights.append(0.13)
+    if args.prose:
+        english_prose = language is ENGLISH
+        streams.append(
+            prose_notes(args.prose, args.seed) if english_prose else chinese_prose_notes(prose, args)
+        )
+        weights.append(0.13 if english_prose else args.prose_share)
     while True:
         note = next(rng.choices(streams, weights)[0], None)
         if note and note[0].strip():
@@ -308,8 +328,38 @@ def mixed(args: argparse.Namespace, language: Language) -> Iterator[Note]:
 # --- the words it knows ---------------------------------------------------------------------------
 
 
-def word_lists(folder: Path, lang: str) -> dict[str, tuple[int, ...]]:
-    """Lower-case word -> numbers of the lists that hold it."""
+FREQUENT, SEEN = 200, 20
+"""How often a pair of characters must stand in the prose to be in a list. Everyday language counts
+more than that of laws, of which there is more."""
+
+
+def ordinary_pairs(sources: Sequence[Sequence[str]], args: argparse.Namespace) -> Counter[str]:
+    """Pairs of characters in prose, in the templates and in synthetic notes, none of them of PHI;
+    counted as if each source had ten million characters, but no more than ten times for each."""
+    counts = Counter[str]()
+    own = [re.sub(r"\{[^}]*\}|\[\[.*?\]\]", "|", t.text) for t in read_templates(args.templates, CHINESE)]
+    notes = (next(stream) for stream in [synthetic_notes(args.seed + 5, "zh")] for _ in range(6000))
+    clinical = list(set(itertools.chain.from_iterable(map(outside, notes))))
+    for texts in (*sources, own, clinical):
+        size = sum(map(len, texts))
+        scale = min(10.0, 1e7 / max(1, size))
+        for pair, count in pairs(texts).items():
+            counts[pair] += round(scale * count)
+    return counts
+
+
+def outside(note: Note) -> Iterator[str]:
+    """The lines of a note without their PHI."""
+    text, spans = note
+    for start, end, _ in reversed(spans):
+        text = text[:start] + "|" + text[end:]
+    yield from re.split(r"[\n。；，,|]", text)
+
+
+def word_lists(
+    folder: Path, lang: str, counts: Mapping[str, int] | None = None
+) -> dict[str, tuple[int, ...]]:
+    """Lower-case word -> numbers of the lists that hold it; ``counts`` of pairs of characters."""
     found = {name: set[str]() for name in LISTS}
     if lang == "en":
         for name in ("words", "first", "last", "everyday", "capitals", "eponyms"):
@@ -320,6 +370,9 @@ def word_lists(folder: Path, lang: str) -> dict[str, tuple[int, ...]]:
         found["first"] |= lexicon.given | lexicon.given_names
         found["last"] |= lexicon.single | lexicon.compound
         found["everyday"] |= lexicon.telling
+        for pair, count in (counts or {}).items():
+            if count >= SEEN:
+                found["frequent" if count >= FREQUENT else "seen"].add(pair)
     lists_of = {kind: name for name, kinds in KINDS[lang].items() for kind in kinds.split()}
     for path in sorted(folder.glob("*.txt")):
         name = lists_of.get(path.stem, lists_of.get(path.stem.split("_")[0]))
@@ -420,14 +473,16 @@ def main() -> None:
     size = SIZES[args.lang]
     language = LANGUAGES[args.lang]
     tags = tags_of(language)
-    features = Features(size.hashed_rows, word_lists(args.lexicon, args.lang), len(LISTS))
+    prose = read_prose(args.prose) if args.prose and language is CHINESE else []
+    counts = ordinary_pairs(prose, args) if prose else {}
+    features = Features(size.hashed_rows, word_lists(args.lexicon, args.lang, counts), len(LISTS))
     batcher = Batcher(features, np.random.default_rng(args.seed))
     model = Model(size, len(LISTS), tags)
     averaged = copy.deepcopy(model)
     checks = [foreign(path, tags) for path in args.check]
     held = [tagged(note, tags) for note in held_notes(args, language)]
     checks.append(Checked("templates held out", held))
-    stream = mixed(args, language)
+    stream = mixed(args, language, prose)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.01)
     begun, best, batches = time.monotonic(), -1.0, []
     thresholds = (0.1, 0.2, 0.3, 0.5)
@@ -591,7 +646,7 @@ def write_card(args: argparse.Namespace, language: Language) -> None:
         clean=sum(template.clean for template in templates),
         more=MORE[args.lang],
         options=OPTIONS[args.lang],
-        seen=AUDIENCE[args.lang],
+        seen=" and ".join(AUDIENCES[args.lang]),
         threshold=tagger.threshold,
         rows="\n".join(rows),
     )
@@ -606,6 +661,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--templates", type=Path, help="default: those of the language")
     parser.add_argument("--lexicon", type=Path, help="default: that of the language")
     parser.add_argument("--prose", type=Path, help="folder of public prose; see pretrain_data.py")
+    parser.add_argument("--prose-share", type=float, default=0.45, help="weight beside templates")
     parser.add_argument("--check", type=Path, nargs="*", default=[], help="foreign gold")
     parser.add_argument("--out", type=Path, help="default: llmsafe/assets/phi-ner-LANG")
     parser.add_argument("--steps", type=int, default=3000)

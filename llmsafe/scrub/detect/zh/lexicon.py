@@ -14,6 +14,7 @@ _UNITS = ("特别行政区", "自治州", "自治县", "自治旗", "地区", "�
 class Lexicon:
     """Word sets; single characters are strings of one.
 
+    ``everyday``: single surnames that are more often a word.
     ``given``: characters that given names are made of; ``parts``: those and single surnames.
     ``words``: clinical and ordinary words that
     begin with or hold a surname. ``telling``: given and whole names that are ordinary words too.
@@ -22,6 +23,7 @@ class Lexicon:
 
     single: frozenset[str]
     compound: frozenset[str]
+    everyday: frozenset[str]
     given: frozenset[str]
     parts: frozenset[str]
     given_names: frozenset[str]
@@ -46,13 +48,15 @@ class Lexicon:
 @cache
 def chinese() -> Lexicon:
     """The Chinese lexicon."""
-    surnames = _words("surnames")
+    everyday = _words("surnames_everyday")
+    surnames = _words("surnames") | everyday
     cities = _words("cities")
     other = _words("other_names")
     given = frozenset("".join(_words("given")))
     return Lexicon(
         single=frozenset(name for name in surnames if len(name) == 1),
         compound=frozenset(name for name in surnames if len(name) > 1),
+        everyday=everyday,
         given=given,
         parts=given | {name for name in surnames if len(name) == 1},
         given_names=_words("given_names"),

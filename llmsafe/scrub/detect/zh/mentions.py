@@ -19,6 +19,7 @@ from llmsafe.scrub.detect.zh.reading import (
     MASK,
     NEXT,
     ambiguous,
+    dotted_name,
     ends_here,
     in_word,
     name_span,
@@ -222,18 +223,25 @@ def find_marked(text: str) -> Iterator[PhiSpan]:
     for match in _MASKED.finditer(text):
         for start in range(match.start(), match.end() - 1):
             length = surname_length(text, start)
-            if length and re.fullmatch(rf"{MASK}", text[start + length : match.end()]):
+            year = text[start] == "年" and text[max(0, start - 1) : start].isdigit()  # 12年×20支
+            if length and not year and re.fullmatch(rf"{MASK}", text[start + length : match.end()]):
                 yield name_span(start, match.end(), 0.9)
                 break
     for match in _DOTTED.finditer(text):
         if not _EPONYM.match(text, match.end()) and not chinese().starts_word(text, match.start()):
             role = _ROLE_HEAD.match(match[0])
-            yield name_span(match.start() + (role.end() if role else 0), match.end(), 0.85)
+            start = match.start() + (role.end() if role and role.end() < match[0].find("·") else 0)
+            if name := dotted_name(text, start, match.end()):
+                yield name_span(*name, 0.85)
 
 
 # A signature with its role or a second one: 全家涵(主治医师), 许梓瑾/沈沐晴(核对).
 _SIGNED = re.compile(
     rf"(?:(?<!{HAN})|(?<=[/、]))(?P<v>{HAN}{{2,4}})[ \t]?(?=(?:/{HAN}{{2,4}})?\([^()\n]{{0,6}}(?:医师|医生|护师|护士|药师|技师|主任|教授|双签|核对|审核|复核|记录|代签|签名)[^()\n]{{0,4}}\))"
+)
+# Before what somebody is to the patient: 韩月桂(小妹), 牛彦(大女儿):.
+_KIN_BEHIND = re.compile(
+    rf"(?:(?<!{HAN})|(?<=[由与找请经跟向给和叫呼交托致]))(?P<v>{HAN}{{2,4}}) ?(?=\((?:系|为|是)?(?:患者|病人|其|之)?(?:的|之)?{KIN}(?:[,:;、 )]|\d))"
 )
 # Who speaks in a chat, more than once.
 _SPEAKER = re.compile(rf"(?m)^[ \t]{{0,4}}(?P<v>{HAN}{{2,4}})[ \t]?(?=:)")
@@ -246,6 +254,10 @@ def find_signed(text: str) -> Iterator[PhiSpan]:
     """Before a role in brackets, at the head of lines of a chat, before a mobile number."""
     for match in (*_SIGNED.finditer(text), *_CALLED.finditer(text)):
         if _signed(match["v"]):
+            yield name_span(*match.span("v"), 0.6)
+    for match in _KIN_BEHIND.finditer(text):
+        word = match["v"]
+        if _signed(word) or (len(word) == 3 and not _spoken(word)):
             yield name_span(*match.span("v"), 0.6)
     said = Counter(match["v"] for match in _SPEAKER.finditer(text))
     for match in _SPEAKER.finditer(text):
@@ -276,8 +288,14 @@ def _signed(word: str) -> bool:
         return False
     if word[-1] in "科室区楼部":
         return False
-    spoken = TITLE.search(word, surname) or re.search(f"{ROLE}|{KIN}", given)
-    return not (spoken or lexicon.starts_word(word, 0))
+    return not _spoken(word)
+
+
+def _spoken(word: str) -> bool:
+    """Whether an ordinary word, a title or a role stands in ``word``."""
+    lexicon, behind = chinese(), max(1, surname_length(word, 0))
+    told = TITLE.search(word, behind) or re.search(f"{ROLE}|{KIN}", word[behind:])
+    return told is not None or stop(word) or lexicon.plain(word) or lexicon.starts_word(word, 0)
 
 
 _FREE = re.compile(rf"(?={HAN}{{2,3}})")

@@ -21,6 +21,7 @@ LATIN_WORD = r"[A-Z][A-Za-z'’-]{0,20}\.?"
 LATIN = rf"{LATIN_WORD}(?:,? {{1,2}}{LATIN_WORD}){{0,4}}"
 
 _DOTTED = re.compile(rf"{HAN}{{1,9}}(?: ?{DOT} ?{HAN}{{1,10}}){{1,3}}")
+_DEPARTMENT = re.compile(r"(?:[院所科部室区店厂]|中心)$")
 _MASKED = re.compile(rf"(?:{HAN}{{1,2}}){MASK}(?![A-Za-z])")
 _HAN_RUN = re.compile(rf"{HAN}{{1,12}}")
 _SPACED = re.compile(rf"{HAN}(?:[ \t]{{1,4}}{HAN}){{1,3}}(?!{HAN})")
@@ -41,7 +42,9 @@ _DOES = split_words(
     "询问 追问 咨询 了解 知晓 明白 清楚 理解 知情 突发 突然 出现 开始 发生 发病 起病 发作 跌倒 摔倒 滑倒 倒地 倒卧 昏迷 清醒 "
     "入睡 进食 饮食 情绪 面色 声音 语气 体健 健在 去世 病故 自行 自己 自觉 自诉 主动 独自 决定 分离 清点 陪夜 陪床 哭闹 无法 "
     "酒后 上午 下午 凌晨 中午 傍晚 早晨 晚上 当时 目前 近日 最近 平时 平日 经常 时常 偶尔 逐渐 渐渐 立即 随即 随后 再次 曾经 "
-    "名下 床旁 床边 治疗组 医疗组 团队 主诊 时有 能够 可以 口述 转述 代述 诉说 陈述 回忆 到场 到达 赶到 抵达 返回 离院 上台 下台"
+    "名下 床旁 床边 治疗组 医疗组 团队 主诊 时有 能够 可以 口述 转述 代述 诉说 陈述 回忆 到场 到达 赶到 抵达 返回 离院 上台 下台 "
+    "过目 代笔 代写 改过 改正 承诺 保证 起草 定稿 拟稿 审定 签发 签收 收讫 收存 收妥 说话 说好 讲述 描述 补述 半躺 平躺 侧躺 想知 想学 想问 "
+    "认定 定级 口头 当面 亲自 带组 值守 带教 主检 复阅 初写 双签 双核 喂食 喂饭 喂药 擦身 翻身 哭诉 "
 )
 NEXT = re.compile(
     f"{_NEXT}|{'|'.join(sorted(_DOES, key=len, reverse=True))}|[曾仍嘱约把将闻]|[回值](?=[:,班夜的])"
@@ -80,10 +83,11 @@ def stop(word: str) -> bool:
 
 
 def surname_length(text: str, start: int) -> int:
-    """2 for a compound surname at ``start``, 1 for a single one, else 0."""
+    """The length of a compound surname at ``start``, 1 for a single one, else 0."""
     lexicon = chinese()
-    if text[start : start + 2] in lexicon.compound:
-        return 2
+    for length in (2, 3, 4):
+        if text[start : start + length] in lexicon.compound:
+            return length
     return 1 if text[start : start + 1] in lexicon.single else 0
 
 
@@ -99,10 +103,40 @@ def ends_here(text: str, end: int) -> bool:
     return end >= len(text) or not re.match(HAN, text[end])
 
 
+def dotted_name(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Where the name with a dot in ``text[start:end]``, a run with one, begins and ends: what stands
+    before and behind in one run (家属热合曼·图尔迪签字) is told by the characters that such names
+    are written with. ``None`` if the dot joins something else (人民医院·内科)."""
+    parts = [m.span() for m in re.finditer(f"{HAN}+", text[start:end])]
+    first, last = (text[start + a : start + b] for a, b in (parts[0], parts[-1]))
+    if _DEPARTMENT.search(first) or _DEPARTMENT.search(last):
+        return None
+    lexicon = chinese()
+    known = next((n for n in range(len(first), 1, -1) if first[-n:] in lexicon.other_names), 0)
+    written = len(first) - len(first.rstrip("".join(lexicon.foreign)))
+    length = known or (written if written > 1 else min(len(first), 4))
+    if not known and length > 2 and first[-length] == "人" and length < len(first):
+        length -= 1  # 书写|人叶尔兰
+    start += parts[0][1] - length
+    begin = end - len(last)
+    known = next((n for n in range(len(last), 1, -1) if last[:n] in lexicon.other_names), 0)
+    if not known:
+        known = next(
+            (n for n in range(2, len(last)) if last[n] not in lexicon.foreign or _cut(last, n)),
+            len(last),
+        )
+    return start, begin + known
+
+
+def _cut(word: str, at: int) -> bool:
+    return NEXT.match(word, at) is not None or _TITLE.match(word, at) is not None
+
+
 def marked_name(text: str, start: int) -> int | None:
     """The end of a name whose form gives it away: dotted (热合曼·图尔迪) or masked (张某, 李××)."""
     if match := _DOTTED.match(text, start):
-        return match.end()
+        name = dotted_name(text, start, match.end())
+        return name[1] if name and name[0] == start else None
     match = _MASKED.match(text, start)
     if (match and surname_length(text, start) and match[0][-1] != "某") or (
         match and re.search("某", match[0])
@@ -234,5 +268,7 @@ def straddled(text: str, start: int, end: int) -> bool:
 def ambiguous(character: str) -> bool:
     """Whether a surname is more often a function word: 于, 向, 时, 应."""
     return (
-        character in _AMBIGUOUS_FIRST or character in "时从来要应相计支强华原国家有者车区户阴衣权"
+        character in _AMBIGUOUS_FIRST
+        or character in chinese().everyday
+        or character in "时从来要应相计支强华原国家有者车区户阴衣权"
     )
