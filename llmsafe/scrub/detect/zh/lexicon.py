@@ -19,6 +19,7 @@ class Lexicon:
     ``words``: clinical and ordinary words that
     begin with or hold a surname. ``telling``: given and whole names that are ordinary words too.
     ``foreign``: characters that names of other peoples are written with.
+    ``elements``: what names of Tibetans and Mongolians are put together of.
     """
 
     single: frozenset[str]
@@ -30,6 +31,7 @@ class Lexicon:
     telling: frozenset[str]
     foreign: frozenset[str]
     other_names: frozenset[str]
+    elements: frozenset[str]
     nicknames: frozenset[str]
     provinces: frozenset[str]
     cities: frozenset[str]
@@ -63,6 +65,7 @@ def chinese() -> Lexicon:
         telling=_words("given_words"),
         foreign=frozenset("".join(_words("transliterated"))),
         other_names=other | {part for name in other for part in name.split("·") if len(part) > 1},
+        elements=_words("name_elements"),
         nicknames=_words("nicknames"),
         provinces=_words("provinces"),
         cities=cities | {short for short in map(without_unit, cities) if len(short) > 1},

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
@@ -219,7 +220,7 @@ def _doubtful_old(text: str, start: int, end: int) -> bool:
 
 
 def find_marked(text: str) -> Iterator[PhiSpan]:
-    """张某, 李××, and names with a dot, unless an eponym goes on behind."""
+    """张某, 李××, 丹增罗布, and names with a dot, unless an eponym goes on behind."""
     for match in _MASKED.finditer(text):
         for start in range(match.start(), match.end() - 1):
             length = surname_length(text, start)
@@ -233,6 +234,15 @@ def find_marked(text: str) -> Iterator[PhiSpan]:
             start = match.start() + (role.end() if role and role.end() < match[0].find("·") else 0)
             if name := dotted_name(text, start, match.end()):
                 yield name_span(*name, 0.85)
+    for match in _composed().finditer(text):
+        yield name_span(*match.span(), 0.85)
+
+
+@cache
+def _composed() -> re.Pattern[str]:
+    """丹增罗布, 乌云其木格: elements that hardly stand beside each other elsewhere."""
+    element = "|".join(sorted(chinese().elements, key=len, reverse=True))
+    return re.compile(rf"(?:{element}){{2,3}}[玛措姆吉草加太甲]?")
 
 
 # A signature with its role or a second one: 全家涵(主治医师), 许梓瑾/沈沐晴(核对).

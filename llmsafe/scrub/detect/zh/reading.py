@@ -118,14 +118,12 @@ def dotted_name(text: str, start: int, end: int) -> tuple[int, int] | None:
     if not known and length > 2 and first[-length] == "人" and length < len(first):
         length -= 1  # 书写|人叶尔兰
     start += parts[0][1] - length
-    begin = end - len(last)
     known = next((n for n in range(len(last), 1, -1) if last[:n] in lexicon.other_names), 0)
-    if not known:
-        known = next(
-            (n for n in range(2, len(last)) if last[n] not in lexicon.foreign or _cut(last, n)),
-            len(last),
-        )
-    return start, begin + known
+    written = next(
+        (n for n in range(2, len(last)) if last[n] not in lexicon.foreign or _cut(last, n)),
+        len(last),
+    )
+    return start, end - len(last) + max(known, written)
 
 
 def _cut(word: str, at: int) -> bool:
