@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import itertools
 import json
 import math
 import random
@@ -23,8 +22,7 @@ import re
 import sys
 import time
 import zlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +47,7 @@ from phi_ner import (  # noqa: E402
     notes,
     read_templates,
 )
-from phi_ner.zh.prose import pairs, prose_pieces, read_prose  # noqa: E402
+from phi_ner.zh.prose import prose_pieces, read_prose  # noqa: E402
 
 from llmsafe.gold import read_gold  # noqa: E402
 from llmsafe.notes import CATEGORIES, FOREIGN_TYPES  # noqa: E402
@@ -230,7 +228,7 @@ def tagged(note: Note, tags: Sequence[str]) -> Tagged:
     return tokens, numbers
 
 
-AUDIENCES: dict[str, tuple[Audience, ...]] = {"en": ("private",), "zh": ("public", "private")}
+AUDIENCES: dict[str, tuple[Audience, ...]] = {"en": ("private",), "zh": ("public", "private", "test")}
 
 
 def synthetic_notes(seed: int, lang: str) -> Iterator[Note]:
@@ -328,38 +326,8 @@ def mixed(
 # --- the words it knows ---------------------------------------------------------------------------
 
 
-FREQUENT, SEEN = 200, 20
-"""How often a pair of characters must stand in the prose to be in a list. Everyday language counts
-more than that of laws, of which there is more."""
-
-
-def ordinary_pairs(sources: Sequence[Sequence[str]], args: argparse.Namespace) -> Counter[str]:
-    """Pairs of characters in prose, in the templates and in synthetic notes, none of them of PHI;
-    counted as if each source had ten million characters, but no more than ten times for each."""
-    counts = Counter[str]()
-    own = [re.sub(r"\{[^}]*\}|\[\[.*?\]\]", "|", t.text) for t in read_templates(args.templates, CHINESE)]
-    notes = (next(stream) for stream in [synthetic_notes(args.seed + 5, "zh")] for _ in range(6000))
-    clinical = list(set(itertools.chain.from_iterable(map(outside, notes))))
-    for texts in (*sources, own, clinical):
-        size = sum(map(len, texts))
-        scale = min(10.0, 1e7 / max(1, size))
-        for pair, count in pairs(texts).items():
-            counts[pair] += round(scale * count)
-    return counts
-
-
-def outside(note: Note) -> Iterator[str]:
-    """The lines of a note without their PHI."""
-    text, spans = note
-    for start, end, _ in reversed(spans):
-        text = text[:start] + "|" + text[end:]
-    yield from re.split(r"[\n。；，,|]", text)
-
-
-def word_lists(
-    folder: Path, lang: str, counts: Mapping[str, int] | None = None
-) -> dict[str, tuple[int, ...]]:
-    """Lower-case word -> numbers of the lists that hold it; ``counts`` of pairs of characters."""
+def word_lists(folder: Path, lang: str) -> dict[str, tuple[int, ...]]:
+    """Lower-case word -> numbers of the lists that hold it."""
     found = {name: set[str]() for name in LISTS}
     if lang == "en":
         for name in ("words", "first", "last", "everyday", "capitals", "eponyms"):
@@ -370,9 +338,8 @@ def word_lists(
         found["first"] |= lexicon.given | lexicon.given_names
         found["last"] |= lexicon.single | lexicon.compound
         found["everyday"] |= lexicon.telling
-        for pair, count in (counts or {}).items():
-            if count >= SEEN:
-                found["frequent" if count >= FREQUENT else "seen"].add(pair)
+        found["frequent"] |= lexicon.frequent
+        found["seen"] |= lexicon.seen
     lists_of = {kind: name for name, kinds in KINDS[lang].items() for kind in kinds.split()}
     for path in sorted(folder.glob("*.txt")):
         name = lists_of.get(path.stem, lists_of.get(path.stem.split("_")[0]))
@@ -474,8 +441,7 @@ def main() -> None:
     language = LANGUAGES[args.lang]
     tags = tags_of(language)
     prose = read_prose(args.prose) if args.prose and language is CHINESE else []
-    counts = ordinary_pairs(prose, args) if prose else {}
-    features = Features(size.hashed_rows, word_lists(args.lexicon, args.lang, counts), len(LISTS))
+    features = Features(size.hashed_rows, word_lists(args.lexicon, args.lang), len(LISTS))
     batcher = Batcher(features, np.random.default_rng(args.seed))
     model = Model(size, len(LISTS), tags)
     averaged = copy.deepcopy(model)

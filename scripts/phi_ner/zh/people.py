@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmsafe.scrub.detect.zh.lexicon import chinese
+
 from ..core import Context, Lexicon, Slot, Slots, read_lists, words
 from .script import is_han, traditional
 
@@ -25,6 +27,7 @@ _SYLLABLES = words(
 _ENGLISH = words(
     "Peter Mary David Amy Kelvin Jenny Raymond Winnie Jason Carmen Ivan Joyce Patrick Fanny Eric"
 )
+_ANY = ("given", "given_word", "full_word", "nick", "place", "road", "herb", "company", "estate")
 _UNKNOWN = ("某", "某", "某某", "某某", "××", "XX", "**", "*", "某甲", "○○", "×", "xx")
 
 
@@ -43,6 +46,8 @@ def read_lexicon(folder: Path) -> Lexicon:
     ``town`` and ``hamlet``, and the parts of names of minorities and foreigners."""
     lists = read_lists(folder)
     lists["usual"] = [c for name in lists["given"] for c in name]
+    lists["any"] = sorted({c for kind in _ANY for name in lists[kind] for c in name if is_han(c)})
+    lists["surname_rare"] = sorted(chinese().single)
     lists["town"] = [name for name in lists["village"] if name[-1] in "镇乡"]
     lists["hamlet"] = [name for name in lists["village"] if name[-1] not in "镇乡"]
     for kind in ("minority", "foreign"):
@@ -62,18 +67,23 @@ def surname(context: Context) -> str:
         return context.pick("surname_compound")
     if draw < 0.05:
         return context.pick("usual")  # one that no list has
+    if draw < 0.08:
+        return context.pick("surname_rare")
     family = lists["surname"]
     return family[int(len(family) * rng.random() ** 3)]
 
 
 def given_name(context: Context, length: int = 0) -> str:
-    """A given name of ``length`` characters, 0 for any; a quarter is in no list."""
+    """A given name of ``length`` characters, 0 for any; a third is in no list."""
     rng = context.rng
     draw = rng.random()
-    if length or draw < 0.27:
+    if not length and draw < 0.1:
+        # What characters a name is made of nobody can foresee: 糯米, 岗, 栖迟.
+        return "".join(context.pick("any") for _ in range(rng.choice((1, 2, 2, 2))))
+    if length or draw < 0.32:
         size = length or rng.choice((1, 2, 2, 2, 2))
         return "".join(context.pick("usual") for _ in range(size))
-    return context.pick("given_word" if draw < 0.34 else "given")
+    return context.pick("given_word" if draw < 0.39 else "given")
 
 
 def invent(context: Context) -> Person:

@@ -16,6 +16,7 @@ class Lexicon:
 
     ``everyday``: single surnames that are more often a word.
     ``given``: characters that given names are made of; ``parts``: those and single surnames.
+    ``frequent`` and ``seen``: two characters that often, or now and then, meet in prose.
     ``words``: clinical and ordinary words that
     begin with or hold a surname. ``telling``: given and whole names that are ordinary words too.
     ``foreign``: characters that names of other peoples are written with.
@@ -37,6 +38,8 @@ class Lexicon:
     cities: frozenset[str]
     districts: frozenset[str]
     words: frozenset[str]
+    frequent: frozenset[str]
+    seen: frozenset[str]
 
     def plain(self, word: str) -> bool:
         """Whether the word is ordinary language, even if it could be a name."""
@@ -71,6 +74,8 @@ def chinese() -> Lexicon:
         cities=cities | {short for short in map(without_unit, cities) if len(short) > 1},
         districts=_words("districts"),
         words=_words("words") | _words("blocked"),
+        frequent=_words("pairs_frequent"),
+        seen=_words("pairs_seen"),
     )
 
 
