@@ -228,7 +228,10 @@ def tagged(note: Note, tags: Sequence[str]) -> Tagged:
     return tokens, numbers
 
 
-AUDIENCES: dict[str, tuple[Audience, ...]] = {"en": ("private",), "zh": ("public", "private", "test")}
+AUDIENCES: dict[str, tuple[Audience, ...]] = {
+    "en": ("private",),
+    "zh": ("public", "private", "test"),
+}
 
 
 def synthetic_notes(seed: int, lang: str) -> Iterator[Note]:
@@ -280,7 +283,9 @@ def prose_notes(folder: Path, seed: int) -> Iterator[Note]:
                 yield dressed(passage[:600], [], ENGLISH, rng)
 
 
-def chinese_prose_notes(sources: Sequence[Sequence[str]], args: argparse.Namespace) -> Iterator[Note]:
+def chinese_prose_notes(
+    sources: Sequence[Sequence[str]], args: argparse.Namespace
+) -> Iterator[Note]:
     """Ordinary prose with people, places and firms in the place of others."""
     rng = random.Random(args.seed)
     for pieces in prose_pieces(sources, CHINESE.read_lexicon(args.lexicon), rng):
@@ -312,11 +317,10 @@ def mixed(
     ]
     weights = [0.75, 0.12 if language is ENGLISH else 0.32]
     if args.prose:
-        english_prose = language is ENGLISH
         streams.append(
-            prose_notes(args.prose, args.seed) if english_prose else chinese_prose_notes(prose, args)
+            chinese_prose_notes(prose, args) if prose else prose_notes(args.prose, args.seed)
         )
-        weights.append(0.13 if english_prose else args.prose_share)
+        weights.append(0.45 if prose else 0.13)
     while True:
         note = next(rng.choices(streams, weights)[0], None)
         if note and note[0].strip():
@@ -626,8 +630,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lang", choices=sorted(LANGUAGES), default="en")
     parser.add_argument("--templates", type=Path, help="default: those of the language")
     parser.add_argument("--lexicon", type=Path, help="default: that of the language")
-    parser.add_argument("--prose", type=Path, help="folder of public prose; see pretrain_data.py")
-    parser.add_argument("--prose-share", type=float, default=0.45, help="weight beside templates")
+    parser.add_argument("--prose", type=Path, help="folder of public prose; see phi_ner/README.md")
     parser.add_argument("--check", type=Path, nargs="*", default=[], help="foreign gold")
     parser.add_argument("--out", type=Path, help="default: llmsafe/assets/phi-ner-LANG")
     parser.add_argument("--steps", type=int, default=3000)

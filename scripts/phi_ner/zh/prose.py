@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..core import Context, Lexicon, Slot
+from ..core import Context, Lexicon, Slot, words
 from ..noise import Piece
 from . import dates, people, places
 
@@ -26,7 +26,9 @@ _NAMING = re.compile(
     r"|[纽伦]约|伦敦|巴黎|波士顿|日本|美国|英国|法国|德国|迈克|约翰|杰克|玛丽|汤姆|比尔|鲍勃|肯[^定]"
     r"|主席|总理|春节|元旦|国庆|中秋|除夕|清明|端午|圣诞"
 )
-_NUMBERED = re.compile(r"^(?:第[一二三四五六七八九十百千零]{1,9}条(?:之[一二三四五])?|[（(][一二三四五六七八九十]+[）)])\s*")
+_NUMBERED = re.compile(
+    r"^(?:第[一二三四五六七八九十百千零]{1,9}条(?:之[一二三四五])?|[（(][一二三四五六七八九十]+[）)])\s*"
+)
 _PERSON = (
     r"(?<![其吉])[他她](?![们人国乡])|申请人|当事人|原告|被告|受害人|劳动者|消费者|驾驶人|投保人|受益人|继承人|委托人"
     r"|代理人|监护人|证人|负责人|经办人|经营者|承包人|出租人|承租人|债务人|债权人|旅客|患者|医师|护士|教师"
@@ -36,11 +38,11 @@ _FIRM = r"用人单位|建设单位|施工单位|生产单位|医疗机构|公�
 _SPOT = r"本市|本省|当地|家里|城里|乡下|学校附近"
 _TIME = r"今天|昨天|明天|前天|当日|近日|去年|上周|上个月"
 _SLOT = re.compile(f"(?P<person>{_PERSON})|(?P<firm>{_FIRM})|(?P<spot>{_SPOT})|(?P<time>{_TIME})")
-_BORDER = re.compile(r"(?<=[，。；：、！？,;:\n])|(?<=由)|(?<=请)|(?<=向)|(?<=与)|(?<=经)|(?<=告知)|(?<=通知)")
-_TITLES = (
-    "先生 女士 医生 医师 主任 护士 老师 大夫 教授 主治医师 主任医师 护士长 药师 师傅 经理 同志 阿姨 大爷 大妈 大哥 大姐 "
-    "小姐 院长 技师 律师 法官 警官 会计 书记 村长 主管 组长"
-).split()
+_BORDER = re.compile(r"(?<=[，。；：、！？,;:\n由请向与经])|(?<=告知)|(?<=通知)")
+_TITLES = words(
+    "先生 女士 医生 医师 主任 护士 老师 大夫 教授 主治医师 主任医师 护士长 药师 师傅 经理 同志 阿姨 "
+    "大爷 大妈 大哥 大姐 小姐 院长 技师 律师 法官 警官 会计 书记 村长 主管 组长"
+)
 _NAMES = ("full",) * 14 + ("minority", "mou")
 _FIRMS = ("company", "company", "hospital", "school", "home", "office")
 _SPOTS = ("city", "city", "district", "address", "road", "estate", "village", "place")
@@ -98,7 +100,8 @@ def _peopled(text: str, context: Context) -> Iterator[Piece]:
     marks = [(m.start(), m.end(), m.lastgroup or "") for m in _SLOT.finditer(text)]
     if inserted or not marks:
         borders = [m.start() for m in _BORDER.finditer(text)] + [0, len(text)]
-        marks += [(b, b, "person") for b in rng.sample(borders, min(len(borders), rng.choice((1, 1, 2, 3))))]
+        count = min(len(borders), rng.choice((1, 1, 2, 3)))
+        marks += [(border, border, "person") for border in rng.sample(borders, count)]
     for start, end, kind in sorted(marks):
         if start < at or (end > start and rng.random() < 0.35):
             continue
