@@ -40,8 +40,8 @@ _TIME = r"今天|昨天|明天|前天|当日|近日|去年|上周|上个月"
 _SLOT = re.compile(f"(?P<person>{_PERSON})|(?P<firm>{_FIRM})|(?P<spot>{_SPOT})|(?P<time>{_TIME})")
 _BORDER = re.compile(r"(?<=[，。；：、！？,;:\n由请向与经])|(?<=告知)|(?<=通知)")
 _TITLES = words(
-    "先生 女士 医生 医师 主任 护士 老师 大夫 教授 主治医师 主任医师 护士长 药师 师傅 经理 同志 阿姨 "
-    "大爷 大妈 大哥 大姐 小姐 院长 技师 律师 法官 警官 会计 书记 村长 主管 组长"
+    "先生 女士 医生 医师 主任 护士 老师 大夫 教授 主治医师 主任医师 护士长 药师 师傅 经理 同志 "
+    "阿姨 大爷 大妈 大哥 大姐 小姐 院长 技师 律师 法官 警官 会计 书记 村长 主管 组长"
 )
 _NAMES = ("full",) * 14 + ("minority", "mou")
 _FIRMS = ("company", "company", "hospital", "school", "home", "office")

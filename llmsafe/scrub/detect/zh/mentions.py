@@ -23,6 +23,7 @@ from llmsafe.scrub.detect.zh.reading import (
     dotted_name,
     ends_here,
     in_word,
+    meet,
     name_span,
     open_name,
     stop,
@@ -360,6 +361,8 @@ def _bare(text: str, start: int) -> int | None:
     ):
         return None
     if any(open_name(text, start + n) for n in range(1, surname + 1)):  # 医师|林伟生
+        return None
+    if meet(text[end - 1 : end + 1]) > 1:  # 龚锐确|认
         return None
     if len(given) < 2 or lexicon.plain(given) or straddled(text, start, end) or TITLE.search(given):
         return None

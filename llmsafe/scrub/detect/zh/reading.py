@@ -263,6 +263,17 @@ def straddled(text: str, start: int, end: int) -> bool:
     return any(text[a:b] in words for a, b in (*left, *right))
 
 
+def meet(pair: str) -> int:
+    """How often two characters meet in ordinary language: 2 often, 1 now and then, 0 hardly ever."""
+    lexicon = chinese()
+    return 2 if pair in lexicon.frequent else 1 if pair in lexicon.seen else 0
+
+
+def strange(word: str) -> bool:
+    """Whether no two neighbours in ``word`` meet in ordinary language: 唐妤, 钱剑波, not 高兴."""
+    return len(word) > 1 and not any(meet(word[i : i + 2]) for i in range(len(word) - 1))
+
+
 def ambiguous(character: str) -> bool:
     """Whether a surname is more often a function word: 于, 向, 时, 应."""
     return (

@@ -25,9 +25,11 @@ from llmsafe.scrub.detect.zh.reading import (
     ambiguous,
     ends_here,
     in_word,
+    meet,
     open_name,
     stop,
     straddled,
+    strange,
     surname_length,
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, TITLE
@@ -153,12 +155,16 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     longer = open_name(text, start)
     if longer is not None and longer > end:
         return start, longer
+    if surname and end - start == surname + 2 and meet(text[end - 1 : end + 1]) > 1:
+        if not meet(text[end - 2 : end]) and not NEXT.match(text, end):
+            return start, end - 1  # 龚锐|确认
     last = text[end : end + 1]
     alone = re.match(HAN, last) and ends_here(text, end + 1)
+    loose = re.match(HAN, last) and not (meet(text[end - 1 : end + 1]) or meet(text[end : end + 2]))
     if (
         end - start == surname + 1
         and surname
-        and (alone or last in lexicon.given)
+        and (alone or last in lexicon.given or loose)
         and not (NEXT.match(text, end) or lexicon.starts_word(text, end))
         and (_stops(text, end + 1) or lexicon.starts_word(text, end + 1))
     ):
@@ -207,6 +213,10 @@ def _doubt(text: str, start: int, end: int) -> float:
         return LIKELY
     surname = surname_length(name, 0)
     given = name[surname:]
+    if len(name) < 4 and _ordinary(name, given):
+        return ODD
+    if surname and 0 < len(given) < 3 and strange(name):
+        return LIKELY if len(given) == 2 and not straddled(text, start, end) else OTHER
     if surname == 1 and ambiguous(name[0]):
         if not given:
             return OTHER if TITLE.match(text, end) else STRANGE
@@ -214,6 +224,8 @@ def _doubt(text: str, start: int, end: int) -> float:
             return NEVER
         return LIKELY if len(given) == 2 and _closed(text, start, end) else ODD
     if surname and not given:
+        if meet(text[end : end + 2]) > 1 and not TITLE.match(text, end):
+            return NEVER  # 已施|手术
         spoken = TITLE.match(text, end) or text[max(0, start - 1) : start] in ("老", "小")
         if spoken or not ends_here(text, end):
             return LIKELY if spoken else ODD
@@ -234,6 +246,13 @@ def _doubt(text: str, start: int, end: int) -> float:
     if name in lexicon.given_names or (len(name) == 2 and all(c in lexicon.given for c in name)):
         return LONE if re.match(HAN, text[max(0, start - 1) :]) else OTHER
     return ODD if name[0] == name[-1] or name[0] in "小阿" else STRANGE
+
+
+def _ordinary(name: str, given: str) -> bool:
+    """Whether the name or the given name, no usual one, is a word by how often it is written."""
+    lexicon = chinese()
+    whole = len(name) == 2 and meet(name) > 0 and name not in lexicon.given_names
+    return whole or (len(given) == 2 and meet(given) > 1 and given not in lexicon.given_names)
 
 
 def _place(text: str, span: PhiSpan) -> PhiSpan | None:
