@@ -2,13 +2,14 @@
 
     python scripts/make_zh_phi_test.py [OUTPUT.jsonl] [--identities TABLE.csv]
     python scripts/make_zh_phi_test.py --audience test [OUTPUT.jsonl] [--identities TABLE.csv]
+    python scripts/make_zh_phi_test.py --audience exam [OUTPUT.jsonl] [--identities TABLE.csv]
     python scripts/make_zh_phi_test.py dev.jsonl --audience public --seed 7     to develop on
 
-The first, zh_phi_test.jsonl, is of the `private` half of names, places and phrases; the second,
-zh_phi_test2.jsonl, of the audience `test`, whose names and frames were in no development. A tagger
-that is to be tested on them is trained on `audience="public"`. At most two notes of a patient, and
-as many of each kind as the quota says, a third of them with an identifier that is rare. The same
-code gives the same bytes.
+The first, zh_phi_test.jsonl, is of the `private` half of names, places and phrases; the second and
+third, zh_phi_test2.jsonl and zh_phi_test3.jsonl, of the audiences `test` and `exam`, which have
+names and frames of their own. A tagger that is to be tested on them is trained on
+`audience="public"`. At most two notes of a patient, and as many of each kind as the quota says, a
+third of them with an identifier that is rare. The same code gives the same bytes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ RARE = ("AGE", "VEHICLE", "IP", "BIOMETRIC", "FAX", "DEVICE", "ACCOUNT")
 PER_PATIENT = 2
 EVAL = Path(__file__).resolve().parents[1] / "eval"
 # Where each audience's release goes; `public` has none.
-OUTPUTS = {"private": EVAL / "zh_phi_test.jsonl", "test": EVAL / "zh_phi_test2.jsonl"}
+OUTPUTS = {
+    "private": EVAL / "zh_phi_test.jsonl",
+    "test": EVAL / "zh_phi_test2.jsonl",
+    "exam": EVAL / "zh_phi_test3.jsonl",
+}
 
 
 def chosen(people: Sequence[Patient], lang: str) -> list[Note]:

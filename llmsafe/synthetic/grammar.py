@@ -15,10 +15,11 @@ the order of their SHA-256 digests (first half private), so that a model pretrai
 ones has never seen a private sentence frame. A rule headed `[name]*` holds vocabulary
 (names of diseases, symptoms, findings) and is shared by both.
 
-A third audience, `test`, is for test sets whose frames were in no development at all. Its rules
-stand in the folder `grammar_test` of a language that has one; a rule there takes the place of the
-rule of the same name, whole, for this audience alone. What is left of the divided rules (phrases
-of medicine that name nobody) it shares with the private half, which no tagger is trained on.
+Further audiences, `test` and `exam`, are for test sets whose frames were in no development when
+they were made. Their rules stand in the folder `grammar_test` or `grammar_exam` of a language that
+has one; a rule there takes the place of the rule of the same name, whole, for this audience alone.
+What is left of the divided rules (phrases of medicine that name nobody) they share with the private
+half, which no tagger is trained on.
 
 A rule `[x.facts]` holds lines `key = alternative`: expanded once per episode of condition `x` and
 then the same in every note.
@@ -35,8 +36,10 @@ from typing import Literal, TypeAlias, cast
 
 from llmsafe.errors import InputError
 
-Audience = Literal["private", "public", "test"]
-AUDIENCES: tuple[Audience, ...] = ("private", "public", "test")
+Audience = Literal["private", "public", "test", "exam"]
+AUDIENCES: tuple[Audience, ...] = ("private", "public", "test", "exam")
+# Those with frames and names of their own, in folders that end with their name.
+APART: tuple[Audience, ...] = ("test", "exam")
 
 
 @dataclass(frozen=True)
@@ -221,9 +224,10 @@ def _read_folder(package: str, folder: str) -> dict[str, tuple[list[str], bool]]
 def load_grammar(package: str, audience: Audience) -> Grammar:
     """Compile every `*.txt` in the `grammar` folder of a language package for one audience."""
     banks = _read_folder(package, "grammar")
-    own = _read_folder(package, "grammar_test") if audience == "test" else {}
+    folder = f"grammar_{audience}"
+    own = _read_folder(package, folder) if audience in APART else {}
     if strays := own.keys() - banks.keys():
-        raise InputError(f"grammar_test has rules that take no rule's place: {sorted(strays)}")
+        raise InputError(f"{folder} has rules that take no rule's place: {sorted(strays)}")
     rules: dict[str, Rule] = {}
     facts: dict[str, dict[str, Sequence]] = {}
     for name, (lines, shared) in banks.items():

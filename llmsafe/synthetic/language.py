@@ -16,7 +16,7 @@ from typing import Protocol, cast
 from llmsafe.errors import InputError
 from llmsafe.notes import Note
 from llmsafe.synthetic.course import Course
-from llmsafe.synthetic.grammar import Audience
+from llmsafe.synthetic.grammar import APART, Audience
 from llmsafe.synthetic.identity import Identity
 from llmsafe.synthetic.knowledge import Knowledge
 from llmsafe.synthetic.options import Options
@@ -26,8 +26,8 @@ _MODULES: Mapping[str, str] = {
     "zh": "llmsafe.synthetic.zh:load",
     "zh-Hant": "llmsafe.synthetic.zh:load_traditional",
 }
-# The languages that have frames and names of their own for the audience `test`.
-TEST_LANGUAGES = ("zh", "zh-Hant")
+# The languages that have frames and names of their own for the audiences that stand apart.
+APART_LANGUAGES = ("zh", "zh-Hant")
 
 
 class Language(Protocol):
@@ -57,13 +57,15 @@ def languages() -> tuple[str, ...]:
 def language(code: str, audience: Audience) -> Language:
     """The language, loaded at first use; InputError names the available ones.
 
-    InputError too where a language has nothing of its own for the audience `test`.
+    InputError too where a language has nothing of its own for an audience that stands apart.
     """
     if code not in _MODULES:
         known = ", ".join(_MODULES)
         raise InputError(f"no synthetic notes in language {code!r}; available: {known}")
-    if audience == "test" and code not in TEST_LANGUAGES:
-        able = ", ".join(TEST_LANGUAGES)
-        raise InputError(f"no audience 'test' in language {code!r}; languages that have it: {able}")
+    if audience in APART and code not in APART_LANGUAGES:
+        able = ", ".join(APART_LANGUAGES)
+        raise InputError(
+            f"no audience {audience!r} in language {code!r}; languages that have it: {able}"
+        )
     module, _, function = _MODULES[code].partition(":")
     return cast("Language", getattr(import_module(module), function)(audience))

@@ -1,4 +1,4 @@
-"""The audience `test`: frames, names and places that stand in no other audience."""
+"""The audiences `test` and `exam`: frames, names and places that stand in no other audience."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from phrases import references
 
 from llmsafe.errors import InputError
 from llmsafe.synthetic import grammar, patients
-from llmsafe.synthetic.grammar import load_grammar, read_banks
+from llmsafe.synthetic.grammar import APART, AUDIENCES, Audience, load_grammar, read_banks
 from llmsafe.synthetic.identity import full_name
 from llmsafe.synthetic.zh.lexicon import Lexicon, TraditionalLexicon, lexicon, traditional
 
@@ -30,6 +30,15 @@ IDENTIFYING = frozenset(
         """,
     )
 )
+
+
+@pytest.fixture(params=APART)
+def audience(request: pytest.FixtureRequest) -> Audience:
+    return request.param
+
+
+def others(audience: Audience) -> list[Audience]:
+    return [one for one in AUDIENCES if one != audience]
 
 
 def banks(folder: str) -> dict[str, list[str]]:
@@ -61,35 +70,42 @@ def traditional_places(lists: TraditionalLexicon) -> set[str]:
 # -- frames --------------------------------------------------------------------------------------
 
 
-def test_every_rule_with_an_identifier_is_written_anew() -> None:
+def test_every_rule_with_an_identifier_is_written_anew(audience: Audience) -> None:
     """A divided rule that may name somebody has alternatives of its own, and enough of them."""
-    own = load_grammar(PACKAGE, "test").rules
-    others = [load_grammar(PACKAGE, half).rules for half in ("private", "public")]
+    own = load_grammar(PACKAGE, audience).rules
+    private, public, *apart = [load_grammar(PACKAGE, one).rules for one in others(audience)]
     checked = 0
     for name, rule in own.items():
-        theirs = {source for rules in others for source in rules[name].sources}
+        theirs = {*private[name].sources, *public[name].sources}
         mine = set(rule.sources)
         identifying = any(references(option) & IDENTIFYING for option in rule.options)
-        if others[0][name].sources == others[1][name].sources and not identifying:
+        if private[name].sources == public[name].sources and not identifying:
             continue  # shared vocabulary
         if identifying:
             assert len(mine) >= 2, name
+            theirs |= {source for rules in apart for source in rules[name].sources}
             assert not mine & theirs, name
             checked += 1
-        assert not mine & set(others[1][name].sources), f"{name}: shared with the public half"
+        assert not mine & set(public[name].sources), f"{name}: shared with the public half"
     assert checked > 60
 
 
-def test_there_are_enough_new_frames_and_none_stands_in_the_grammar() -> None:
-    own, base = banks("grammar_test"), banks("grammar")
+def test_there_are_enough_new_frames_and_none_stands_elsewhere(audience: Audience) -> None:
+    own, base = banks(f"grammar_{audience}"), banks("grammar")
+    theirs = [base, *(banks(f"grammar_{one}") for one in APART if one != audience)]
     frames = [line for header, lines in own.items() if not header.endswith("*") for line in lines]
     assert len(frames) == len(set(frames)) > 450
-    assert not set(frames) & {line for lines in base.values() for line in lines}
+    assert not set(frames) & {
+        line for rules in theirs for lines in rules.values() for line in lines
+    }
     assert {header.rstrip("*") for header in own} <= {header.rstrip("*") for header in base}
 
 
-def test_a_rule_that_takes_no_rules_place_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    folders = {"grammar": {"a": (["1", "2"], False)}, "grammar_test": {"b": (["3"], False)}}
+def test_a_rule_that_takes_no_rules_place_is_refused(
+    audience: Audience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = f"grammar_{audience}"
+    folders = {"grammar": {"a": (["1", "2"], False)}, own: {"b": (["3"], False)}}
 
     def read(package: str, folder: str) -> dict[str, tuple[list[str], bool]]:
         return folders[folder]
@@ -97,34 +113,34 @@ def test_a_rule_that_takes_no_rules_place_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(grammar, "_read_folder", read)
     assert load_grammar("x", "private").rules["a"].sources
     with pytest.raises(InputError, match=r"take no rule's place: \['b'\]"):
-        load_grammar("x", "test")
-    folders["grammar_test"] = {"a": (["3"], False)}
-    assert load_grammar("x", "test").rules["a"].sources == ("3",)
+        load_grammar("x", audience)
+    folders[own] = {"a": (["3"], False)}
+    assert load_grammar("x", audience).rules["a"].sources == ("3",)
     assert load_grammar("x", "public").rules["a"].sources != ("3",)
 
 
 # -- names and places ----------------------------------------------------------------------------
 
 
-def test_given_names_and_places_stand_in_no_other_audience() -> None:
-    mine = lexicon("test")
+def test_given_names_and_places_stand_in_no_other_audience(audience: Audience) -> None:
+    mine = lexicon(audience)
     assert all(len(group) > 60 for group in mine.names.given.values())
     assert len(given(mine)) > 400
     assert min(map(len, (mine.cities, mine.roads, mine.estates, mine.organizations))) > 60
-    here = traditional("test")
+    here = traditional(audience)
     assert len(given(here)) > 200
-    for half in ("private", "public"):
-        assert not given(mine) & given(lexicon(half))
-        assert not set(mine.nicknames) & set(lexicon(half).nicknames)
-        assert not places(mine) & places(lexicon(half))
-        assert not given(here) & given(traditional(half))
-        assert not traditional_places(here) & traditional_places(traditional(half))
+    for one in others(audience):
+        assert not given(mine) & given(lexicon(one))
+        assert not set(mine.nicknames) & set(lexicon(one).nicknames)
+        assert not places(mine) & places(lexicon(one))
+        assert not given(here) & given(traditional(one))
+        assert not traditional_places(here) & traditional_places(traditional(one))
 
 
 def test_surnames_are_those_of_everybody_and_some_that_are_in_no_other_list() -> None:
     """A closed class: the common ones are shared; about a tenth of the people have a new one."""
-    names, others = lexicon("test").names, (lexicon("private").names, lexicon("public").names)
-    known = {word for one in others for word in (*one.common, *one.rare)}
+    names, halves = lexicon("test").names, (lexicon("private").names, lexicon("public").names)
+    known = {word for one in halves for word in (*one.common, *one.rare)}
     new = {*names.common, *names.rare} - known
     assert len(new) > 60
     assert sum(len(word) == 2 for word in new) > 10
@@ -134,17 +150,27 @@ def test_surnames_are_those_of_everybody_and_some_that_are_in_no_other_list() ->
     assert 0.03 < share < 0.25
 
 
-def test_dotted_names_have_no_surname_in_common_with_the_father() -> None:
+def test_surnames_of_the_exam_are_as_frequent_as_in_life() -> None:
+    """A word of the lists may count several times: every seventh person is a 王, 李 or 张."""
+    names = lexicon("exam").names
+    assert names.common.count("王") == 36
+    people = list(patients(3, 200, lang="zh", audience="exam"))
+    share = sum(person.identity.last in "王李张" for person in people) / len(people)
+    assert 0.1 < share < 0.3
+    assert len({person.identity.last for person in people}) > 60
+
+
+def test_dotted_names_have_no_surname_in_common_with_the_father(audience: Audience) -> None:
     assert full_name("买买提", "阿依夏木") == "阿依夏木·买买提"
     assert full_name("伟", "欧阳") == "欧阳伟"
     assert full_name("Ann", "Lee") == "Ann Lee"
-    dotted = [p for p in patients(3, 250, lang="zh", audience="test") if "·" in p.identity.name]
+    dotted = [p for p in patients(3, 250, lang="zh", audience=audience) if "·" in p.identity.name]
     assert dotted
     for person in dotted:
         who = person.identity
         assert who.other("full_name") == who.name == f"{who.last}·{who.first}"
         for relative in who.relatives:
-            assert lexicon("test").names.is_minority(relative.last)
+            assert lexicon(audience).names.is_minority(relative.last)
         for note in person.notes:
             for span in note.extra["spans"]:
                 value = note.text[span["start"] : span["end"]]
@@ -154,31 +180,50 @@ def test_dotted_names_have_no_surname_in_common_with_the_father() -> None:
                 assert value != f"{who.last}某"
 
 
-def test_cities_have_their_own_districts() -> None:
-    for person in patients(3, 60, lang="zh", audience="test"):
+def test_names_of_two_parts_have_a_dot_in_the_exam() -> None:
+    """`full_name` sets it after an own name of three characters or more; none is shorter."""
+    for pairs in lexicon("exam").names.minorities.values():
+        for own, second in pairs:
+            assert "·" in full_name(second, own) or len(own) == len(second) == 2
+
+
+def test_cities_have_their_own_districts(audience: Audience) -> None:
+    for person in patients(3, 60, lang="zh", audience=audience):
         who = person.identity
-        city = next(one for one in lexicon("test").cities if one.name == who.city)
+        city = next(one for one in lexicon(audience).cities if one.name == who.city)
         assert who.street.startswith(city.districts)
         assert who.other("address").startswith(f"{city.province}{city.name}市")
-    codes = [city.code for city in lexicon("test").cities]
+    codes = [city.code for city in lexicon(audience).cities]
     assert len(set(codes)) == len(codes)
-    assert all(re.fullmatch(r"0\d{2,3}", city.area) for city in lexicon("test").cities)
+    assert all(re.fullmatch(r"0\d{2,3}", city.area) for city in lexicon(audience).cities)
+
+
+def test_no_town_stands_within_a_town() -> None:
+    """Addresses of the country: `佛堂镇王家村`, and no second town between the two."""
+    country = 0
+    for person in patients(3, 150, lang="zh", audience="exam"):
+        street = person.identity.street
+        assert not re.search(r"(街道|镇)\w{1,4}[镇乡]\w+[村屯]", street), street
+        country += bool(re.match(r"\w+(街道|镇)\w+[村屯]", street))
+    assert country > 10
 
 
 # -- who has it ----------------------------------------------------------------------------------
 
 
-def test_a_language_without_this_audience_says_who_has_it() -> None:
-    with pytest.raises(InputError, match=r"no audience 'test' in language 'en'.*zh, zh-Hant"):
-        patients(1, 1, lang="en", audience="test")
-    with pytest.raises(InputError, match=r"audience is 'secret'.*private, public, test"):
+def test_a_language_without_this_audience_says_who_has_it(audience: Audience) -> None:
+    with pytest.raises(
+        InputError, match=rf"no audience '{audience}' in language 'en'.*zh, zh-Hant"
+    ):
+        patients(1, 1, lang="en", audience=audience)
+    with pytest.raises(InputError, match=rf"audience is 'secret'.*private, public.*{audience}"):
         patients(1, 1, lang="zh", audience="secret")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="no phrase banks in grammar_test"):
-        load_grammar("llmsafe.synthetic.en", "test")
+    with pytest.raises(InputError, match=f"no phrase banks in grammar_{audience}"):
+        load_grammar("llmsafe.synthetic.en", audience)
 
 
 @pytest.mark.parametrize("lang", ["zh", "zh-Hant"])
-def test_the_identifier_names_the_audience(lang: str) -> None:
-    person = next(patients(7, 1, lang=lang, audience="test"))
-    assert person.identity.patient_id == f"{lang}-test-7-000000"
+def test_the_identifier_names_the_audience(lang: str, audience: Audience) -> None:
+    person = next(patients(7, 1, lang=lang, audience=audience))
+    assert person.identity.patient_id == f"{lang}-{audience}-7-000000"
     assert person.notes

@@ -1,7 +1,7 @@
 """Chinese name lists, divided between the audiences.
 
-Those of the audience `test` stand apart, in the folder `words_test` beside this file, so that
-nothing that reads the other lists can come upon them.
+Those of the audiences `test` and `exam` stand apart, in the folders `words_test` and `words_exam`
+beside this file, so that nothing that reads the other lists can come upon them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib import resources
 
 from llmsafe.synthetic.draw import chance, pick
-from llmsafe.synthetic.grammar import Audience, belongs
+from llmsafe.synthetic.grammar import APART, Audience, belongs
 from llmsafe.synthetic.identity import Sex
 
 
@@ -149,11 +149,11 @@ def _cities(audience: Audience) -> tuple[City, ...]:
     )
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=4)
 def lexicon(audience: Audience) -> Lexicon:
     """The lists of one audience in simplified characters, read once."""
-    if audience == "test":
-        return _test_lexicon()
+    if audience in APART:
+        return _apart_lexicon(audience)
     return Lexicon(
         names=_names("surnames", "given", audience, 120),
         nicknames=_words("nicknames", audience),
@@ -173,11 +173,11 @@ def _county(line: str, audience: Audience) -> County:
     return County(name, code, area, letter, _mine(districts.split(), audience))
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=4)
 def traditional(audience: Audience) -> TraditionalLexicon:
     """The lists of one audience in traditional characters, read once."""
-    if audience == "test":
-        return _test_traditional()
+    if audience in APART:
+        return _apart_traditional(audience)
     stems: dict[str, tuple[str, ...]] = {}
     for line in _lines("hant_stems"):
         name, *words = line.split()
@@ -191,25 +191,30 @@ def traditional(audience: Audience) -> TraditionalLexicon:
     )
 
 
-# -- the audience `test` -------------------------------------------------------------------------
+# -- the audiences that stand apart --------------------------------------------------------------
 
 
-def _test_lines(name: str) -> list[str]:
-    folder = resources.files("llmsafe.synthetic.zh") / "words_test"
+def _apart_lines(audience: Audience, name: str) -> list[str]:
+    folder = resources.files("llmsafe.synthetic.zh") / f"words_{audience}"
     text = (folder / f"{name}.txt").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def _test_lists(name: str) -> dict[str, tuple[str, ...]]:
-    """Lines `list: word word`; the lines of one list are joined."""
-    out: dict[str, list[str]] = {}
-    for line in _test_lines(name):
+def _apart_lists(audience: Audience, name: str) -> dict[str, tuple[str, ...]]:
+    """Lines `list: word word`; the lines of one list are joined. `word*3` counts three times."""
+    out: dict[str, dict[str, int]] = {}
+    for line in _apart_lines(audience, name):
         key, _, words = line.partition(":")
-        out.setdefault(key.strip(), []).extend(words.split())
-    return {key: tuple(dict.fromkeys(words)) for key, words in out.items()}
+        for entry in words.split():
+            word, _, times = entry.partition("*")
+            out.setdefault(key.strip(), {}).setdefault(word, int(times or 1))
+    return {
+        key: tuple(word for word, times in words.items() for _ in range(times))
+        for key, words in out.items()
+    }
 
 
-def _test_names(lists: Mapping[str, tuple[str, ...]]) -> Names:
+def _apart_names(lists: Mapping[str, tuple[str, ...]]) -> Names:
     given = {f"{g} {s}": lists[f"{g} {s}"] for g in ("old", "mid", "young") for s in "fm"}
     minorities: dict[Sex, tuple[tuple[str, str], ...]] = {}
     sexes: tuple[Sex, ...] = ("f", "m")
@@ -232,15 +237,15 @@ def _forms(lists: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     return {key[5:]: words for key, words in lists.items() if key.startswith("form ")}
 
 
-def _test_lexicon() -> Lexicon:
-    names, words = _test_lists("names"), _test_lists("stems")
+def _apart_lexicon(audience: Audience) -> Lexicon:
+    names, words = _apart_lists(audience, "names"), _apart_lists(audience, "stems")
     provinces = dict(line.split("|") for line in _lines("provinces")) | {"54": "西藏自治区"}
     cities: list[City] = []
-    for line in _test_lines("cities"):
+    for line in _apart_lines(audience, "cities"):
         code, name, area, districts = line.split("|")
         cities.append(City(code, name, area, provinces[code[:2]], tuple(districts.split())))
     return Lexicon(
-        names=_test_names(names),
+        names=_apart_names(names),
         nicknames=names["nicknames"],
         cities=tuple(cities),
         districts=(),
@@ -252,15 +257,16 @@ def _test_lexicon() -> Lexicon:
     )
 
 
-def _test_traditional() -> TraditionalLexicon:
+def _apart_traditional(audience: Audience) -> TraditionalLexicon:
     def county(line: str) -> County:
         name, *numbers, districts = line.split("|")
         code, area, letter = numbers or ("", "", "")
         return County(name, code, area, letter, tuple(districts.split()))
 
-    words, places = _test_lists("hant_stems"), [county(line) for line in _test_lines("hant_places")]
+    words = _apart_lists(audience, "hant_stems")
+    places = [county(line) for line in _apart_lines(audience, "hant_places")]
     return TraditionalLexicon(
-        names=_test_names(_test_lists("hant_names")),
+        names=_apart_names(_apart_lists(audience, "hant_names")),
         taiwan=tuple(place for place in places if place.letter),
         hong_kong=tuple(place for place in places if not place.letter),
         stems={key: stems for key, stems in words.items() if not key.startswith("form ")},

@@ -140,9 +140,11 @@ def street(rng: random.Random, names: Lexicon) -> str:
     )  # fmt: skip
 
 
-def rural(rng: random.Random, names: Lexicon) -> str:
-    """Town, village, group or house number."""
+def rural(rng: random.Random, names: Lexicon, within: str) -> str:
+    """Town, village, group or house number; no town where `within` is one, or a ward of a city."""
     town = pick(rng, names.towns) + pick(rng, ("镇", "镇", "乡"))
+    if within.endswith(("镇", "乡", "街道")):
+        town = ""
     head = pick(rng, names.names.common) + "家" if chance(rng, 0.6) else pick(rng, names.towns)
     tail = pick(rng, (f"{integer(rng, 1, 16)}组", f"{integer(rng, 1, 320)}号", "", ""))
     return town + head + pick(rng, names.form("village", VILLAGES)) + tail
@@ -238,7 +240,8 @@ def make_identity(
     last, first = names.names.surname(rng), names.names.first(rng, course.sex, born.year)
     last, first = names.names.minority_or(rng, course.sex, last, first)
     country = chance(rng, 0.3)
-    inner = district(rng, names, city) + (rural(rng, names) if country else street(rng, names))
+    inner = district(rng, names, city)
+    inner += rural(rng, names, inner) if country else street(rng, names)
     kin = relationships(rng, course.sex, age, course.habits.living)
     family = tuple(relative(rng, names.names, k, last, born.year, ids.mobile(rng)) for k in kin)
     doctors = [s for s in where.staff if s.role == "physician"]
