@@ -215,6 +215,7 @@ def _doubtful_old(text: str, start: int, end: int) -> bool:
         or text[end - 1] in _THINGS
         or ambiguous(text[end - 1])
         or before in _AGED
+        or meet(text[start:end]) > 1
         or chinese().starts_word(text, end - 1)
         or straddled(text, start, end)
     )
@@ -332,8 +333,9 @@ def find_free(text: str) -> Iterator[PhiSpan]:
         if end is None or text[start] in _NEVER or _OF_YEAR.search(text, start, start + 1):
             continue
         word, led = text[start:end], _LEADS.search(text, max(0, start - 1), start)
-        given = word[surname_length(word, 0) :]
-        short, doubtful = len(given) < 2, ambiguous(word[0])
+        surname = surname_length(word, 0)
+        given = word[surname:]
+        short, doubtful = surname < 2 and len(given) < 2, surname < 2 and ambiguous(word[0])
         if short and not (led and led[0] and led[0] in "请由找挂知"):
             continue
         if not led and (doubtful or straddled(text, start, end)):

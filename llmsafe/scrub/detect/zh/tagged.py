@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.resolve import subtract
+from llmsafe.scrub.detect.zh.dates import COUNTED
 from llmsafe.scrub.detect.zh.labels import NO_LABEL, PUBLIC
 from llmsafe.scrub.detect.zh.lexicon import chinese
 from llmsafe.scrub.detect.zh.organizations import HEAD, generic, whole
@@ -69,6 +70,7 @@ _SPAN_OF_TIME = re.compile(r"\d+[-~至]\d+(?:[天周年个]|月(?!\d))")
 _ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了]|术后|停药|间隔)$")
 _YEAR = re.compile(r"[\d〇零一二三四五六七八九]年$")  # a surname too
 _PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
+_UNCOUNTED = re.compile(rf"{COUNTED}(?!\s?[A-Za-z%×])")
 _GLUED = re.compile(r"(?:\d{1,4}[-/.年月])*\d{0,4}$"), re.compile(r"(?:[-/.]\d{1,4})*")
 _NUMERALS = "〇零一二三四五六七八九幺"
 _LED = ("VEHICLE", "RESIDENT_ID", "LICENSE", "OTHER_ID")  # 京A12345, 军字第1234567号
@@ -155,9 +157,9 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     longer = open_name(text, start)
     if longer is not None and longer > end:
         return start, longer
-    if surname and end - start == surname + 2 and meet(text[end - 1 : end + 1]) > 1:
-        if not meet(text[end - 2 : end]) and not NEXT.match(text, end):
-            return start, end - 1  # 龚锐|确认
+    cut = meet(text[end - 1 : end + 1]) > 1 and not meet(text[end - 2 : end])
+    if surname and end - start == surname + 2 and cut and not NEXT.match(text, end):
+        return start, end - 1  # 龚锐|确认
     last = text[end : end + 1]
     alone = re.match(HAN, last) and ends_here(text, end + 1)
     loose = re.match(HAN, last) and not (meet(text[end - 1 : end + 1]) or meet(text[end : end + 2]))
@@ -224,9 +226,9 @@ def _doubt(text: str, start: int, end: int) -> float:
             return NEVER
         return LIKELY if len(given) == 2 and _closed(text, start, end) else ODD
     if surname and not given:
-        if meet(text[end : end + 2]) > 1 and not TITLE.match(text, end):
-            return NEVER  # 已施|手术
         spoken = TITLE.match(text, end) or text[max(0, start - 1) : start] in ("老", "小")
+        if not spoken and meet(text[end : end + 2]) > 1:
+            return NEVER  # 已施|手术
         if spoken or not ends_here(text, end):
             return LIKELY if spoken else ODD
         return LONE if re.match(HAN, text[max(0, start - 1) :]) else LIKELY
@@ -288,8 +290,10 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
     right = behind.match(text, span.end)
     start, end = left.start() if left else span.start, right.end() if right else span.end
     found = _SPACE.sub("", text[start:end])
+    pair = _PAIR.fullmatch(found)
     if (
-        span.score < (LIKELY if _PAIR.fullmatch(found) else OTHER)
+        span.score < (LIKELY if pair else OTHER)
+        or (pair and not _UNCOUNTED.match(text, end))
         or not _CALENDAR.search(found)
         or _NO_DATE.fullmatch(found)
         or _SPAN_OF_TIME.fullmatch(found)
