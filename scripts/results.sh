@@ -42,16 +42,18 @@ section() {  # title, command as shown, then the command itself
   section "Chinese stress set, notes written later for development (eval/stress/zh.md)" \
     "python eval/scrub_recall.py eval/stress/zh_more_dev.jsonl --systems llmsafe --processes 0" \
     "$python" eval/scrub_recall.py eval/stress/zh_more_dev.jsonl --systems llmsafe --processes 0
-  section "Chinese test release 2: names, places and sentence frames that nobody developed on" \
-    "python eval/scrub_recall.py eval/zh_phi_test2.jsonl --systems llmsafe --processes 0" \
-    "$python" eval/scrub_recall.py eval/zh_phi_test2.jsonl --systems llmsafe --processes 0
-  section "Chinese test release 2, with its patients' identities as a hospital knows them" \
-    "python eval/scrub_recall.py eval/zh_phi_test2.jsonl --known-identifiers eval/zh_phi_test2_identities.csv --systems llmsafe --processes 0" \
-    "$python" eval/scrub_recall.py eval/zh_phi_test2.jsonl \
-    --known-identifiers eval/zh_phi_test2_identities.csv --systems llmsafe --processes 0
-  section "Chinese test release 1, by now development material: its misses were read" \
-    "python eval/scrub_recall.py eval/zh_phi_test.jsonl --systems llmsafe --processes 0" \
-    "$python" eval/scrub_recall.py eval/zh_phi_test.jsonl --systems llmsafe --processes 0
+  section "Chinese test release 3: names, places and sentence frames that nobody developed on" \
+    "python eval/scrub_recall.py eval/zh_phi_test3.jsonl --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/zh_phi_test3.jsonl --systems llmsafe --processes 0
+  section "Chinese test release 3, with its patients' identities as a hospital knows them" \
+    "python eval/scrub_recall.py eval/zh_phi_test3.jsonl --known-identifiers eval/zh_phi_test3_identities.csv --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/zh_phi_test3.jsonl \
+    --known-identifiers eval/zh_phi_test3_identities.csv --systems llmsafe --processes 0
+  for release in zh_phi_test2 zh_phi_test; do
+    section "Chinese $release, by now development material: its misses were read, its frames trained on" \
+      "python eval/scrub_recall.py eval/$release.jsonl --systems llmsafe --processes 0" \
+      "$python" eval/scrub_recall.py "eval/$release.jsonl" --systems llmsafe --processes 0
+  done
   section "ASQ-PHI, development half (525 search queries)" \
     "python eval/scrub_recall.py dev.jsonl" "$python" eval/scrub_recall.py "$asq"
   section "Synthetic notes, 80 patients, with and without known identifiers: names and phrases of the half that the English tagger was not trained on" \

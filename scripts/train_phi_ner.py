@@ -1,11 +1,13 @@
 """Train an embedded PHI tagger: `llmsafe/assets/phi-ner-en` or `phi-ner-zh`.
 
     python scripts/train_phi_ner.py --lang en --prose DATA --check FOREIGN.jsonl ... --out OUT
+    python scripts/train_phi_ner.py --lang zh --prose TEXTS --steps 2600 --check FOREIGN.jsonl ...
 
 Notes come from the hand-written templates of scripts/phi_ner, filled anew each time and written in
-many ways; in English also from the synthetic patients and from public prose without patients
-(CC BY), in which nothing is PHI. What tells the checkpoints apart is foreign text, given
-by --check: notes that nobody filled in, and the templates that are held out.
+many ways, from the synthetic patients and from public prose: in English from texts without patients
+(CC BY), in which nothing is PHI, in Chinese from ordinary language, with people put in. What tells
+the checkpoints apart is foreign text, given by --check: notes that nobody filled in, and the
+templates that are held out.
 
 A token that is a name is often made unknown (its own row and its name lists are left out), for most
 names of the world are in no list. Takes about 15 minutes on one core.
@@ -21,7 +23,6 @@ import random
 import re
 import sys
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,19 +36,9 @@ from torch import nn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from phi_ner import (  # noqa: E402
-    CHINESE,
-    ENGLISH,
-    LANGUAGES,
-    Language,
-    Template,
-    dressed,
-    fill,
-    labelled,
-    notes,
-    read_templates,
-)
-from phi_ner.zh.prose import prose_pieces, read_prose  # noqa: E402
+from phi_ner import LANGUAGES, Language, read_templates  # noqa: E402
+from phi_ner.mixture import AUDIENCES, Sources, held_notes, mixed  # noqa: E402
+from phi_ner.notes import Note  # noqa: E402
 
 from llmsafe.gold import read_gold  # noqa: E402
 from llmsafe.notes import CATEGORIES, FOREIGN_TYPES  # noqa: E402
@@ -56,8 +47,6 @@ from llmsafe.scrub.detect.normalise import normalise  # noqa: E402
 from llmsafe.scrub.detect.tagger import PLACES, Features, Token, load_tagger, tokenise  # noqa: E402
 from llmsafe.scrub.detect.zh.lexicon import chinese  # noqa: E402
 from llmsafe.scrub.detect.zh.view import chinese_view  # noqa: E402
-from llmsafe.synthetic import patients  # noqa: E402
-from llmsafe.synthetic.grammar import Audience  # noqa: E402
 
 LISTS = (
     "words",
@@ -98,8 +87,6 @@ KINDS = {
     },
 }
 """Which lists of words take which files: by name, or by what is before the first underscore."""
-Span = tuple[int, int, str]
-Note = tuple[str, list[Span]]
 Tagged = tuple[list[Token], list[int]]
 """Tokens and the number of the tag of each."""
 
@@ -228,105 +215,6 @@ def tagged(note: Note, tags: Sequence[str]) -> Tagged:
     return tokens, numbers
 
 
-AUDIENCES: dict[str, tuple[Audience, ...]] = {
-    "en": ("private",),
-    "zh": ("public", "private", "test"),
-}
-
-
-def synthetic_notes(seed: int, lang: str) -> Iterator[Note]:
-    """Notes of invented patients, cut to pieces as long as the templates'. None has the names and
-    phrases of which a test is made."""
-    rng, language = random.Random(seed), LANGUAGES[lang]
-    streams = [patients(seed, 100_000, lang=lang, audience=one) for one in AUDIENCES[lang]]
-    while True:
-        person = next(rng.choice(streams))
-        for note in person.notes[:6]:
-            spans = [(s["start"], s["end"], s["category"]) for s in note.extra["spans"]]
-            text = note.text
-            start = rng.randrange(max(1, len(text) - 700))
-            start = text.rfind("\n", 0, start) + 1
-            end = min(len(text), start + rng.randrange(200, 900))
-            inside = [(a - start, b - start, c) for a, b, c in spans if a >= start and b <= end]
-            cut = [(a, b) for a, b, _ in spans if (a < start < b) or (a < end < b)]
-            if not cut:
-                yield dressed(text[start:end], inside, language, rng)
-
-
-NAMED = re.compile(
-    r"\b(?:Dr|Mr|Mrs|Ms|Prof|et al|University|Hospital|Institute|Foundation|Copyright|Inc)\b"
-    r"|@|www|https?:"
-)
-
-
-def prose_notes(folder: Path, seed: int) -> Iterator[Note]:
-    """Passages in which nothing is PHI."""
-    import pretrain_data
-
-    rng = random.Random(seed)
-    readers = [pretrain_data.read_trials, pretrain_data.read_medquad, pretrain_data.read_openstax]
-    streams = [iter(read(folder)) for read in readers]
-    while streams:
-        stream = rng.choice(streams)
-        document = next(stream, None)
-        if document is None:
-            streams.remove(stream)
-            continue
-        passages = [p for p in re.split(r"\n+|(?<=\.) (?=[A-Z])", document[1]) if len(p) > 40]
-        rng.shuffle(passages)
-        for passage in passages[:6]:
-            months = re.search(
-                r"\b(?:January|February|April|June|July|August|September|October|November|December)\b",
-                passage,
-            )
-            if not NAMED.search(passage) and not months:
-                yield dressed(passage[:600], [], ENGLISH, rng)
-
-
-def chinese_prose_notes(
-    sources: Sequence[Sequence[str]], args: argparse.Namespace
-) -> Iterator[Note]:
-    """Ordinary prose with people, places and firms in the place of others."""
-    rng = random.Random(args.seed)
-    for pieces in prose_pieces(sources, CHINESE.read_lexicon(args.lexicon), rng):
-        yield labelled(CHINESE.dress([piece for piece in pieces if piece[0]], "plain", rng))
-
-
-def held_out(template: Template) -> bool:
-    """One in twelve, by the digest of its text: no training note is made of it."""
-    return zlib.crc32(template.text.encode()) % 12 == 0
-
-
-def held_notes(args: argparse.Namespace, language: Language) -> Iterator[Note]:
-    """Two notes of each template that is held out."""
-    rng, lexicon = random.Random(args.seed + 1), language.read_lexicon(args.lexicon)
-    held = [t for t in read_templates(args.templates, language) if held_out(t)]
-    for template in held * 2:
-        yield labelled(fill(template, language, lexicon, rng))
-
-
-def mixed(
-    args: argparse.Namespace, language: Language, prose: Sequence[Sequence[str]]
-) -> Iterator[Note]:
-    """Templates above all."""
-    rng = random.Random(args.seed)
-    templates = [t for t in read_templates(args.templates, language) if not held_out(t)]
-    streams = [
-        notes(templates, language, language.read_lexicon(args.lexicon), rng),
-        synthetic_notes(args.seed + 77_000, args.lang),
-    ]
-    weights = [0.75, 0.12 if language is ENGLISH else 0.32]
-    if args.prose:
-        streams.append(
-            chinese_prose_notes(prose, args) if prose else prose_notes(args.prose, args.seed)
-        )
-        weights.append(0.45 if prose else 0.13)
-    while True:
-        note = next(rng.choices(streams, weights)[0], None)
-        if note and note[0].strip():
-            yield note
-
-
 # --- the words it knows ---------------------------------------------------------------------------
 
 
@@ -442,17 +330,16 @@ def main() -> None:
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     size = SIZES[args.lang]
-    language = LANGUAGES[args.lang]
-    tags = tags_of(language)
-    prose = read_prose(args.prose) if args.prose and language is CHINESE else []
+    sources = Sources(args.lang, args.templates, args.lexicon, args.prose, args.seed)
+    tags = tags_of(sources.language)
     features = Features(size.hashed_rows, word_lists(args.lexicon, args.lang), len(LISTS))
     batcher = Batcher(features, np.random.default_rng(args.seed))
     model = Model(size, len(LISTS), tags)
     averaged = copy.deepcopy(model)
     checks = [foreign(path, tags) for path in args.check]
-    held = [tagged(note, tags) for note in held_notes(args, language)]
+    held = [tagged(note, tags) for note in held_notes(sources)]
     checks.append(Checked("templates held out", held))
-    stream = mixed(args, language, prose)
+    stream = mixed(sources)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.01)
     begun, best, batches = time.monotonic(), -1.0, []
     thresholds = (0.1, 0.2, 0.3, 0.5)
@@ -559,9 +446,11 @@ def check_twin(model: Model, batcher: Batcher, out: Path, note: Tagged) -> None:
 MORE = {
     "en": "; notes of `llmsafe synth`; passages\n  of public prose (MedQuAD, OpenStax, open-access "
     "trial reports; CC BY)",
-    "zh": "; notes of `llmsafe synth\n  --lang zh --audience public`",
+    "zh": "; notes of `llmsafe synth\n  --lang zh` and `zh-Hant`"
+    "; ordinary prose (laws and regulations of the PRC, Tatoeba, recipes; see\n"
+    "  `scripts/phi_ner/README.md`) in which people, places and firms took the place of others",
 }
-OPTIONS = {"en": "", "zh": " --steps 1400 --notes 40"}
+OPTIONS = {"en": "", "zh": " --prose TEXTS --steps 2600 --notes 40"}
 CARD = """# PHI tagger ({lang})
 
 A token tagger of {parameters:,} parameters ({megabytes:.1f} MB in half precision): hashed features
@@ -574,8 +463,8 @@ of width {width}, one of {tags} categories or none. numpy runs it; see
   anew each time from word lists that it wrote too{more}.
 - **Checkpoint** chosen on the files below and on the templates that are held out, not on notes of
   the generator.
-- **Seen of the generator**: names and phrases of the half that it calls {seen}, with other seeds.
-  What is measured on `llmsafe synth` notes of that half is no figure for names and phrases unseen.
+- **Seen of the generator**: names and phrases of the audience {seen}, with other seeds.
+  What is measured on `llmsafe synth` notes of these is no figure for names and phrases unseen.
 - **Not seen**: the unseen halves of the stress sets. The development halves were read while the
   last templates were written and the thresholds set: figures on them flatter.
 - **Licence** Apache-2.0, weights and lists.
