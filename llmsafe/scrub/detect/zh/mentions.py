@@ -116,6 +116,8 @@ def _before_title(text: str, start: int, end: int, title: str) -> bool:
     given = name[surname:]
     if not surname or len(given) > 2 or not all(c in lexicon.given for c in given):
         return False
+    if given and title == "工":  # 皇甫学|工
+        return False
     if not given:
         return _lone_surname(text, start, end, title)
     blocked = (
@@ -125,7 +127,7 @@ def _before_title(text: str, start: int, end: int, title: str) -> bool:
     later = surname == 1 and len(name) == 3 and surname_length(name, 2) > 0
     blocked = blocked or (later and lexicon.plain(name[:2]))  # 明天|万主任
     # 由梁女士: a preposition and a surname.
-    unsure |= name[0] in "由与和经从对" and len(given) == surname_length(given, 0)
+    unsure |= name[0] in "由与和经从对应请找呼" and len(given) == surname_length(given, 0)
     odd = re.search(r"[主经副管接]", name) and surname == 1
     clear = (
         len(name) > 2
@@ -231,10 +233,11 @@ def find_marked(text: str) -> Iterator[PhiSpan]:
                 yield name_span(start, match.end(), 0.9)
                 break
     for match in _DOTTED.finditer(text):
-        if not _EPONYM.match(text, match.end()) and not chinese().starts_word(text, match.start()):
+        if not _EPONYM.match(text, match.end()):
             role = _ROLE_HEAD.match(match[0])
             start = match.start() + (role.end() if role and role.end() < match[0].find("·") else 0)
-            if name := dotted_name(text, start, match.end()):
+            name = dotted_name(text, start, match.end())
+            if name and not chinese().starts_word(text, name[0]):
                 yield name_span(*name, 0.85)
     for match in _composed().finditer(text):
         yield name_span(*match.span(), 0.85)
@@ -244,7 +247,7 @@ def find_marked(text: str) -> Iterator[PhiSpan]:
 def _composed() -> re.Pattern[str]:
     """丹增罗布, 乌云其木格: elements that hardly stand beside each other elsewhere."""
     element = "|".join(sorted(chinese().elements, key=len, reverse=True))
-    return re.compile(rf"(?:{element}){{2,3}}[玛措姆吉草加太甲]?")
+    return re.compile(rf"(?:{element}){{2,3}}[玛措姆吉草加太甲]?|(?:其木格|其其格|图雅)[玛娜]")
 
 
 # A signature with its role or a second one: 全家涵(主治医师), 许梓瑾/沈沐晴(核对).

@@ -29,6 +29,7 @@ from llmsafe.scrub.detect.zh.reading import (
     open_name,
     spaced_name,
     stop,
+    strange,
     surname_length,
     unlisted,
 )
@@ -263,7 +264,7 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
         # 外甥女安全 0898…, 患者任何,男: only what follows tells that the word is a name.
         told = whole and surname_length(text, start) and _TELLS.match(text, whole.end())
         return whole.end() if told and whole else None
-    end = open_name(text, start) or foreign_run(text, start)
+    end = open_name(text, start) or foreign_run(text, start) or _strange_run(text, start)
     if end is None and not ambiguous(text[start : start + 1]) and _stands(text, start, start + 3):
         end = start + 3
     if end is None:
@@ -273,6 +274,14 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
     if end is not None and lexicon.plain(text[start:end]) and not _TELLS.match(text, end):
         return None
     return end
+
+
+def _strange_run(text: str, start: int) -> int | None:
+    """The end of a run of two or three characters that hardly ever meet: 初写尤岗."""
+    run = re.compile(rf"{HAN}{{2,3}}(?!{HAN})").match(text, start)
+    if run and surname_length(text, start) and not ambiguous(text[start]) and strange(run[0]):
+        return None if stop(run[0]) or TITLE.search(run[0], 1) else run.end()
+    return None
 
 
 def _surname_alone(text: str, start: int, gap: str) -> int | None:

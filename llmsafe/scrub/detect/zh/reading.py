@@ -44,7 +44,7 @@ _DOES = split_words(
     "酒后 上午 下午 凌晨 中午 傍晚 早晨 晚上 当时 目前 近日 最近 平时 平日 经常 时常 偶尔 逐渐 渐渐 立即 随即 随后 再次 曾经 "
     "名下 床旁 床边 治疗组 医疗组 团队 主诊 时有 能够 可以 口述 转述 代述 诉说 陈述 回忆 到场 到达 赶到 抵达 返回 离院 上台 下台 "
     "过目 代笔 代写 改过 改正 承诺 保证 起草 定稿 拟稿 审定 签发 签收 收讫 收存 收妥 说话 说好 讲述 描述 补述 半躺 平躺 侧躺 想知 想学 想问 "
-    "认定 定级 口头 当面 亲自 带组 值守 带教 主检 复阅 初写 双签 双核 喂食 喂饭 喂药 擦身 翻身 哭诉 "
+    "赶至 赶来 闻声 闻讯 认定 定级 口头 当面 亲自 带组 值守 带教 主检 复阅 初写 双签 双核 喂食 喂饭 喂药 擦身 翻身 哭诉 "
 )
 NEXT = re.compile(
     f"{_NEXT}|{'|'.join(sorted(_DOES, key=len, reverse=True))}|[曾仍嘱约把将闻]|[回值](?=[:,班夜的])"
@@ -114,10 +114,10 @@ def dotted_name(text: str, start: int, end: int) -> tuple[int, int] | None:
     lexicon = chinese()
     known = next((n for n in range(len(first), 1, -1) if first[-n:] in lexicon.other_names), 0)
     written = len(first) - len(first.rstrip("".join(lexicon.foreign)))
-    length = known or (written if written > 1 else min(len(first), 4))
-    if not known and length > 2 and first[-length] == "人" and length < len(first):
-        length -= 1  # 书写|人叶尔兰
+    length = max(known, written) if max(known, written) > 1 else min(len(first), 4)
     start += parts[0][1] - length
+    if length > max(known, 2) and meet(text[max(0, start - 1) : start + 1]) > 1:
+        start += 1  # 交|代阿依夏, 书写|人叶尔兰
     known = next((n for n in range(len(last), 1, -1) if last[:n] in lexicon.other_names), 0)
     written = next(
         (n for n in range(2, len(last)) if last[n] not in lexicon.foreign or _cut(last, n)),

@@ -47,6 +47,7 @@ _PIECE = re.compile(
     rf"{HAN}(?:[ \t]{{0,4}}{HAN})*(?:{DOT}{HAN}+)*{MASK}?"
     r"|[A-Z][A-Za-z'’.-]*(?:[ ,]{1,2}[A-Z][A-Za-z'’.-]*){0,3}"
 )
+_MASKED_ON = re.compile(rf"{HAN}某[均又再仍亦自曾将]")
 _KIN = re.compile(f"{KIN}$")  # 老公高明在旁
 _RUN = re.compile(rf"{HAN}{{2,5}}(?!{HAN})")
 _REGION = re.compile(
@@ -73,6 +74,7 @@ _PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
 _UNCOUNTED = re.compile(rf"{COUNTED}(?!\s?[A-Za-z%×])")
 _GLUED = re.compile(r"(?:\d{1,4}[-/.年月])*\d{0,4}$"), re.compile(r"(?:[-/.]\d{1,4})*")
 _NUMERALS = "〇零一二三四五六七八九幺"
+_NO_CAR = re.compile(r"[平推快轮]车.{0,3}$")
 _LED = ("VEHICLE", "RESIDENT_ID", "LICENSE", "OTHER_ID")  # 京A12345, 军字第1234567号
 _MEASURED = re.compile(r"\d+\.\d+|.{0,6}\d+(?:\.\d+)?(?:[A-Za-zμ]+/[A-Za-z\d]+|元|次|岁|天|个|%)")
 _UNIT = re.compile(r"[ \t]?(?:[a-zμ]?[LlgMm]\b|[A-Za-zμ]{1,4}/|[%℃°]|元|次|天|分钟?)")
@@ -93,11 +95,14 @@ def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan
             yield span
             continue
         under = [r for r in rules if r.start < span.end and span.start < r.end]
-        longer = span.category == "NAME" and _doubt(text, span.start, span.end) <= LIKELY
+        enough = OTHER if 2 * span.score >= ODD else LIKELY
+        longer = span.category == "NAME" and _doubt(text, span.start, span.end) <= enough
         if not under or (longer and all(r.category == "NAME" for r in under)):
             yield span
             continue
         for piece in subtract(text, [span], _merged(under)):
+            if piece.category == "NAME" and piece.end - piece.start == 1:
+                continue  # 应|熊|大夫
             places = piece.category in ("LOCATION", "ORGANIZATION")
             if places or read(text, replace(piece, score=min(1.0, 2 * piece.score))):
                 yield piece
@@ -146,6 +151,8 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
         before = next((n for n in (2, 1) if surname_length(text, max(0, start - n)) == n), 0)
         if before and not in_word(text, start - before, start):
             start -= before
+    if _MASKED_ON.fullmatch(text, start, end):
+        return start, end - 1
     surname = surname_length(text, start)
     title = TITLE.match(text, start + surname)
     if surname and title and start + surname < end < title.end():
@@ -157,7 +164,9 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     longer = open_name(text, start)
     if longer is not None and longer > end:
         return start, longer
+    does = NEXT.match(text, end - 1)  # 魏旭|改过
     cut = meet(text[end - 1 : end + 1]) > 1 and not meet(text[end - 2 : end])
+    cut = cut or (does is not None and does.end() > end)
     if surname and end - start == surname + 2 and cut and not NEXT.match(text, end):
         return start, end - 1  # 龚锐|确认
     last = text[end : end + 1]
@@ -215,9 +224,13 @@ def _doubt(text: str, start: int, end: int) -> float:
         return LIKELY
     surname = surname_length(name, 0)
     given = name[surname:]
+    if surname == 1 and len(given) > 2 and not all(c in lexicon.foreign for c in name):
+        married = surname_length(name, 1) and strange(name)  # 陈李美玲
+        return STRANGE if married else NEVER  # 闻声赶至
     if len(name) < 4 and _ordinary(name, given):
         return ODD
-    if surname and 0 < len(given) < 3 and strange(name):
+    preposition = surname == 1 and len(given) == 1 and ambiguous(name[0])  # 经祖|医生
+    if surname and 0 < len(given) < 3 and strange(name) and not preposition:
         return LIKELY if len(given) == 2 and not straddled(text, start, end) else OTHER
     if surname == 1 and ambiguous(name[0]):
         if not given:
@@ -315,6 +328,8 @@ def _number(text: str, span: PhiSpan) -> PhiSpan | None:
     if span.score < OTHER or digits < 3 or led or found in PUBLIC:
         return None
     if before.endswith("*") or NO_LABEL.search(before):  # HLA-B*1502, 批号2021
+        return None
+    if span.category == "VEHICLE" and _NO_CAR.search(before):
         return None
     table = re.fullmatch(r"(?:\d )+\d", text[span.start : span.end])
     return None if table or _MEASURED.fullmatch(found) or _UNIT.match(text, span.end) else span
