@@ -63,7 +63,7 @@ LISTS = (
 )
 """Words of some kind; the last two are pairs of Chinese characters in ordinary prose."""
 NAME_LISTS = ("first", "last", "places")
-THRESHOLDS = {"en": (0.7, 0.12), "zh": (0.3, 0.2)}
+THRESHOLDS = {"en": (0.7, 0.12), "zh": (0.2, 0.12)}
 """From which chance on a token is PHI, and from which beside one that is; set on the development
 halves, so that few clean notes are touched. Of the Chinese findings `detect/zh/tagged.py` keeps
 those that are made like what they say."""

@@ -47,6 +47,9 @@ _BUILDING = re.compile(
 _GROUP = re.compile(
     rf"{_LETTER}{{2,5}}(?:村|屯|寨|庄|堡|坝|组|社|嘎查)[ \t]?(?:第?[\d一二三四五六七八九十]{{1,2}}[组社队])|(?<!{HAN}){_LETTER}{{2,4}}(?:村|屯)(?=[\s,。;)人]|$)"
 )
+_TOWN = re.compile(
+    rf"(?:(?<=[在从自到去住由回])|(?<!{HAN}))(?![各本该某全每乡外])(?:{_LETTER}){{1,3}}(?![乡镇村城集]){_LETTER}(?:镇|乡)(?=人(?![民大])|[赶返转打来务]|[,，。;、 ]|$)"
+)
 _POSTCODE = re.compile(r"邮(?:政编码|编)[ \t]{0,3}[:|(]?[ \t]{0,3}(?P<v>\d{6})(?!\d)")
 _LATIN = re.compile(
     r"(?:No\.? ?\d{1,5},? ?)?(?:Lane \d{1,5},? ?)?(?:No\.? ?\d{1,5},? ?)?[A-Z][a-z]{2,15}(?: [A-Z][a-z]{2,15}){0,2} (?:Rd|Road|St|Street|Ave|Avenue|Lane)\b\.?"
@@ -105,7 +108,7 @@ def _short_place() -> re.Pattern[str]:
     taken = lexicon.words | lexicon.telling | lexicon.provinces
     short = (
         {without_unit(p) for p in lexicon.cities}
-        | {d[:-1] for d in lexicon.districts if len(d) > 2 and d[-1] in "县縣"}
+        | {d[:-1] for d in lexicon.districts if len(d) > 2 and d[-1] in "县縣市"}
         | {p for p in lexicon.districts if len(p) == 2 and p[-1] in "县縣区"}
     )
     municipal = {"北京", "上海", "天津", "重庆"}
@@ -125,6 +128,9 @@ _UNSAFE = split_words(
     "平安县 分宜 大余 新会 平利 高明 泽州 宁强 定边 岚县 安静 子长 镇静 神池 会同 "
     "南部 商水 中牟 灵台 通许 浮山 会宁 天水 赤水 白沙 灌云 响水 沾化 利辛 平阴 "
     "太原 太子 三民 大安 信义 中和 永和 树林 太古 天后 三重 永康 八德 前镇 上水 土城 平镇 北角 金钟 内湖 "
+    "无为 合作 同仁 新星 双河 兴平 福安 德兴 兴城 开原 平泉 安国 东阳 乐平 天门 赤壁 四会 当阳 应城 弥勒 宣威 文昌 神木 "
+    "灵宝 高密 永济 孝义 怀仁 五常 海伦 富锦 安达 建德 句容 东台 南安 新泰 海阳 开平 兴宁 东兴 福泉 华亭 临江 沙湾 北屯 资兴 "
+    "洪江 安丘 长葛 永城 庄河 新沂 太仓 东宁 灵武 合山 子长 龙港 高平 南雄 明光 界首 宁国 大冶 天长 石首 公安 "
     "大里 善化 美浓 大溪 三峡 淡水 蓝田 长洲 鼓山 上环 西环 大围 东港 新店 新庄 新营 南港 左营"
 )
 # Where these stand around it, even a place that is a word too is meant as one.
@@ -196,6 +202,9 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
     """A short name of a city or county where the words beside it say that a place is meant."""
     for match in _short_place().finditer(text):
         end = grow(text, match.end() + text.startswith("市", match.end()))
+        if within := _within(text, match.end()):  # 黄冈麻城, 上海嘉定: two levels are a place
+            yield PhiSpan(match.start(), grow(text, within), "LOCATION", 0.6)
+            continue
         if NOT_PLACE.match(text, end):
             continue
         grown = end > match.end()
@@ -216,9 +225,26 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         yield PhiSpan(*match.span(), "LOCATION", 0.6)
 
 
+@cache
+def _shorts() -> frozenset[str]:
+    """Districts and counties without their unit."""
+    return frozenset(d[:-1] for d in chinese().districts if len(d) > 2)
+
+
+def _within(text: str, end: int) -> int | None:
+    """The end of a district or county without its unit right behind a city at ``end``."""
+    shorts, words = _shorts(), chinese().words
+    for length in (4, 3, 2):
+        word = text[end : end + length]
+        if len(word) == length and word in shorts and word not in words:
+            return None if NOT_PLACE.match(text, end + length) else end + length
+    return None
+
+
 def names_a_thing(text: str, start: int) -> bool:
     """Whether a place that stands at ``start`` is part of a word for something: 广州管圆线虫."""
-    ends = (start + length for length in (2, 3) if text[start : start + length] in chinese().cities)
+    places = chinese().cities | chinese().provinces
+    ends = (start + length for length in (2, 3) if text[start : start + length] in places)
     return any(NOT_PLACE.match(text, end) for end in ends)
 
 
@@ -279,6 +305,7 @@ def find_streets(text: str) -> Iterator[PhiSpan]:
         *_HIGHWAY.finditer(text),
         *_BUILDING.finditer(text),
         *_GROUP.finditer(text),
+        *_TOWN.finditer(text),
         *_LATIN.finditer(text),
     ):
         yield PhiSpan(*match.span(), "LOCATION", 0.75)

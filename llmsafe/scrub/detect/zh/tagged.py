@@ -35,12 +35,15 @@ from llmsafe.scrub.detect.zh.reading import (
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, TITLE
 
-FAINT, LIKELY, LONE, ODD, STRANGE = 0.3, 0.5, 0.9, 0.98, 0.998
+FAINT, LIKELY, LONE, ODD, STRANGE = 0.2, 0.4, 0.85, 0.96, 0.995
 """How sure the tagger must be of a name that the rules would read too, of what is made like a name,
 of a surname alone, of what is not made like one, of what is nearly always something else."""
 NEVER = 2.0
-OTHER = 0.8
-"""And of the other categories."""
+OTHER = 0.65
+"""And of a name whose given name has characters that few have."""
+SEEN, UNHEADED, PAIR, SURE = 0.2, 0.4, 0.4, 0.8
+"""And of a place, a date or an institution; of one without a head word; of a day as a fraction; of
+numbers and addresses."""
 
 _SPACE = re.compile(r"\s+")
 _PIECE = re.compile(
@@ -101,7 +104,8 @@ def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan
             yield span
             continue
         for piece in subtract(text, [span], _merged(under)):
-            if piece.category == "NAME" and piece.end - piece.start == 1:
+            left = piece.end <= under[0].start or piece.category == "NAME"
+            if left and piece.end - piece.start == 1:
                 continue  # 应|熊|大夫
             places = piece.category in ("LOCATION", "ORGANIZATION")
             if places or read(text, replace(piece, score=min(1.0, 2 * piece.score))):
@@ -124,7 +128,7 @@ def _name(text: str, span: PhiSpan) -> PhiSpan | None:
     if not kept:
         return None
     start, end = min(start for start, _ in kept), max(end for _, end in kept)
-    if not re.search(HAN, text[end : span.end]):  # what was taken for more of it: a number
+    if not re.search(rf"{HAN}|[A-Za-z]", text[end : span.end]):  # a number taken for more of it
         end = max(end, span.end)
     return replace(span, start=start, end=end)
 
@@ -273,7 +277,7 @@ def _ordinary(name: str, given: str) -> bool:
 def _place(text: str, span: PhiSpan) -> PhiSpan | None:
     found, lexicon = _SPACE.sub("", text[span.start : span.end]), chinese()
     if (
-        span.score < OTHER
+        span.score < SEEN
         or len(found) < 2
         or not (re.search(HAN, found) or re.fullmatch(r"\d{6}", found) or _LATIN_ROAD.search(found))
         or re.fullmatch(rf"{HAN}\d+", found)
@@ -292,7 +296,7 @@ def _organisation(text: str, span: PhiSpan) -> PhiSpan | None:
     span = replace(span, end=whole(text, span.start, span.end))
     found = _SPACE.sub("", text[span.start : span.end])
     known = HEAD.search(found) is not None
-    if len(found) < 3 or generic(found) or span.score < (OTHER if known else ODD):
+    if len(found) < 3 or generic(found) or span.score < (SEEN if known else UNHEADED):
         return None
     return span
 
@@ -305,7 +309,7 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
     found = _SPACE.sub("", text[start:end])
     pair = _PAIR.fullmatch(found)
     if (
-        span.score < (LIKELY if pair else OTHER)
+        span.score < (PAIR if pair else SEEN)
         or (pair and not _UNCOUNTED.match(text, end))
         or not _CALENDAR.search(found)
         or _NO_DATE.fullmatch(found)
@@ -317,7 +321,7 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
 
 
 def _as_it_is(text: str, span: PhiSpan) -> PhiSpan | None:
-    return span if span.score >= OTHER else None
+    return span if span.score >= SURE else None
 
 
 def _number(text: str, span: PhiSpan) -> PhiSpan | None:
@@ -325,7 +329,7 @@ def _number(text: str, span: PhiSpan) -> PhiSpan | None:
     digits = sum(c.isdigit() or c in _NUMERALS for c in found)
     before = text[max(0, span.start - 4) : span.start]
     led = re.match(rf"(?![{_NUMERALS}]){HAN}", found) and span.category not in _LED
-    if span.score < OTHER or digits < 3 or led or found in PUBLIC:
+    if span.score < SURE or digits < 3 or led or found in PUBLIC:
         return None
     if before.endswith("*") or NO_LABEL.search(before):  # HLA-B*1502, 批号2021
         return None
