@@ -45,6 +45,7 @@ SEEN, UNHEADED, PAIR, SURE = 0.2, 0.4, 0.4, 0.8
 """And of a place, a date or an institution; of one without a head word; of a day as a fraction; of
 numbers and addresses."""
 
+_NO_PART = "家所在到从居住于为是由归管换过了去寄至回离开的找先"
 _SPACE = re.compile(r"\s+")
 _PIECE = re.compile(
     rf"{HAN}(?:[ \t]{{0,4}}{HAN})*(?:{DOT}{HAN}+)*{MASK}?"
@@ -104,9 +105,9 @@ def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan
             yield span
             continue
         for piece in subtract(text, [span], _merged(under)):
-            left = piece.end <= under[0].start or piece.category == "NAME"
-            if left and piece.end - piece.start == 1:
-                continue  # 应|熊|大夫
+            lone = piece.end - piece.start == 1
+            if lone and (piece.category == "NAME" or text[piece.start] in _NO_PART):
+                continue  # 应|熊|大夫, 到|普洱市
             places = piece.category in ("LOCATION", "ORGANIZATION")
             if places or read(text, replace(piece, score=min(1.0, 2 * piece.score))):
                 yield piece
