@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
-from llmsafe.scrub.detect.zh.reading import DOT, HAN, NEXT, in_word, straddled, surname_length
+from llmsafe.scrub.detect.zh.reading import DOT, HAN, NEXT, in_word, stop, straddled, surname_length
 from llmsafe.scrub.detect.zh.roles import TITLE
 
 _SURE = 0.45
@@ -23,6 +23,7 @@ _MEASURES = split_words(
 )
 # What goes on behind 小金 and 老方 and makes another word of it.
 _GOES_ON = re.compile(r"[丸片散汤法式子头块脉桌额型性化]")
+_ROW = re.compile(rf"[、/](?P<v>{HAN}{{2,3}})(?=[,。;:)(\s/、]|$)")
 # 向医生咨询: a surname that is a preposition here.
 _ASKS = re.compile(
     rf"(?:{HAN}{{0,3}})(?:咨询|汇报|报告|请示|说明|反映|询问|交[代待]|求助|处|那里|家|站|办公室)"
@@ -46,6 +47,7 @@ def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
                 yield _echo(at, at + len(name))
             at = text.find(name, at + len(name))
     for start, end in (
+        *_in_a_row(text, found),
         *_by_telling(text, telling),
         *_by_surname(text, surnames),
         *_by_given(text, given),
@@ -88,6 +90,18 @@ def _people(
             surnames[name[:length]] = None
             characters.update(dict.fromkeys(given))
     return wanted, telling, surnames, characters
+
+
+def _in_a_row(text: str, found: Sequence[PhiSpan]) -> Iterator[tuple[int, int]]:
+    """羊珺 in 核对:武昕妍、羊珺,条码: what is made like a name and stands beside one in a list."""
+    for span in found:
+        if span.category != "NAME" or not 1 < span.end - span.start < 5:
+            continue
+        match = _ROW.match(text, span.end)
+        if match and surname_length(text, match.start("v")):
+            word = match["v"]
+            if not (stop(word) or chinese().plain(word) or TITLE.search(word, 1)):
+                yield match.span("v")
 
 
 def _by_surname(text: str, surnames: Sequence[str] | dict[str, None]) -> Iterator[tuple[int, int]]:

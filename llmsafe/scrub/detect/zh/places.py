@@ -135,12 +135,13 @@ _UNSAFE = split_words(
 )
 # Where these stand around it, even a place that is a word too is meant as one.
 _LIVED = re.compile(
-    rf"(?:(?<=[在于到:])|(?<!{HAN}))(?P<v>(?:(?![在于到]){HAN}){{2,6}}?)(?:市|县)?(?=(?:工作|生活|居住|务工|打工|上学|定居)(?:\d|[一二三四五六七八九十两]|多年)|(?:儿子|女儿|子女|亲戚|亲友|父母|哥哥|姐姐|弟弟|妹妹)家)"
+    rf"(?:(?<=[在于到住:])|(?<!{HAN}))(?P<v>(?:(?![在于到]){HAN}){{2,6}}?)(?:市|县)?(?=(?:工作|生活|居住|务工|打工|上学|定居)(?:\d|[一二三四五六七八九十两]|多年|[,。;]|至今)|(?:儿子|女儿|子女|亲戚|亲友|父母|哥哥|姐姐|弟弟|妹妹)家)"
 )
 _MUNICIPAL = split_words("北京 北京市 上海 上海市 天津 天津市 重庆 重庆市")
 _BORN = re.compile(
     rf"(?:生长于|生于|长于|出生于|出生地|籍贯|祖籍|原籍|[长常久旅现暂曾]居于?|[长常]住于?|定居于?|(?:户籍|户口)(?:所在)?地?)[ \t]?:?[ \t]?(?P<v>{HAN}{{2,8}})(?=[,。;:\s]|$)"
 )
+_BORN_IN = re.compile(rf"(?:出生|居住|生活|久居)(?P<v>{HAN}{{2,5}})(?=[,。;]|$)")
 _TO_PLACE = re.compile(
     r"(?:[在到去回来來自从從往由赴至返抵离離住居嫁迁遷搬于於是系]|调至|转至|出生|[去到来回]过|居家|途经|路过)[ \t]?$"
 )
@@ -217,6 +218,9 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         if match["v"] in lexicon.cities | lexicon.provinces | lexicon.districts:
             end = match.end() if match["v"] in lexicon.cities else match.end("v")
             yield PhiSpan(match.start("v"), end, "LOCATION", 0.6)
+    for match in _BORN_IN.finditer(text):
+        if match["v"].rstrip("市县") in lexicon.cities | _shorts():
+            yield PhiSpan(*match.span("v"), "LOCATION", 0.6)
     for match in _BORN.finditer(text):
         province = match["v"].removesuffix("省") in lexicon.provinces - _MUNICIPAL
         if not province and not _generic(match["v"]):

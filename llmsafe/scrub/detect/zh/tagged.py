@@ -75,6 +75,7 @@ _SPAN_OF_TIME = re.compile(r"\d+[-~至]\d+(?:[天周年个]|月(?!\d))")
 _ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了]|术后|停药|间隔)$")
 _YEAR = re.compile(r"[\d〇零一二三四五六七八九]年$")  # a surname too
 _PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
+_LEVEL = re.compile(r"[腰颈胸骶肺LTCS]\d")  # L4-5
 _UNCOUNTED = re.compile(rf"{COUNTED}(?!\s?[A-Za-z%×])")
 _GLUED = re.compile(r"(?:\d{1,4}[-/.年月])*\d{0,4}$"), re.compile(r"(?:[-/.]\d{1,4})*")
 _NUMERALS = "〇零一二三四五六七八九幺"
@@ -312,6 +313,7 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
     if (
         span.score < (PAIR if pair else SEEN)
         or (pair and not _UNCOUNTED.match(text, end))
+        or _LEVEL.search(text, max(0, start - 1), end)
         or not _CALENDAR.search(found)
         or _NO_DATE.fullmatch(found)
         or _SPAN_OF_TIME.fullmatch(found)
