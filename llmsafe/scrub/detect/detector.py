@@ -25,6 +25,7 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from llmsafe.errors import InputError
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
+from llmsafe.scrub.detect.en import edges
 from llmsafe.scrub.detect.en import mentions as en_mentions
 from llmsafe.scrub.detect.en.sense import apart
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
@@ -196,7 +197,10 @@ def _as_read(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
 
 def _each(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
     """People whom a comma joins, one by one; what is known of the patient is of one person."""
-    return iter([span]) if span.source.startswith(KNOWN) else apart(text, span)
+    if span.source.startswith(KNOWN):
+        return iter([span])
+    parts = (part for column in edges.columns(text, span) for part in apart(text, column))
+    return (edges.trimmed(text, part) for part in parts)
 
 
 def _map(place: tuple[int, int], span: PhiSpan) -> PhiSpan:

@@ -74,7 +74,7 @@ def echoes(text: str, found: Iterable[PhiSpan]) -> Iterator[PhiSpan]:
                     parts.add(word)
                 elif _calls(piece, pieces, span, lexicon):
                     plain.add(word)
-    quiet = bool(parts) and _without_capitals(text)
+    quiet = bool(parts) and outline(text).quiet
     if quiet:  # "tundes mom": the letter is no part of the name
         parts |= {w[:-1] for w in parts if w.endswith("s") and len(w) > 5}
         parts = {w for w in parts if len(w) > 3 and w not in lexicon.eponyms}
@@ -124,11 +124,6 @@ def _is_somebody(text: str, piece: re.Match[str], end: int) -> bool:
     following = text[end : end + 2]
     heading = _CAPITALISED.search(before) or (following[:1] == " " and following[1:].isupper())
     return not heading
-
-
-def _without_capitals(text: str) -> bool:
-    """Whether fewer than one character of two hundred begins a word with a capital."""
-    return 200 * len(outline(text).capitals) < len(text)
 
 
 def _elsewhere(text: str, parts: set[str], covered: set[tuple[int, int]]) -> bool:

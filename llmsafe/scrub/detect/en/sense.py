@@ -16,7 +16,9 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import is_rating
 from llmsafe.scrub.detect.en.eponyms import DISEASES, is_pair
 from llmsafe.scrub.detect.en.names import CLINICAL_NEXT
+from llmsafe.scrub.detect.en.vocabulary import is_name, is_other, is_thing, is_word
 from llmsafe.scrub.detect.lexicon import english, read_json
+from llmsafe.scrub.detect.outline import outline
 
 _NUMBERED = frozenset(
     ("PHONE", "FAX", "SSN", "MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE",
@@ -160,6 +162,11 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 or _is_eponym(text, span)
                 or _is_abbreviation(text, span)
                 or _is_ordinary(text, span)
+                or _is_known(text, span)
+                or _is_small(text, span)
+                or _is_initialism(text, span)
+                or _is_listed(text, span)
+                or _is_spelled_word(text, span)
             )
         case "ORGANIZATION" if _is_heading(text, span) or _is_any(text, span):
             return True
@@ -168,7 +175,10 @@ def senseless(text: str, span: PhiSpan) -> bool:
         case "LOCATION" | "ORGANIZATION":
             if span.score < _DOUBT and found.islower() and _all_plain(found):
                 return True
-            return _is_instrument(text, span) or _is_eponym(text, span)
+            small = span.category == "LOCATION" and _is_small(text, span)
+            return small or any(
+                test(text, span) for test in (_is_instrument, _is_eponym, _is_spelled_word)
+            )
         case category if category in _NUMBERED:
             odd = _ICD.fullmatch(found) or _AROUND.fullmatch(found)
             return bool(odd) or _is_hour(text, span) or _in_series(text, span)
@@ -268,24 +278,105 @@ def _is_ordinary(text: str, span: PhiSpan) -> bool:
     """Whether a lone word is of ordinary language and nobody's name, and nothing beside it says
     otherwise: "Outgoing", "Nosebleed", the band of Mach."""
     found = text[span.start : span.end]
-    word, lexicon = found.lower(), english()
+    word = found.lower()
     if span.score < _SURE and found.islower() and " " in found:
-        return all(part in lexicon.words and not _is_name(part) for part in word.split())
+        return all(part in english().words and not _is_listed_name(part) for part in word.split())
     if (
         span.score >= _SURE
         or " " in found
         or text[max(0, span.start - 2) : span.start] == "& "
-        or _PERSON.search(text[max(0, span.start - 25) : span.start])
+        or _after_person(text, span)
     ):
         return False
-    if _is_name(word):
+    if _is_listed_name(word):
         return False
-    return word in lexicon.words or CLINICAL_NEXT.match(text, span.end) is not None
+    return word in english().words or CLINICAL_NEXT.match(text, span.end) is not None
 
 
-def _is_name(word: str) -> bool:
+def _is_listed_name(word: str) -> bool:
     lexicon = english()
     return word in lexicon.first or word in lexicon.last or word in lexicon.everyday
+
+
+def _after_person(text: str, span: PhiSpan) -> bool:
+    return _PERSON.search(text[max(0, span.start - 25) : span.start]) is not None
+
+
+def _parts(found: str) -> list[str]:
+    """The words of a finding in lower case, halves of double ones apart, single letters left out."""
+    words = (word.lower() for word in _WORD.findall(found))
+    parts = [part for word in words for part in re.sub(r"['’]s?$", "", word).split("-")]
+    return [part for part in parts if len(part) > 1]
+
+
+def _is_known(text: str, span: PhiSpan) -> bool:
+    """Whether every word is known as a people, a product or an eponym, or, where the tagger is less
+    sure, as any other word; and none as a name: "speaks Tongan", "out of Sarna"."""
+    parts = _parts(text[span.start : span.end])
+    if not parts or not text[span.start].isupper() or _after_person(text, span):
+        return False
+    if all(map(is_thing, parts)):
+        return True
+    return span.score < _SURE and all(map(is_other, parts))
+
+
+def _is_small(text: str, span: PhiSpan) -> bool:
+    """Whether it is ordinary words without a capital, in a note that has capitals elsewhere: "grit
+    and grace"."""
+    found = text[span.start : span.end]
+    parts = _parts(found)
+    written = found.islower() and not any(map(str.isdigit, found))
+    if not (parts and written) or outline(text).quiet or _after_person(text, span):
+        return False
+    return all(is_word(part) or part in english().everyday for part in parts)
+
+
+def _is_initialism(text: str, span: PhiSpan) -> bool:
+    """Whether it is four capitals or more, in a line that has small letters, and no listed name: a
+    gene, a program, an insurer."""
+    found = text[span.start : span.end]
+    if span.score >= _SURE or not (found.isalpha() and found.isupper() and len(found) > 3):
+        return False
+    start = text.rfind("\n", 0, span.start) + 1
+    end = text.find("\n", span.end)
+    line = text[start : end if end >= 0 else len(text)]
+    small = sum(map(str.islower, line))
+    return 2 * small > len(line) and not is_name(found.lower()) and not _after_person(text, span)
+
+
+_LISTED_BEFORE = re.compile(r"([A-Z][a-z]+(?:-[A-Z][a-z]+)?)(?: [LR])?(?: \([A-Z0-9]{2,6}\))?, \Z")
+_LISTED_AFTER = re.compile(r"(?: \([A-Z0-9]{2,6}\))?, (?:no |and |or )?([A-Z][a-z]+(?:-[A-Z][a-z]+)?)\b")
+_LIST_ITEM = re.compile(r"[A-Z][a-z]+(?:-[A-Z][a-z]+)?(?: [LR])?")
+
+
+def _is_listed(text: str, span: PhiSpan) -> bool:
+    """Whether it stands in a list with what is known to be nobody: "Charnley, Hohmann, Cobb"."""
+    found = text[span.start : span.end]
+    items = found.split(", ")
+    if not all(map(_LIST_ITEM.fullmatch, items)) or _after_person(text, span):
+        return False
+    before = _LISTED_BEFORE.search(text[max(0, span.start - 40) : span.start])
+    after = _LISTED_AFTER.match(text, span.end)
+    beside = [match[1] for match in (before, after) if match]
+    things = [_parts(item) for item in (*items, *beside)]
+    return len(things) > 1 and any(parts and all(map(is_thing, parts)) for parts in things)
+
+
+_GREAT = frozenset(("ninety", "hundred"))
+_LETTERS = re.compile(r"(?<![\w'’-])[A-Za-z](?:-[A-Za-z]){2,30}(?![\w'’-])")
+
+
+def _is_spelled_word(text: str, span: PhiSpan) -> bool:
+    """Whether it is part of an ordinary word that is spelled letter by letter: S-U-L-F-A."""
+    if "-" not in text[max(0, span.start - 1) : span.end + 1]:
+        return False
+    low = max(0, span.start - 60)
+    for match in _LETTERS.finditer(text, low, min(len(text), span.end + 60)):
+        if match.start() <= span.start and span.end <= match.end():
+            word = match[0].replace("-", "").lower()
+            said = span.category == "NAME" or match[0].islower()
+            return said and word not in _GREAT and is_other(word)
+    return False
 
 
 _SURE = 0.97
