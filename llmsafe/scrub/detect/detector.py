@@ -25,7 +25,7 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from llmsafe.errors import InputError
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
-from llmsafe.scrub.detect.en import edges
+from llmsafe.scrub.detect.en import company, edges
 from llmsafe.scrub.detect.en import mentions as en_mentions
 from llmsafe.scrub.detect.en.sense import apart
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
@@ -151,6 +151,8 @@ class Detector:
                     raise DetectionError(recogniser.name, "hidden failure")
             if self.language == "zh":
                 found = list(tagged.beside(view.text, found, TAGGER))
+            else:
+                found = list(company.kept(view.text, found))
             found += list(_ECHOES[self.language](view.text, found))
         mapped = [_map(view.span(s.start, s.end), s) for s in found]
         spans = resolve(filter(None, (trim(text, span) for span in _as_read(text, mapped))))

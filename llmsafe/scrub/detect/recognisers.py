@@ -13,7 +13,7 @@ from typing import Any
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en import dates, firms, hints, ids, names, places, ranges
+from llmsafe.scrub.detect.en import dates, firms, hints, hl7, ids, names, places, ranges, tables
 from llmsafe.scrub.detect.engine import Reading
 from llmsafe.scrub.detect.memory import HINT, SIGN, TRACE
 from llmsafe.scrub.detect.zh import dates as zh_dates
@@ -36,6 +36,8 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("names by what they do", ("NAME",), hints.find_subjects),
     ("names by trade", ("NAME",), hints.find_trades),
     ("everyday names", ("NAME",), hints.find_everyday),
+    ("table cells", ("NAME", "DATE", "LOCATION"), tables.find_cells),
+    ("HL7 fields", hl7.CATEGORIES, hl7.find_fields),
     ("dates", ("DATE",), dates.find_dates),
     ("date ranges", ("DATE",), ranges.find_ranges),
     ("bare dates", ("DATE",), dates.find_bare),

@@ -161,6 +161,26 @@ _FORMS: tuple[tuple[float, str], ...] = (
         0.75,
         rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
     ),
+    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
+    (
+        0.75,
+        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
+    ),
+    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
+    (
+        0.75,
+        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
+    ),
+    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
+    (
+        0.75,
+        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
+    ),
+    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
+    (
+        0.75,
+        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
+    ),
     # Day and month as a fraction: at the head of a line, behind a signature, before an hour.
     (
         0.8,
@@ -325,6 +345,50 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
                 yield PhiSpan(end.start("v"), end.end(), "DATE", score - 0.05)
     for match in ENGLISH.finditer(text):
         yield PhiSpan(*match.span(), "DATE", 0.8)
+
+
+_VALUE = re.compile(r"\d+\.\d+")
+_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
+_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
+
+
+def _changed(text: str, start: int, end: int) -> bool:
+    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
+    before = _FROM.search(text, max(0, start - 12), start)
+    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
+
+
+_VALUE = re.compile(r"\d+\.\d+")
+_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
+_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
+
+
+def _changed(text: str, start: int, end: int) -> bool:
+    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
+    before = _FROM.search(text, max(0, start - 12), start)
+    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
+
+
+_VALUE = re.compile(r"\d+\.\d+")
+_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
+_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
+
+
+def _changed(text: str, start: int, end: int) -> bool:
+    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
+    before = _FROM.search(text, max(0, start - 12), start)
+    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
+
+
+_VALUE = re.compile(r"\d+\.\d+")
+_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
+_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
+
+
+def _changed(text: str, start: int, end: int) -> bool:
+    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
+    before = _FROM.search(text, max(0, start - 12), start)
+    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
 
 
 _VALUE = re.compile(r"\d+\.\d+")
