@@ -13,7 +13,7 @@ from typing import Any
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en import dates, firms, hints, hl7, ids, names, places, ranges, tables
+from llmsafe.scrub.detect.en import dates, events, firms, hints, hl7, ids, names, places, ranges, tables
 from llmsafe.scrub.detect.engine import Reading
 from llmsafe.scrub.detect.memory import HINT, SIGN, TRACE
 from llmsafe.scrub.detect.zh import dates as zh_dates
@@ -39,6 +39,7 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("table cells", ("NAME", "DATE", "LOCATION"), tables.find_cells),
     ("HL7 fields", hl7.CATEGORIES, hl7.find_fields),
     ("dates", ("DATE",), dates.find_dates),
+    ("dated events", ("DATE",), events.find_events),
     ("date ranges", ("DATE",), ranges.find_ranges),
     ("bare dates", ("DATE",), dates.find_bare),
     ("ages", ("AGE",), dates.find_ages),

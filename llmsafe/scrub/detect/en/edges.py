@@ -26,7 +26,7 @@ _LEADING = {
     "NAME": re.compile(
         rf"(?i)(?:(?:{_TITLES}|{'|'.join(sorted(RELATIVE_WORDS - {'in'}))}|gran|nan|nana|auntie|aunty|dtr|sig)\b(?!['’-])[.,:]?\s+|\d+/\d+\s+(?:\d{{1,3}}\s+)*)+(?=[^\W\d_])"
     ),
-    "DATE": re.compile(r"(?i)(?:on|of|by|from|in|at|rec|to)\s+"),
+    "DATE": re.compile(r"(?:(?i:on|of|by|from|in|at|rec|to)|[A-Z]{2}(?=\s\d))\s+"),
     "LOCATION": re.compile(r"(?i)(?:off|near|on|at|in|from|to|of|via|claims|memory|s),?\s+"),
     "ORGANIZATION": re.compile(r"(?i)(?:at|in|from|to|of|via|by)\s+"),
 }

@@ -70,7 +70,9 @@ _CLOSING = re.compile(
 CLOSING_WORDS = word_set(
     "many kind with best warm thanks thank thx regards sincerely cheers yours take"
 )
-_SIGNED = re.compile(r"\n[-–—>~*/ ]{0,4}(?P<n>[A-Z]{2,3}|[A-Z]\.[A-Z]\.?)[ ]{0,3}\Z")
+# Who wrote and who typed, at the end of a paragraph: HB/lrt.
+_SLASHED = re.compile(r"(?<![\w/.-])([A-Z]{2,3})/([a-z]{2,3})\.?[ ]{0,3}(?=\n|\Z)")
+_SIGNED = re.compile(r"(?:\n|[.!?][ ]{1,2})[-–—>~*/ ]{0,4}(?P<n>[A-Z]{2,3}|[A-Z]\.[A-Z]\.?)[ ]{0,3}\Z")
 _TYPED = re.compile(
     r"\b(?i:transcribed|dictated|typed|entered|scribed)(?i: by)?\s?:[ ]?(?P<n>[A-Z]{2,3}|[a-z]{2,3})(?![\w/-])"
 )
@@ -178,10 +180,13 @@ def find_signatures(text: str) -> Iterator[PhiSpan]:
                 yield PhiSpan(*match.span("n"), "NAME", 0.7)
     for match in find_at(_TURNED, text, note.capitals):
         yield PhiSpan(*match.span("n"), "NAME", 0.8)
+    for match in _SLASHED.finditer(text) if "/" in text else ():
+        yield PhiSpan(*match.span(1), "NAME", 0.6)
+        yield PhiSpan(*match.span(2), "NAME", 0.6)
     tail = len(text.rstrip())
     match = _SIGNED.search(text, max(0, tail - 12), tail)
     if match and match["n"] not in _DEGREES:
         yield PhiSpan(*match.span("n"), "NAME", 0.7)
 
 
-_DEGREES = frozenset(("MD", "DO", "RN", "NP", "PA", "RT", "PT", "OT", "AM", "PM", "END", "EOM", "TID", "BID", "PRN", "QID"))  # fmt: skip
+_DEGREES = frozenset(("NAD", "NPO", "DNR", "DNI", "WNL", "TBD", "FYI", "RTC", "ASA", "OK", "IV", "PO", "IM", "ED", "ER", "OR", "ICU", "AMA", "LOS", "CPT", "USA", "MSW", "LSW", "CRT", "RDN", "LDN", "OTR", "SLP", "PMH", "ROS", "MD", "DO", "RN", "NP", "PA", "RT", "PT", "OT", "AM", "PM", "END", "EOM", "TID", "BID", "PRN", "QID"))  # fmt: skip

@@ -27,7 +27,7 @@ _FIELDS: dict[str, dict[int, str]] = {
     "PV2": {8: "D", 9: "D"},
     "GT1": {2: "OTHER_ID", 3: "N", 4: "N", 5: "A", 6: "T", 7: "T", 8: "D", 12: "SSN", 16: "O",
             17: "A", 18: "T", 19: "OTHER_ID", 21: "O"},
-    "IN1": {4: "O", 5: "A", 6: "N", 7: "T", 8: "HEALTH_PLAN", 9: "O", 11: "O", 12: "D", 13: "D",
+    "IN1": {3: "O", 4: "O", 5: "A", 6: "N", 7: "T", 8: "HEALTH_PLAN", 9: "O", 11: "O", 12: "D", 13: "D",
             16: "N", 18: "D", 19: "A", 36: "HEALTH_PLAN", 49: "HEALTH_PLAN"},
     "ORC": {2: "OTHER_ID", 3: "OTHER_ID", 9: "D", 10: "P", 11: "P", 12: "P", 14: "T", 15: "D",
             19: "P"},
@@ -93,7 +93,7 @@ def _field(text: str, start: int, end: int, kind: str) -> Iterator[PhiSpan]:
                 filled = [part for part in parts if part[0] < part[1]]
                 if filled and any(map(str.isdigit, text[slice(*repeat)])):
                     yield PhiSpan(filled[0][0], filled[-1][1], "LOCATION", 0.8)
-            case "O":
+            case "O" if not any(map(str.isdigit, text[slice(*parts[0])])):
                 found = text[slice(*parts[0])]
                 words = re.findall(r"[^\W\d_]+", found.lower())
                 code = len(words) == 1 and len(found) < 5
@@ -105,6 +105,8 @@ def _field(text: str, start: int, end: int, kind: str) -> Iterator[PhiSpan]:
                 for a, b in parts:
                     if sum(map(str.isdigit, text[a:b])) > 6:
                         yield PhiSpan(a, b, "PHONE", 0.9)
+            case "O":
+                pass
             case _:
                 found = text[slice(*parts[0])]
                 if any(map(str.isdigit, found)) and len(found) > 2:

@@ -20,7 +20,7 @@ _LINK = (
     r"(?:[ \t]{0,2}(?:\b(?:number|numbers|num|nbr|no|id|identifier|code|is|was|of|ending|in|on file"
     r"|card)\b\.?|[#:=.(\[-]|\*)){0,5}[ \t]{0,3}"
 )
-_VALUE = r"(?P<v>[#*]?(?:[A-Z]{2,4} (?=\d{5}))?(?=[\w./*-]{0,24}\d)[A-Za-z0-9*]{1,24}(?:[-./_][A-Za-z0-9*]{1,24}){0,5}(?: \d{2,8}(?![\w/.,]\d|%)){0,3})"
+_VALUE = r"(?P<v>[#*]?(?:[A-Z]{2,4} (?=\d{5})|(?-i:[A-Z]{2,4} (?=(?!(?:19|20)\d\d\b)\d{4}|\d\d-\d{3})))?(?=[\w./*-]{0,24}\d)[A-Za-z0-9*]{1,24}(?:[-./_][A-Za-z0-9*]{1,24}){0,5}(?: \d{2,8}(?![\w/.,]\d|%)){0,3})"
 
 # Label -> category, tried in order; a strong label needs less of the value that follows.
 _LABELS: tuple[tuple[str, str, bool], ...] = (
@@ -104,6 +104,8 @@ _PATTERNS: tuple[tuple[str, float, str], ...] = (
     ("OTHER_ID", 0.5, r"(?<![\w.,/-])\d{6,9}[A-Z](?![\w-])"),
     ("OTHER_ID", 0.5, r"(?m)(?:^|(?<=[A-Za-z.]  )|(?<=\()|(?<=/))[ \t]{0,4}\d{6,9}(?=\)|[ \t]{0,3}/ |[ \t\r]{0,4}$)"),
     ("SSN", 0.9, r"(?i)(?<=last four )\d{4}(?!\w)|(?<=last 4 )\d{4}(?!\w)|(?<=ending in )\d{4}(?!\w)|(?<=last four: )\d{4}(?!\w)"),
+    ("ACCOUNT", 0.8, r"(?i)\b(?:visa|master ?card|mc|amex|discover|card|debit|credit|checking|savings|acct|account)(?: card)? (?:ending|ends|end)(?: (?:in|with))? (?P<v>\d{4})(?!\d)"),
+    ("OTHER_ID", 0.8, r"\bextension=\"(?=[^\"]*\d)(?P<v>[\w.-]{3,40})\""),
     ("OTHER_ID", 0.6, r"(?<![\w#])#\s?(?=[A-Z\d-]{5,24}(?!\w))(?:[A-Z]{1,6}-?)?\d{4,16}(?:-\d{1,10}){0,3}"),
     ("OTHER_ID", 0.5, r"(?<![\w.,/$-])(?!\d*0{5})\d{9,25}(?![\w,/%-]|\.\d)"),
 )  # fmt: skip
@@ -138,6 +140,8 @@ _SIGNS: tuple[tuple[str, ...] | re.Pattern[str], ...] = (
     ("000000",),
     ("000000",),
     ("last four", "last 0", "ending in"),
+    (" end",),
+    ("extension=",),
     re.compile(r"#\s?[A-Z\d-]{5}"),
     ("000000000",),
 )
@@ -193,7 +197,7 @@ def find_formats(text: str) -> Iterator[PhiSpan]:
         if not _may_match(sign, note):
             continue
         for match in pattern.finditer(text):
-            start, end = match.span()
+            start, end = match.span("v" if "v" in pattern.groupindex else 0)
             found = category
             if category in ("URL", "EMAIL"):
                 end -= len(match[0]) - len(match[0].rstrip(".,;:!?"))

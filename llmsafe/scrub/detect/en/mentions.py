@@ -13,7 +13,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.events import followers
 from llmsafe.scrub.detect.en.names import CLINICAL_NEXT, MONTH_WORDS, RELATIVE_WORDS
+from llmsafe.scrub.detect.en.vocabulary import is_name
 from llmsafe.scrub.detect.lexicon import Lexicon, english
 from llmsafe.scrub.detect.outline import outline, signs, word_set
 from llmsafe.scrub.detect.resolve import resolve
@@ -42,7 +44,9 @@ def again(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     echoed = list(echoes(text, found))
     yield from echoed
     yield from wholes(text, [*found, *echoed])
-    yield from days(text, found)
+    later = list(days(text, found))
+    yield from later
+    yield from followers(text, [*found, *later])
 
 
 # --- names --------------------------------------------------------------------------------------
@@ -205,6 +209,8 @@ _FIRM_RIGHT = re.compile(
     r"|clinic|hospital|pharmacy|center|centre|associates|group)\b){1,2}(?:,? (?:P\.?C|LLC|Inc|LLP|PLLC)\b\.?)?"
     r"|,? (?:P\.C|PLLC|LLC|LLP|Inc)\b\.?"
 )
+# Robert "Bob" Smith, Robert (Bob) Smith
+_NICK = re.compile(r"\s(?P<q>[\"“(])(?P<n>[A-Z][a-z'’-]{1,15})[\"”)](?=\s[A-Z][a-z]|[\s,.;]|\Z)")
 _NUMBERED = frozenset(
     ("PHONE", "FAX", "SSN", "MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE",
      "OTHER_ID", "LOCATION", "DATE")
@@ -294,6 +300,9 @@ def _stretched(text: str, ordered: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
                 if span.category == "ORGANIZATION" and (right := _FIRM_RIGHT.match(text, end)):
                     end = right.end()
                 start -= _room(text, span, text[max(0, start - 24) : start])
+                nick = _NICK.match(text, end) if span.category == "NAME" else None
+                if nick and (nick["q"] != "(" or is_name(nick["n"].lower())):
+                    yield PhiSpan(*nick.span("n"), "NAME", span.score, "whole")
             case "EMAIL" | "URL":
                 if " dot " in text[start:end].lower():
                     if right := _DOTTED_RIGHT.match(text, end):

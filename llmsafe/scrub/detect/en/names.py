@@ -25,7 +25,7 @@ _CAP = (
     r"(?:-[A-Z][a-z]{1,30}(?:[A-Z][a-z]{1,30})?){0,2})"
 )
 _ALL = r"(?:[A-Z]['’])?[A-Z]{2,20}(?:-[A-Z]{2,20}){0,2}"
-_INITIAL = r"[A-Z]\.?(?![\w])"
+_INITIAL = r"[A-Z]\.?(?![\w]|-\w)"
 _PARTICLE = r"(?:(?:de|del|della|de la|de los|da|dos|di|du|la|le|van|van der|van den|von|bin|ibn|al|el|ter|st\.|St\.)[ -])"
 _NAME = (
     rf"(?:(?:{_CAP}|{_ALL}|{_INITIAL})(?:[ \t]{{1,2}}|(?<=\.))){{0,3}}{_PARTICLE}?(?:{_CAP}|{_ALL}|{_INITIAL})"
@@ -60,7 +60,7 @@ _LABEL = (
     r"|dictated by|transcribed by|signed(?: by)?|electronically signed(?: by)?|e-signed by|authenticated by|reviewed by|attending(?: physician| md)?|physician|provider|pcp|surgeon|assistant"
     r"|anesthesiologist|anesthetist|consultant|resident|intern|fellow|nurse|author|cosigned by|cosigner|referring (?:physician|provider|md)|referred by|ordering (?:physician|provider|md)"
     r"|primary care (?:physician|provider)|seen by|evaluated by|examined by|performed by|read by|interpreted by|reported by|verified by|documented by|entered by|informant|interpreter|case manager|social worker|therapist"
-    r"|radiologist|pathologist|technologist|technician|operator|caller|spoke (?:with|to)|discussed with|emergency contact|next of kin|nok|guardian|contact|proxy|hcp|poa|power of attorney|responsible party|guarantor|subscriber|insured|employer contact|witness|attn|cc|to|from|re|regarding|dear|sincerely|regards|thank you)"
+    r"|radiologist|pathologist|technologist|technician|operator|caller|spoke (?:with|to)|discussed with|emergency contact|next of kin|nok|guardian|contact|proxy|hcp|poa|power of attorney|responsible party|guarantor|subscriber|insured|employer contact|witness|rep(?:resentative)?(?: in room| present)?|circ(?:ulator)?|scrub|attn|cc|to|from|re|regarding|dear|sincerely|regards|thank you)"
 )
 LABEL_WORDS = word_set(
     "patient pt name full legal preferred first last surname maiden alias aka a nickname goes named called dictated"
@@ -68,7 +68,7 @@ LABEL_WORDS = word_set(
     " anesthesiologist anesthetist consultant resident intern fellow nurse author cosigned cosigner referring referred"
     " ordering primary seen evaluated examined performed read interpreted reported verified documented entered informant"
     " interpreter case social therapist radiologist pathologist technologist technician operator caller spoke discussed"
-    " emergency next nok guardian contact proxy hcp poa power responsible guarantor subscriber insured employer witness"
+    " emergency next nok guardian contact proxy hcp poa power responsible guarantor subscriber insured employer witness rep representative circ circulator scrub"
     " attn cc to from re regarding dear sincerely regards thank"
 )
 _LABELLED = re.compile(
@@ -109,7 +109,7 @@ CLINICAL_NEXT = re.compile(
     r"|contracture|deformity|neuroma|thyroiditis|arteritis|purpura|anemia|hernia|repair|retractors?|forceps|clamps?|scissors|suture|needle"
     r"|screws?|plates?|rods?|nails?|wires?|splint|cast|boot|collar|brace|bandage|dressing|hose|stockings|filter|stent|graft|valve|balloon"
     r"|study|trial|trials|guidelines?|dementia|chorea|ataxia|psychosis|encephalopathy|aphasia|area|respirations?|breathing|murmur|pulse|gait|coma|stage|staging"
-    r"|grade|grading|system|questionnaire|inventory|technique|approach|incision|anastomosis|flap|operation|exercises?|contractions?|smear|bag|mask|blade|bands?|region|point|zone|triangle|stripe|plaques?|patch(?:es)?|paste|cannula|cautery|dynamometry"
+    r"|grade|grading|system|questionnaire|inventory|technique|approach|incision|anastomosis|flap|operation|stitch(?:es)?|knots?|sling|mesh|snare|basket|knife|probe|implant|cage|prosthesis|sheath|dilators?|introducer|regimen|nomogram|curve|ratio|schema|fixative|fix|broth|disc|heater|ventilator|mattress|osteotomy|fusion|bypass|shunt|pessary|bougie|sounds?|exercises?|contractions?|smear|bag|mask|blade|bands?|region|point|zone|triangle|stripe|plaques?|patch(?:es)?|paste|cannula|cautery|dynamometry"
     r"|laryngoscope|scissor|elevator|curette|rongeurs?|speculum|tenaculum|trocar|port|pump|monitor|lamp|light|lens|chart|thickness|level|melanoma|carcinoma|nevus|lesion|defect|sequence|virus|bacillus"
     r"|maneuvers|angle|view|series|ring|rings|marker|hook|hooks|array|assay|agar|pose|fever|equation|rule|triad|tetralogy|pentad|hepatitis|encephalitis|granulomatosis|vasculitis|nephropathy|tremor)s?\b",
     re.IGNORECASE,
@@ -118,6 +118,7 @@ _TITLES = frozenset(["dr", "drs", "mr", "mrs", "ms", "miss", "prof", "md", "rn"]
 # "Doctor, may I go?" shouted, "at 21 C. Kernig negative", the murmur of Austin Flint.
 _ASKED = re.compile(r"(?:May|Will|Can|Should|Could|Do|Did|Am|Shall) I\b(?!\.)")
 _UNIT = re.compile(r"\d ?\Z")
+_SIDE = re.compile(r"[a-z]{3} \Z")
 _SENTENCE = frozenset(
     ("the", "he", "she", "it", "they", "we", "this", "that", "these", "his", "her", "there", "patient",
      "please", "if", "in", "on", "at", "and", "but", "when", "after", "as", "our", "i", "you")
@@ -237,8 +238,9 @@ def _checked(text: str, start: int, end: int, score: float, *, trust: bool) -> I
             named = named or given or word in lexicon.everyday or word in lexicon.eponyms
         if not initial and not named and (lexicon.plain(word) or word in lexicon.eponyms):
             break
-        if not initial and not named and piece[0].isupper() and len(word) < 5:
-            break  # an abbreviation
+        if not initial and not named and piece[0].isupper():
+            if len(word) < 5 or (position and text[start + 1 : start + 3].islower()):
+                break  # an abbreviation
         strong = strong or (not initial and (not lexicon.plain(word) or named))
         kept = piece.end()
     if kept > start and strong and (trust or not CLINICAL_NEXT.match(text, kept)):
@@ -337,6 +339,9 @@ def _name_at(
     for pattern, score in _SHAPES_UPPER if first_upper else _SHAPES:
         if match := pattern.match(shape):
             both = " ".join(piece[0].lower().rstrip(".") for piece in pieces[at : at + 2])
+            side = word in ("l", "r") and kinds[at + 1 : at + 2] == "e"
+            if side and _SIDE.search(text[max(0, start - 12) : start]):
+                return 0, 0.0  # the clips are on the left, and a Foley is in
             if is_pair(both, text, start, pieces[min(at + 1, len(pieces) - 1)].end()):
                 return 0, 0.0
             return len(match[0]), score
@@ -491,9 +496,17 @@ _SIGNED_INITIALS = (
     ),
     re.compile(r"(?<![\w/])(?P<n>[A-Z]{2,3})/(?:tr|dt|jb|md|sl|mt|nts|ts|aw)\b"),
     re.compile(r"^[-\s]{0,4}(?P<n>[A-Z]{2,3}),[ ]\d{1,2}:?\d\d(?!\d)", re.MULTILINE),
+    re.compile(
+        r"\b(?i:circ(?:ulator)?|scrub|tech|rn|lpn|cna|nurse|init(?:ial)?s?|witness|recorder|scribe|reader|prepared|drawn"
+        r"|collected|checked|verified|charted|logged|by)(?i: by)?\s?[:=]\s?(?P<n>[A-Z]{2,3})(?![\w/&-])"
+    ),
 )
 TAKEN_WORDS = word_set("taken received handled entered typed logged signed")
 TYPED_WORDS = word_set("transcribed dictated typed d t")
+TOLD_WORDS = word_set(
+    "circ circulator scrub tech rn lpn cna nurse init inits initial initials witness recorder scribe reader prepared"
+    " drawn collected checked verified charted logged by"
+)
 TYPIST_WORDS = word_set("tr dt jb md sl mt nts ts aw")
 _CLOCK_WORDS = frozenset(("AM", "PM", "RN", "MD", "DO", "NP", "PA", "EST", "PST"))
 
@@ -501,11 +514,12 @@ _CLOCK_WORDS = frozenset(("AM", "PM", "RN", "MD", "DO", "NP", "PA", "EST", "PST"
 def find_initials(text: str) -> Iterator[PhiSpan]:
     """The initials of who took a message, typed a report or signed a note."""
     note = outline(text)
-    taken, typed, slashed, timed = _SIGNED_INITIALS
+    taken, typed, slashed, timed, told = _SIGNED_INITIALS
     for match in (
         *find_at(taken, text, note.places(TAKEN_WORDS)),
         *find_at(typed, text, note.places(TYPED_WORDS)),
         *find_in(slashed, text, around(text, note.exact(TYPIST_WORDS), 5, 6)),
+        *find_at(told, text, note.places(TOLD_WORDS)),
         *(timed.finditer(text) if ", 0" in note.signs else ()),
     ):
         typist = match.re is slashed or (

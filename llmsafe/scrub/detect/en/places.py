@@ -107,11 +107,11 @@ _INSTITUTION = re.compile(
     rf"(?P<tail>\s(?:of|at|for)\s(?:the\s)?{_MOD}(?:\s{_MOD}){{0,2}}|,?\s(?:Inc|LLC|PLLC)\b\.?)?"
 )
 _UPPER = re.compile(
-    r"(?<!\w)(?:[A-Z][A-Z'.]{1,20}[ ]){1,5}(?:HOSPITAL|CLINIC|MEDICAL CENTER|HEALTH SYSTEM|HEALTH|"
+    r"(?<!\w)(?:(?:ST|MT|FT)\.[ ]|[A-Z][A-Z']{1,20}[ ]){1,5}(?:HOSPITAL|CLINIC|MEDICAL CENTER|HEALTH SYSTEM|HEALTH|LABORATOR(?:Y|IES)|LABS|HOSPICE|PHARMACY|ACADEMY|COLLEGE|UNIVERSITY|HOME CARE|CARE CENTER|"
     r"HEALTHCARE|HEALTH CENTER|NURSING HOME|INFIRMARY|ASSOCIATES|PHYSICIANS|PRIMARY CARE|FAMILY MEDICINE)(?!\w)(?:, INC\b)?"
 )
 _UPPER_WORDS = word_set(
-    "HOSPITAL CLINIC MEDICAL HEALTH HEALTHCARE NURSING INFIRMARY ASSOCIATES PHYSICIANS PRIMARY FAMILY"
+    "LABORATORY LABORATORIES LABS HOSPICE PHARMACY ACADEMY COLLEGE UNIVERSITY HOME CARE HOSPITAL CLINIC MEDICAL HEALTH HEALTHCARE NURSING INFIRMARY ASSOCIATES PHYSICIANS PRIMARY FAMILY"
 )
 _SAINTS = word_set("St Saint Mt Mount")
 _SAINT = re.compile(r"(?<!\w)(?:St\.|Saint|Mt\.|Mount) (?P<n>[A-Z][a-z]{2,15})(?P<s>'s|’s)?(?!\w)")
@@ -255,8 +255,12 @@ CORNER_WORDS = word_set("near at corner between off intersection")
 def find_corners(text: str) -> Iterator[PhiSpan]:
     """Where two streets meet, one of them a number: "near 1st and Cherry"."""
     for match in find_at(_CORNER, text, outline(text).places(CORNER_WORDS)):
-        first, second = match["c"][0], match["c"].split()[-1][0]
-        if first.isdigit() != second.isdigit():
+        words = match["c"].split()
+        first, second = words[0][0], words[-1][0]
+        sure = match[0].lower().startswith(("corner", "inter"))
+        strange = not any(w.lower() in english().first or w.lower() in english().words for w in words)
+        near = match[0].lower().startswith("near") and (sure or strange)
+        if first.isdigit() != second.isdigit() or (sure and not first.isdigit()) or near:
             yield PhiSpan(*match.span("c"), "LOCATION", 0.6)
 
 
@@ -328,9 +332,7 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(*match.span("o"), "ORGANIZATION", 0.95)
     for match in find_in(_UPPER, text, around(text, note.exact(_UPPER_WORDS), 120, 40)):
         words = match[0].split()
-        if not all(w.lower().strip(".,") in _NO_NAME for w in words[:-1]) and not all(
-            english().plain(w.lower()) for w in words[:-1]
-        ):
+        if not all(_ordinary(word.lower().strip(".,'")) for word in words[:-1]):
             yield PhiSpan(*match.span(), "ORGANIZATION", 0.7)
     for match in find_at(_SAINT, text, note.exact(_SAINTS)):
         if match["s"] or match["n"].lower() in english().first:
@@ -340,6 +342,13 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
         if _TOOL.match(text, match.end()):
             continue
         yield PhiSpan(*match.span(), "ORGANIZATION", 0.85)
+
+
+def _ordinary(word: str) -> bool:
+    """Whether a word in capitals names nothing; Hope and Waters name houses."""
+    lexicon = english()
+    known = word in lexicon.words or word in lexicon.capitals or word in lexicon.eponyms
+    return word in _NO_NAME or len(word) < 3 or (known and word not in lexicon.everyday)
 
 
 @cache

@@ -16,7 +16,7 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import is_rating
 from llmsafe.scrub.detect.en.eponyms import DISEASES, is_pair
 from llmsafe.scrub.detect.en.names import CLINICAL_NEXT
-from llmsafe.scrub.detect.en.vocabulary import is_name, is_other, is_thing, is_word
+from llmsafe.scrub.detect.en.vocabulary import is_brand, is_name, is_other, is_thing, is_word
 from llmsafe.scrub.detect.lexicon import english, read_json
 from llmsafe.scrub.detect.outline import outline
 
@@ -48,7 +48,8 @@ _ANY = re.compile(
     r")[ -])*(?:health|care|living|medical|nursing)"
     r"(?: (?:center|care|facility|unit|clinic|services?|home))*"
     r"|(?:labor (?:and|&) delivery|emergency|operating|recovery|pre-?operative|post-?anesthesia"
-    r"|same[- ]day surgery|holding|radiology|ambulatory surgery)"
+    r"|(?:care|treatment|clinical|nursing|billing|surgical|medical|rehab|transplant|research|study|school|stroke)"
+    r" (?:team|desk|staff|office|coordinator)|same[- ]day surgery|holding|radiology|ambulatory surgery)"
     r"(?: (?:department|room|suite|unit|area|triage|holding|care))*"
 )
 _WEEKDAY = re.compile(
@@ -56,6 +57,7 @@ _WEEKDAY = re.compile(
     r"(?: (?:morning|afternoon|evening|night)s?)?"
 )
 _YEARS = re.compile(r"(?:(?:19|20)\d\d(?:,? (?:and|or|to) |[,/& -]+)?){2,}")
+_BARE_YEAR = re.compile(r"(?:19|20)\d\d")
 _VERTEBRAE = re.compile(r"(?i)[CTLS]\d{1,2}(?:[-,& ]+[CTLS]?\d{1,2})*")
 _NTH = re.compile(r"\d(?:st|nd|rd|th)\Z")
 _ANATOMY = re.compile(
@@ -63,6 +65,9 @@ _ANATOMY = re.compile(
     r"(?:nerves?|ribs?|intercostal|ics|toes?|fingers?|digits?|metatarsals?|metacarpals?|rays?|webspace"
     r"|percentiles?|grade|degree|trimester|ventricle|dose|attempt|pass)\b"
 )
+# A suture of 3-0; 20w3d of gestation; in 2 / 4 / 6 weeks.
+_WEEKS = re.compile(r"(?<!\d)\d{1,2}w\d?d?\Z")
+_SPACED = re.compile(r"\d{1,2}(?: / \d{1,2}){2}")
 _AROUND = re.compile(r"\d{1,4}s")  # in the 600s
 _DOTTED = re.compile(r"\b(?:p\.r\.n|n\.p\.o|[btq]\.i\.d|q\.[hdo]\.[sd]?|w\.n\.l)\b")
 _HUNDRED = re.compile(r"(?i)\s*hundred\b")
@@ -155,7 +160,7 @@ def senseless(text: str, span: PhiSpan) -> bool:
         case "NAME":
             spelled = _SPELLED.fullmatch(found)
             return (
-                bool(spelled and not set("AEIOUY") & set(found))
+                bool(spelled and (len(found) > 22 or not set("AEIOUY") & set(found)))
                 or _is_disease(text, span)
                 or bool(_QUESTION.match(text, span.start))
                 or _is_instrument(text, span)
@@ -180,6 +185,8 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 test(text, span) for test in (_is_instrument, _is_eponym, _is_spelled_word)
             )
         case category if category in _NUMBERED:
+            if category == "OTHER_ID" and _BARE_YEAR.fullmatch(found):
+                return True
             odd = _ICD.fullmatch(found) or _AROUND.fullmatch(found)
             return bool(odd) or _is_hour(text, span) or _in_series(text, span)
         case _:
@@ -189,7 +196,12 @@ def senseless(text: str, span: PhiSpan) -> bool:
 def _is_any(text: str, span: PhiSpan) -> bool:
     """Whether it is a kind of place, or the first words of one: "Labor and Delivery"."""
     kind = _ANY.match(text, span.start)
-    return kind is not None and kind.end() >= span.end
+    if kind is not None and kind.end() >= span.end:
+        return True
+    found = text[span.start : span.end]
+    described = any(part in english().eponyms for part in _parts(found))
+    short = (word.isupper() and len(word) < 5 or _described(word.lower()) for word in found.split())
+    return described and not _INSTITUTION.search(found) and all(short)  # MVP Barlow
 
 
 def _in_series(text: str, span: PhiSpan) -> bool:
@@ -218,6 +230,8 @@ def _is_grade(text: str, span: PhiSpan) -> bool:
 def _is_score(text: str, span: PhiSpan) -> bool:
     """A pain of 4-5/10, 39-4/7 weeks (no date mixes its signs), years alone, vertebrae, nerves."""
     found = text[span.start : span.end]
+    if text.startswith("-0", span.end) or _WEEKS.search(found) or _SPACED.match(text, span.start):
+        return True
     if _YEARS.fullmatch(found) or _WEEKDAY.fullmatch(found) or _VERTEBRAE.fullmatch(found):
         return True
     if _FRACTION.fullmatch(found) and _TIMES.match(text, span.end):
@@ -313,10 +327,14 @@ def _is_known(text: str, span: PhiSpan) -> bool:
     """Whether every word is known as a people, a product or an eponym, or, where the tagger is less
     sure, as any other word; and none as a name: "speaks Tongan", "out of Sarna"."""
     parts = _parts(text[span.start : span.end])
-    if not parts or not text[span.start].isupper() or _after_person(text, span):
+    if not parts or not text[span.start].isupper():
         return False
-    if all(map(is_thing, parts)):
-        return True
+    if all(map(is_brand, parts)):
+        return True  # wife Jewish
+    if _after_person(text, span):
+        return False
+    if is_brand(parts[0]) or (any(map(is_thing, parts)) and all(map(is_other, parts))):
+        return True  # Ventana Ultra
     return span.score < _SURE and all(map(is_other, parts))
 
 
@@ -328,7 +346,8 @@ def _is_small(text: str, span: PhiSpan) -> bool:
     written = found.islower() and not any(map(str.isdigit, found))
     if not (parts and written) or outline(text).quiet or _after_person(text, span):
         return False
-    return all(is_word(part) or part in english().everyday for part in parts)
+    words = sum(is_word(part) or part in english().everyday for part in parts)
+    return words == len(parts) or (len(parts) > 2 and 3 * words >= 2 * len(parts))
 
 
 def _is_initialism(text: str, span: PhiSpan) -> bool:
@@ -341,7 +360,7 @@ def _is_initialism(text: str, span: PhiSpan) -> bool:
     end = text.find("\n", span.end)
     line = text[start : end if end >= 0 else len(text)]
     small = sum(map(str.islower, line))
-    return 2 * small > len(line) and not is_name(found.lower()) and not _after_person(text, span)
+    return 3 * small > len(line) and not is_name(found.lower()) and not _after_person(text, span)
 
 
 _LISTED_BEFORE = re.compile(r"([A-Z][a-z]+(?:-[A-Z][a-z]+)?)(?: [LR])?(?: \([A-Z0-9]{2,6}\))?, \Z")

@@ -53,6 +53,18 @@ def is_thing(word: str) -> bool:
     eponym."""
     lexicon = english()
     listed = (lexicon.capitals, lexicon.brands, lexicon.eponyms, _tagger_list("products"))
+    if any(word in words for words in listed):
+        return not is_name(word)
+    places = [at for at, letter in enumerate(word) if letter == "l"] if len(word) > 5 else []
+    misread = (f"{word[:at]}i{word[at + 1 :]}" for at in places)  # as scanners do: Lanoxln
+    return any(form in _tagger_list("products") for form in misread)
+
+
+@lru_cache(maxsize=20_000)
+def is_brand(word: str) -> bool:
+    """Whether it is a people, a maker or a product, and nobody."""
+    lexicon = english()
+    listed = (lexicon.capitals, lexicon.brands, _tagger_list("products"))
     return any(word in words for words in listed) and not is_name(word)
 
 

@@ -40,7 +40,7 @@ _FORMS: tuple[tuple[float, str], ...] = (
     (0.98, rf"(?<!\d){_Y4}{S}年{S}{_M}{S}月(?:份)?{S}{_D}{S}[日号號]?(?![\d年])"),
     (
         0.97,
-        rf"(?<![\d.]){_Y4}{S}(?P<s>[-/.、]){S}{_M}{S}(?P=s){S}{_D}(?:(?=[012]\d:[0-5]\d)|(?!\d|[-/.]\d(?!\d{{3}}(?P=s))))",
+        rf"(?<![\d.]){_Y4}{S}(?P<s>[-/.、]){S}{_M}{S}(?P=s){S}{_D}(?!\d|[-/.]\d(?!\d{{3}}(?P=s)))",
     ),
     (
         0.9,  # and at both ends of a range
@@ -80,106 +80,6 @@ _FORMS: tuple[tuple[float, str], ...] = (
     (
         0.85,
         rf"(?<![\dA-Za-z./-])(?P<y>20[012]\d)-(?P<m>0[1-9]|1[0-2])(?![\d]|[./-]\d|{S}(?:[A-Za-z%×]|元|号))",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
-    ),
-    # Behind the name of an occasion: 末次评估6-13, 手术日8/27, 前次(2.8,).
-    (
-        0.75,
-        rf"(?:(?<=[日天次期])|(?<=[日天次期][:(])|(?<=[复检筛][查诊])|(?<=评估)|(?<=随访)|(?<=预约)|(?<=约定))(?<!每[日天次])(?<![每一二三两几]天)(?<!\d[日天次]){_M}(?P<s>[-/.]){_D}(?=[,。;、)]|$|[晨早晚午夜于在从行见来术做])",
     ),
     # Day and month as a fraction: at the head of a line, behind a signature, before an hour.
     (
@@ -300,7 +200,7 @@ _WEAK = (
 )
 _LUNAR_FEAST = ("二月二", "三月三", "六月六", "七月半")
 _STRONG = sorted({*SOLAR, *MOVABLE} - {*_WEAK, *_LUNAR_FEAST}, key=len, reverse=True)
-_WHEN = rf"(?={S}(?:[那这]几?[天日]|当[天日晚]|節?[前后後](?:[一二两三几]|[后後]|$|\W|[就便曾来])|前后|前後|期间|期間|放假|假期|长假|連假|黄金周|节|節|过后|過後|以来|时))"
+_WHEN = rf"(?={S}(?:那[天日]|当[天日晚]|節?[前后後](?:[一二两三几]|[后後]|$|\W|[就便曾来])|前后|前後|期间|期間|放假|假期|长假|連假|黄金周|节|節|过后|過後|以来|时))"
 _YEAR_BEFORE = rf"(?:(?:(?:19|20)\d\d|[{_HAN}]{{4}}){S}年{S})?"
 FESTIVAL = re.compile(
     rf"{_YEAR_BEFORE}(?:{'|'.join(_STRONG)})(?!大?[路街村镇乡店]|医院(?![开有])|小区|公园)"
@@ -335,8 +235,6 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
     """Dates of the common calendar, and the second end of a range that only names a day."""
     for score, form in FORMS:
         for match in form.finditer(text):
-            if _VALUE.fullmatch(match[0]) and _changed(text, *match.span()):
-                continue
             start = match.start() + len(match[0]) - len(match[0].lstrip())
             if "床" in match[0]:
                 start = text.index(" ", match.start()) + 1
@@ -345,226 +243,6 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
                 yield PhiSpan(end.start("v"), end.end(), "DATE", score - 0.05)
     for match in ENGLISH.finditer(text):
         yield PhiSpan(*match.span(), "DATE", 0.8)
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
-
-
-_VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
-
-
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
-    return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
 
 
 def find_lunar(text: str) -> Iterator[PhiSpan]:
