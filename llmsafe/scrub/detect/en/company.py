@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.tables import things
 
+_SHARE = re.compile(r"(\d{1,2})/(\d{1,2})")
+_TOP = 12
 _WORDED = ("NAME", "LOCATION", "ORGANIZATION")
 _ASKING = frozenset(("tagger", "listed names", "unknown names", "reversed names", "cities"))
 """Findings that the heading of a column can deny."""
@@ -23,7 +26,16 @@ def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
                 continue
             if span.source == "tagger" and span.score < _DOUBTFUL and not _company(found):
                 continue
+        elif span.category == "DATE" and span.source == "tagger" and _share(text, span):
+            if not any(other.category == "DATE" and other.source != "tagger" for other in found):
+                continue
         yield span
+
+
+def _share(text: str, span: PhiSpan) -> bool:
+    """Whether it is written like a score: 6/8, 3/3."""
+    match = _SHARE.fullmatch(text, span.start, span.end)
+    return match is not None and int(match[1]) <= int(match[2]) <= _TOP
 
 
 def _company(found: Sequence[PhiSpan]) -> bool:

@@ -80,7 +80,7 @@ PAIRS = frozenset(
 )
 _TITLE = re.compile(r"(?i)\b(?:drs?|mrs?|ms|miss|prof|name|patient|pt)\b[.:]?\s{1,2}\Z")
 _SOMEBODY = re.compile(
-    r",? \(?(?:age )?\d{1,3}\b|,? (?:MRN|DOB|MD|RN)\b"
+    r",? (?:\(|age )\d{1,3}\b|, \d{1,3}\b|,? (?:MRN|DOB|MD|RN)\b"
     r"| (?:is|was|has|had|says|said|denies|complains|reports|came|presents)\b"
 )
 
