@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.sense import after_person
 from llmsafe.scrub.detect.en.tables import things
+from llmsafe.scrub.detect.en.vocabulary import is_eponym, is_product
 
 _SHARE = re.compile(r"(\d{1,2})/(\d{1,2})")
 _TOP = 12
@@ -24,12 +26,43 @@ def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
         if span.category in _WORDED and span.source in _ASKING:
             if any(start <= span.start and span.end <= end for start, end in cells):
                 continue
+            if span.category == "NAME" and _with_things(text, span):
+                continue
             if span.source == "tagger" and span.score < _DOUBTFUL and not _company(found):
                 continue
         elif span.category == "DATE" and span.source == "tagger" and _share(text, span):
-            if not any(other.category == "DATE" and other.source != "tagger" for other in found):
+            if not any(other.category == "DATE" and not _share(text, other) for other in found):
                 continue
         yield span
+
+
+_BREAK = re.compile(r"[.;:]\s|\n|\Z")
+_CAPITAL = re.compile(r"[A-Z][a-z]+(?:['’-][A-Za-z]+)*")
+
+
+def _with_things(text: str, span: PhiSpan) -> bool:
+    """Whether it is of a list of three or more short items, in one sentence, with what is nobody:
+    "Grover, Sweet, Schamberg"; and nothing says that somebody is meant."""
+    low, high = max(0, span.start - 200), min(len(text), span.end + 200)
+    start = max((m.end() for m in _BREAK.finditer(text, low, span.start)), default=low)
+    end = _BREAK.search(text, span.end, high)
+    sentence = text[start : end.start() if end else high]
+    items = sentence.split(",")
+    if len(items) < 3 or after_person(text, span):
+        return False
+    first = sentence.count(",", 0, span.start - start)
+    last = first + text.count(",", span.start, span.end)
+    beside = items[max(0, first - 1) : last + 2]
+    if any(len(item.split()) > 3 for item in beside):
+        return False
+    words = [word for word in _CAPITAL.findall(sentence) if word not in text[span.start : span.end]]
+    inside = _CAPITAL.findall(text, span.start, span.end)
+    number = sum(_is_thing(re.sub(r"['’]s$", "", word.lower())) for word in (*words, *inside))
+    return number > 1 or (number == 1 and len(words) < 3)
+
+
+def _is_thing(word: str) -> bool:
+    return any(is_product(part) or is_eponym(part) for part in (word, *word.split("-")))
 
 
 def _share(text: str, span: PhiSpan) -> bool:

@@ -20,7 +20,7 @@ _TITLES = (
     r"Drs?|Mrs?|Ms|Miss|Mx|Mister|Prof|Professor|Doctor|Rev|Reverend|Fr|Sr|Sra|Srta|Señora?|Don|Doña|Sgt|Cpl|Pvt"
     r"|Capt|Captain|Lt|Maj|Col|Spc|PFC|SSgt|Sergeant|Corporal|Judge|Justice|Officer|Ofc|Trooper|Deputy|Dep|Det"
     r"|Detective|Sheriff|Marshal|Chief|Chaplain|Pastor|Rabbi|Imam|Cantor|Deacon|Elder|Bishop|Father|Sister|Brother"
-    r"|Nurse|Coach|Medic|Paramedic|Decedent|Prosector|Counselor|CNA|LPN|LVN|RN|NP|PA|EMT|CRNA|CMA|Baby (?:Boy|Girl)|Baby"
+    r"|Nurse|Coach|Medic|Paramedic|Decedent|Prosector|Proband|Inmate|Handler|Payee|Recipient|Donor|Volunteer|Site|Counselor|CNA|LPN|LVN|RN|NP|PA|EMT|CRNA|CMA|Baby (?:Boy|Girl)|Baby"
 )
 _LEADING = {
     "NAME": re.compile(
@@ -62,6 +62,8 @@ _SPOKEN = re.compile(
 _SMALL_FIRST = re.compile(r"([a-z]{3,20})\s+")
 _SMALL_LAST = re.compile(r",?\s+([a-z]{3,20})\Z")
 _APART = re.compile(r"(?:[ \t]{3,}|\t|[.;]\s+)([A-Z][a-z]{3,20})\Z")
+# PONV behind a name that is not written so; a patient's own "MARTINEZ" is listed.
+_SHOUTED = re.compile(r"(?<=[a-z]{3})[ ]([A-Z]{3,12}|[a-z])\Z")
 _HEAD = re.compile(r"([A-Z][A-Za-z]{3,20})(?:[ \t]{2,}|\n|\t)")
 _NO_WORDS = frozenset(("van", "von", "der", "den", "del", "della", "los", "las", "bin", "ibn", "dos", "das", "ter", "the"))
 
@@ -122,6 +124,9 @@ def _words(text: str, start: int, end: int) -> tuple[int, int]:
             word = match[1].lower()
             if word not in _NO_WORDS and is_word(word) and (pattern is _APART or not is_name(word)):
                 end = start + match.start()
+    tail = _SHOUTED.search(text[start:end])
+    if tail and not is_name(tail[1].lower()) and "&" not in text[start:end]:
+        end = start + tail.start()
     return start, end
 
 

@@ -356,6 +356,7 @@ def days(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
             written = text[span.start : span.end]
             dotted = dotted or _DOTTED.fullmatch(written) is not None
             months |= {int(m) for m in _READ.findall(written) if 0 < int(m) < 13}
+    near = months | {month % 12 + 1 for month in months} | {(month - 2) % 12 + 1 for month in months}
     if not months and not dotted:
         return
     places = resolve(covered)
@@ -369,12 +370,13 @@ def days(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
         last = max(last, ends[at - 1]) if at else last
         if at < len(places) and places[at].start < match.end():
             continue  # it was found
-        if int(match["m"]) not in months:
+        month, day = int(match["m"]), int(match["d"])
+        odd = day not in _GRADES
+        if month not in months and not (month in near and (odd or month > day)):
             continue
         before = text[max(0, match.start() - 60) : match.start()]
         cell = _CELL.search(before[-6:]) and _CELL_END.match(text, match.end())
         linked = last and _LINKED.fullmatch(text, last, match.start())
-        odd = int(match["d"]) not in _GRADES
-        if (cell or linked or odd) and not _GRADED.search(before):
+        if (cell or linked or odd or month > day) and not _GRADED.search(before):
             yield PhiSpan(*match.span(), "DATE", 0.5, "day")
             last = match.end()

@@ -299,7 +299,7 @@ def _is_ordinary(text: str, span: PhiSpan) -> bool:
         span.score >= _SURE
         or " " in found
         or text[max(0, span.start - 2) : span.start] == "& "
-        or _after_person(text, span)
+        or after_person(text, span)
     ):
         return False
     if _is_listed_name(word):
@@ -312,7 +312,8 @@ def _is_listed_name(word: str) -> bool:
     return word in lexicon.first or word in lexicon.last or word in lexicon.everyday
 
 
-def _after_person(text: str, span: PhiSpan) -> bool:
+def after_person(text: str, span: PhiSpan) -> bool:
+    """Whether a word for a person stands before it: Dr., his wife, seen by."""
     return _PERSON.search(text[max(0, span.start - 25) : span.start]) is not None
 
 
@@ -331,7 +332,7 @@ def _is_known(text: str, span: PhiSpan) -> bool:
         return False
     if all(map(is_brand, parts)):
         return True  # wife Jewish
-    if _after_person(text, span):
+    if after_person(text, span):
         return False
     if is_brand(parts[0]) or (any(map(is_thing, parts)) and all(map(is_other, parts))):
         return True  # Ventana Ultra
@@ -344,7 +345,7 @@ def _is_small(text: str, span: PhiSpan) -> bool:
     found = text[span.start : span.end]
     parts = _parts(found)
     written = found.islower() and not any(map(str.isdigit, found))
-    if not (parts and written) or outline(text).quiet or _after_person(text, span):
+    if not (parts and written) or outline(text).quiet or after_person(text, span):
         return False
     words = sum(is_word(part) or part in english().everyday for part in parts)
     return words == len(parts) or (len(parts) > 2 and 3 * words >= 2 * len(parts))
@@ -360,7 +361,7 @@ def _is_initialism(text: str, span: PhiSpan) -> bool:
     end = text.find("\n", span.end)
     line = text[start : end if end >= 0 else len(text)]
     small = sum(map(str.islower, line))
-    return 3 * small > len(line) and not is_name(found.lower()) and not _after_person(text, span)
+    return 3 * small > len(line) and not is_name(found.lower()) and not after_person(text, span)
 
 
 _LISTED_BEFORE = re.compile(r"([A-Z][a-z]+(?:-[A-Z][a-z]+)?)(?: [LR])?(?: \([A-Z0-9]{2,6}\))?, \Z")
@@ -372,7 +373,7 @@ def _is_listed(text: str, span: PhiSpan) -> bool:
     """Whether it stands in a list with what is known to be nobody: "Charnley, Hohmann, Cobb"."""
     found = text[span.start : span.end]
     items = found.split(", ")
-    if not all(map(_LIST_ITEM.fullmatch, items)) or _after_person(text, span):
+    if not all(map(_LIST_ITEM.fullmatch, items)) or after_person(text, span):
         return False
     before = _LISTED_BEFORE.search(text[max(0, span.start - 40) : span.start])
     after = _LISTED_AFTER.match(text, span.end)

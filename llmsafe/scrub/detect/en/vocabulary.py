@@ -44,7 +44,9 @@ def is_word(word: str) -> bool:
         for ending, ground in _ENDINGS
         if word.endswith(ending) and len(word) > len(ending) + 2
     )
-    return any(form in lexicon.words or form in lexicon.daily for form in (word, *grounds))
+    forms = [word, *grounds]
+    forms += [form[:-1] for form in forms if len(form) > 3 and form[-1] == form[-2]]  # petted
+    return any(form in lexicon.words or form in lexicon.daily for form in forms)
 
 
 @lru_cache(maxsize=20_000)
@@ -58,6 +60,16 @@ def is_thing(word: str) -> bool:
     places = [at for at, letter in enumerate(word) if letter == "l"] if len(word) > 5 else []
     misread = (f"{word[:at]}i{word[at + 1 :]}" for at in places)  # as scanners do: Lanoxln
     return any(form in _tagger_list("products") for form in misread)
+
+
+def is_eponym(word: str) -> bool:
+    """Whether it is a name of a sign, a score or an instrument, and of no patient by our lists."""
+    return word in english().eponyms and not is_name(word)
+
+
+def is_product(word: str) -> bool:
+    """Whether it is a product, a maker or a people by the lists of such, and nobody."""
+    return (word in english().brands or word in _tagger_list("products")) and not is_name(word)
 
 
 @lru_cache(maxsize=20_000)
