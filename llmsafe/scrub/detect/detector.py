@@ -27,7 +27,7 @@ from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
 from llmsafe.scrub.detect.en import company, edges
 from llmsafe.scrub.detect.en import mentions as en_mentions
-from llmsafe.scrub.detect.en.sense import apart
+from llmsafe.scrub.detect.en.sense import apart, beside_date
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.recognisers import INDEPENDENT, Finder
@@ -193,7 +193,7 @@ def _as_read(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
             yield span
             continue
         for piece in subtract(text, [span], holes):
-            if not _WEEKDAY.fullmatch(text, piece.start, piece.end):
+            if not _WEEKDAY.fullmatch(text, piece.start, piece.end) and not beside_date(text, piece):
                 yield piece
 
 

@@ -30,7 +30,7 @@ def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
                 continue
             if span.source == "tagger" and span.score < _DOUBTFUL and not _company(found):
                 continue
-        elif span.category == "DATE" and span.source == "tagger" and _share(text, span):
+        elif span.category == "DATE" and span.source == "tagger" and span.score < _SURE and _share(text, span):
             if not any(other.category == "DATE" and not _share(text, other) for other in found):
                 continue
         yield span

@@ -46,22 +46,25 @@ _TRAILING = {
     "LOCATION": re.compile(r"(?i),?\s+(?:on|and|at|for|to|with|by|in|from)\Z"),
 }
 _MONTH_NAME = re.compile(r"(?i)[^\W\d_]*(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(?:1[89]|20)\d\d\Z")
-_AFTER_SEX = re.compile(r"\s{1,3}\d{1,3}\b")
+_AFTER_SEX = re.compile(r"[ \t]{1,3}\d{1,3}\b")
 _NUMBERED = frozenset(
     ("PHONE", "FAX", "SSN", "MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE",
      "OTHER_ID", "URL", "EMAIL")
 )  # fmt: skip
-_FIRST_WORD = re.compile(r"(?:[a-z]{1,10}|[A-Z][a-z]{2,12}):?\s+(?=\S*\d|\S*\.\S)")
+_FIRST_WORD = re.compile(
+    r"(?:(?i:mailto|tel|e-?mail|fax|phone|cell):|(?:(?!star|pound|hash)[a-z]{1,10}|[A-Z][a-z]{2,12}):?\s+)(?=\S*\d|\S*\.\S)"
+)
+_COMPONENTS = re.compile(r"\^+[A-Za-z^]{1,8}\Z")  # of HL7
 _LAST_WORD = re.compile(r"([.;,]?)\s+\(?([A-Za-z]{2,20})\Z")
-_LABELS = frozenset(("mac", "mrn", "eob", "stmt", "dob", "vin", "ssn", "icd", "rec", "exp", "hh", "ndc", "tel", "fax", "via"))
+_LABELS = frozenset(("mac", "mrn", "eob", "stmt", "dob", "vin", "ssn", "icd", "rec", "exp", "hh", "ndc", "tel", "fax", "via", "and", "or", "for", "to", "on", "at", "by"))
 _SPOKEN = re.compile(
-    r"(?i)\b(?:as in|star|pound|zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|dot|at|dash|slash|hyphen"
+    r"(?i)\b(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|dot|at|dash|slash|hyphen"
     r"|alfa|alpha|bravo|charlie|delta|echo|foxtrot|golf|hotel|india|juliett?|kilo|lima|mike|november"
     r"|oscar|papa|quebec|romeo|sierra|tango|uniform|victor|whiskey|x-?ray|yankee|zulu)\b"
 )
 _SMALL_FIRST = re.compile(r"([a-z]{3,20})\s+")
 _SMALL_LAST = re.compile(r",?\s+([a-z]{3,20})\Z")
-_APART = re.compile(r"(?:[ \t]{3,}|\t|[.;]\s+)([A-Z][a-z]{3,20})\Z")
+_APART = re.compile(r"(?:[ \t]{3,}|\t|(?<=[a-z]{3})[.;]\s+)([A-Z][a-z]{3,20})\Z")
 # PONV behind a name that is not written so; a patient's own "MARTINEZ" is listed.
 _SHOUTED = re.compile(r"(?<=[a-z]{3})[ ]([A-Z]{3,12}|[a-z])\Z")
 _HEAD = re.compile(r"([A-Z][A-Za-z]{3,20})(?:[ \t]{2,}|\n|\t)")
@@ -88,7 +91,7 @@ def _trim(text: str, category: str, start: int, end: int) -> tuple[int, int]:
         kept = category == "DATE" and _MONTH_NAME.match(cut.strip().strip(".,; "))
         sex = cut.strip() in ("M", "F") and not _AFTER_SEX.match(text, end)
         right = end if kept or sex else left + match.start()
-    if _SPOKEN.search(text, start, end):
+    if len(_SPOKEN.findall(text, start, end)) > 1 or "as in" in text[start:end]:
         pass
     elif category in _NUMBERED:
         left, right = _number(text, left, right)
@@ -104,8 +107,11 @@ def _number(text: str, start: int, end: int) -> tuple[int, int]:
     """Without the words before and behind a number or an address."""
     if (match := _FIRST_WORD.match(text, start, end)) and match.end() < end:
         start = match.end()
+    if match := _COMPONENTS.search(text[start:end]):
+        end = start + match.start()
     match = _LAST_WORD.search(text[start:end])
-    if match and any(map(str.isdigit, text[start : start + match.start()])):
+    before = text[start : start + match.start()] if match else ""
+    if match and ("www." in before or any(sign.isdigit() or sign == "@" for sign in before)):
         word = match[2].lower()
         if match[1] in (".", ";") or word in _LABELS or (len(word) > 3 and is_word(word)):
             end = start + match.start()

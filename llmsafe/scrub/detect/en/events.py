@@ -41,11 +41,13 @@ _NOT_BEHIND = (
     r"|days?|weeks?|wks?|times|positive|pos|involved|intact|of|on|mm|mg|ml|cm|stations?|bottles?|sets?|tabs?|cups?)\b)"
 )
 _EVENT = re.compile(
-    rf"(?P<w>[A-Za-z]+)(?:\(s\))?[.:,]?[ ]{{1,2}}(?:(?:on|of|was|from|to|done|for|by)[ ])?(?P<d>{_MD}){_NOT_BEHIND}"
+    rf"(?P<w>[A-Za-z]+)(?:\(s\))?[.:,]?[ ]{{1,2}}(?:[A-Z]{{1,3}}[ ])?(?:[x×]\d{{1,2}}:?[ ])?(?:(?:on|of|was|from|to|done|for|by)[ ])?(?P<d>{_MD}){_NOT_BEHIND}"
 )
 _CHAIN = re.compile(
     rf"(?P<first>{_MD})(?![\w/%+-]|\.\d|:\d)(?P<rest>(?:(?:\s?[,;&+✓✔]|\s(?:and|or|then|to))\s?(?:and\s)?{_MD}(?![\w/%+-]|\.\d|:\d)){{1,8}})"
 )
+# A row of a flowsheet: 3/3 2300.
+_ROW = re.compile(rf"(?m)^[ \t|]{{0,4}}(?P<d>{_MD})[ \t|]{{1,3}}(?:[01]\d|2[0-3])[0-5]\d(?![\d/-])")
 _NEXT = re.compile(_MD)
 
 
@@ -62,6 +64,9 @@ def find_events(text: str) -> Iterator[PhiSpan]:
         if word in ("pain", "scale") or (day == 10 and word == "report"):
             continue
         yield PhiSpan(*match.span("d"), "DATE", 0.6)
+    if "/0 0000" in note.signs or "/00 0000" in note.signs:
+        for match in _ROW.finditer(text):
+            yield PhiSpan(*match.span("d"), "DATE", 0.6)
 
 
 _DAYS = re.compile(

@@ -13,7 +13,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en.names import CLINICAL_NEXT, FIELD, MONTH_WORDS, RELATIVE_WORDS
+from llmsafe.scrub.detect.en.names import (
+    CLINICAL_NEXT,
+    FIELD,
+    MONTH_WORDS,
+    RELATIVE_WORDS,
+    TYPIST_WORDS,
+)
 from llmsafe.scrub.detect.lexicon import english
 from llmsafe.scrub.detect.outline import outline, word_set
 from llmsafe.scrub.detect.windows import find_at
@@ -182,7 +188,8 @@ def find_signatures(text: str) -> Iterator[PhiSpan]:
         yield PhiSpan(*match.span("n"), "NAME", 0.8)
     for match in _SLASHED.finditer(text) if "/" in text else ():
         yield PhiSpan(*match.span(1), "NAME", 0.6)
-        yield PhiSpan(*match.span(2), "NAME", 0.6)
+        if match[2] not in TYPIST_WORDS:
+            yield PhiSpan(*match.span(2), "NAME", 0.6)
     tail = len(text.rstrip())
     match = _SIGNED.search(text, max(0, tail - 12), tail)
     if match and match["n"] not in _DEGREES:

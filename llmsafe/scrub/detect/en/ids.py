@@ -101,6 +101,7 @@ _PATTERNS: tuple[tuple[str, float, str], ...] = (
     ("VEHICLE", 0.7, r"(?<![\w-])[A-Z]{2}[0-7]\d [A-HJ-PR-Z]{3}(?![\w-])"),  # United Kingdom since 2001
     ("OTHER_ID", 0.7, r"(?<![\w-])(?!NCT|ISRCTN|PMC|PMID|ICD|CPT|HPV|COVID)[A-Z]{1,5}-?\d{2,4}-?\d{3,12}(?:-?[A-Z])?(?![\w-])"),
     ("MRN", 0.6, r"(?<![\w/.-])\d{3}-\d{2}-\d{2,3}(?![\w/-]|\.\d)"),
+    ("MRN", 0.5, r"(?<![\w/.-])(?=\d{4}-\d{4})(?!(?:1[89]|20)\d\d-)(?!(?:[01]\d|2[0-4])[0-5]\d-(?:[01]\d|2[0-4])[0-5]\d)\d{4}-\d{4}(?![\w/-]|\.\d)"),
     ("OTHER_ID", 0.5, r"(?<![\w.,/-])\d{6,9}[A-Z](?![\w-])"),
     ("OTHER_ID", 0.5, r"(?m)(?:^|(?<=[A-Za-z.]  )|(?<=\()|(?<=/))[ \t]{0,4}\d{6,9}(?=\)|[ \t]{0,3}/ |[ \t\r]{0,4}$)"),
     ("SSN", 0.9, r"(?i)(?<=last four )\d{4}(?!\w)|(?<=last 4 )\d{4}(?!\w)|(?<=ending in )\d{4}(?!\w)|(?<=last four: )\d{4}(?!\w)"),
@@ -137,6 +138,7 @@ _SIGNS: tuple[tuple[str, ...] | re.Pattern[str], ...] = (
     re.compile(r"[A-Z]{2}\d\d [A-Z]{3}"),
     re.compile(r"[A-Z]-?\d{2,4}-?\d{3}"),
     re.compile(r"\d(?<!\d\d)\d\d-\d\d-\d"),
+    ("0000-0000",),
     ("000000",),
     ("000000",),
     ("last four", "last 0", "ending in"),

@@ -15,6 +15,7 @@ from functools import lru_cache
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import MONTHS
 from llmsafe.scrub.detect.en.eponyms import DISEASES, PAIRS, is_pair
+from llmsafe.scrub.detect.en.vocabulary import is_other
 from llmsafe.scrub.detect.lexicon import Lexicon, english
 from llmsafe.scrub.detect.outline import outline, word_set
 from llmsafe.scrub.detect.windows import around, find_at, find_in, windows
@@ -53,7 +54,7 @@ _CREDENTIAL = (
 # Before it the longest name: four words of 221 letters, each with a second half or two.
 _CREDENTIAL_HINT = re.compile(rf"[ ,]{_CREDENTIAL}(?!\w)")
 _CREDENTIALED = re.compile(
-    rf"(?<![\w.])(?P<n>{_NAME}),? {{1,2}}{_CREDENTIAL}(?![\w])|(?<![\w.])(?P<n2>{_NAME}),{_CREDENTIAL}(?!\w)"
+    rf"(?<![\w.])(?P<n>{_NAME}),? {{1,2}}{_CREDENTIAL}(?!\w|/(?:INR|PTT))|(?<![\w.])(?P<n2>{_NAME}),{_CREDENTIAL}(?!\w)"
 )
 _LABEL = (
     r"(?:patient(?:'s)?(?: name)?|pt\.?(?: name)?|name|full name|legal name|preferred name|first name|last name|surname|maiden name|alias|aka|a\.k\.a\.|nickname|goes by|named|called"
@@ -88,11 +89,12 @@ RELATIVE_WORDS = word_set(
     "wife husband spouse partner son daughter mother father mom dad brother sister aunt uncle niece nephew cousin grandson"
     " granddaughter grandmother grandfather grandma grandpa friend neighbor neighbour fiance fiancee girlfriend"
     " boyfriend caregiver roommate boss coworker landlord in stepmother stepfather stepson stepdaughter"
+    " husb hubby dtr dau sis bro gma gpa gran granny"
 )
 _RELATIVE = re.compile(
     r"\b(?i:wife|husband|spouse|partner|son|daughter|mother|father|mom|dad|brother|sister|aunt|uncle|niece"
     r"|nephew|cousin|grandson|granddaughter|grandmother|grandfather|grandma|grandpa|friend|neighbor|neighbour|fianc[ee]e?|girlfriend"
-    r"|boyfriend|caregiver|roommate|boss|coworker|landlord|in-law|stepmother|stepfather|stepson|stepdaughter)"
+    r"|boyfriend|caregiver|roommate|boss|coworker|landlord|in-law|husb|hubby|dtr|dau|sis|bro|gma|gpa|gran|granny|stepmother|stepfather|stepson|stepdaughter)"
     rf"(?:,| is|:)?[ ]\(?(?P<n>{_CAP}(?:[ ](?:{_INITIAL}[ ])?{_CAP})?|{_ALL}(?:[ ]{_ALL})?)"
 )
 _REVERSED = re.compile(
@@ -186,6 +188,8 @@ def find_labelled_names(text: str) -> Iterator[PhiSpan]:
     for match in find_at(_LABELLED, text, note.places(LABEL_WORDS)):
         if _NEXT_LABEL.match(text, match.end("n")):
             continue  # "Name:  DOB:": a form that nobody has filled in
+        if "|" in match[0] and text.startswith("|", match.end("n") + 1) and is_other(match["n"].lower()):
+            continue  # headings of a table
         named = "name" in match[0][: match.start("n") - match.start()].lower()
         yield from _checked(text, match.start("n"), match.end("n"), 0.9, trust=named)
     for pattern, first_words in ((_LABELLED_BARE, BARE_WORDS), (_RELATIVE, RELATIVE_WORDS)):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.vocabulary import is_word
 from llmsafe.scrub.detect.lexicon import english, read_json, read_words
 from llmsafe.scrub.detect.outline import fold, outline, word_set
 from llmsafe.scrub.detect.windows import around, find_at, find_from, find_in
@@ -110,6 +111,7 @@ _UPPER = re.compile(
     r"(?<!\w)(?:(?:ST|MT|FT)\.[ ]|[A-Z][A-Z']{1,20}[ ]){1,5}(?:HOSPITAL|CLINIC|MEDICAL CENTER|HEALTH SYSTEM|HEALTH|LABORATOR(?:Y|IES)|LABS|HOSPICE|PHARMACY|ACADEMY|COLLEGE|UNIVERSITY|HOME CARE|CARE CENTER|"
     r"HEALTHCARE|HEALTH CENTER|NURSING HOME|INFIRMARY|ASSOCIATES|PHYSICIANS|PRIMARY CARE|FAMILY MEDICINE)(?!\w)(?:, INC\b)?"
 )
+_CLINICAL = re.compile(r"(?:sy|ia|is|oma|logy|ics|tion|ment|ing|ency|pathy|plasty|ectomy|emia|uria)\Z")
 _UPPER_WORDS = word_set(
     "LABORATORY LABORATORIES LABS HOSPICE PHARMACY ACADEMY COLLEGE UNIVERSITY HOME CARE HOSPITAL CLINIC MEDICAL HEALTH HEALTHCARE NURSING INFIRMARY ASSOCIATES PHYSICIANS PRIMARY FAMILY"
 )
@@ -320,8 +322,11 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
         if match[0].isupper():  # a heading in capitals: only a strange word makes it a name
             proper = any(w not in _NO_NAME and not english().plain(w) for w in names)
         fixed = text[start : match.end()].lower().rstrip(".") in _FIXED
+        if len(names) == 1 and names[0] in english().words and _CLINICAL.search(names[0]):
+            continue  # the epilepsy clinic
         if proper or fixed or match["tail"]:
-            yield PhiSpan(start, match.end(), "ORGANIZATION", 0.85)
+            strange = any(not _ordinary(name) and not is_word(name) for name in names)
+            yield PhiSpan(start, match.end(), "ORGANIZATION", 0.95 if strange else 0.85)
     works = find_at(_WORKS, text, note.places(WORKS_WORDS))
     employers = find_at(_EMPLOYER, text, note.places(EMPLOYER_WORDS))
     for match in (*works, *employers):
@@ -333,7 +338,8 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
     for match in find_in(_UPPER, text, around(text, note.exact(_UPPER_WORDS), 120, 40)):
         words = match[0].split()
         if not all(_ordinary(word.lower().strip(".,'")) for word in words[:-1]):
-            yield PhiSpan(*match.span(), "ORGANIZATION", 0.7)
+            strange = any(not is_word(word.lower().strip(".,'")) for word in words[:-1])
+            yield PhiSpan(*match.span(), "ORGANIZATION", 0.95 if strange else 0.7)
     for match in find_at(_SAINT, text, note.exact(_SAINTS)):
         if match["s"] or match["n"].lower() in english().first:
             yield PhiSpan(*match.span(), "ORGANIZATION", 0.7)

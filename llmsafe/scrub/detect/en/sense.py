@@ -65,6 +65,10 @@ _ANATOMY = re.compile(
     r"(?:nerves?|ribs?|intercostal|ics|toes?|fingers?|digits?|metatarsals?|metacarpals?|rays?|webspace"
     r"|percentiles?|grade|degree|trimester|ventricle|dose|attempt|pass)\b"
 )
+_CARDINAL = re.compile(
+    r"(?i)(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)?[ -]?(?:one|two|three|four|five|six|seven|eight|nine)?"  # noqa: E501
+)
+_COUNTED = re.compile(r"(?i)\b(?:photos|images|pages|pp|slides|items|figs?|questions|ages|steps|rooms|beds|rev)\.? \Z")
 # A suture of 3-0; 20w3d of gestation; in 2 / 4 / 6 weeks.
 _WEEKS = re.compile(r"(?<!\d)\d{1,2}w\d?d?\Z")
 _SPACED = re.compile(r"\d{1,2}(?: / \d{1,2}){2}")
@@ -185,12 +189,36 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 test(text, span) for test in (_is_instrument, _is_eponym, _is_spelled_word)
             )
         case category if category in _NUMBERED:
+            if _is_public(text, span):
+                return True
             if category == "OTHER_ID" and _BARE_YEAR.fullmatch(found):
                 return True
             odd = _ICD.fullmatch(found) or _AROUND.fullmatch(found)
             return bool(odd) or _is_hour(text, span) or _in_series(text, span)
         case _:
             return False
+
+
+# What follows is of a product, a price list, a book, a price.
+_PUBLIC = re.compile(
+    r"(?:\b(?:REF|LOT|CPT|CDT|NDC|HCPCS|ICD|ICD-10|LOINC|NCT|PMID|DRG|APC|CARC|RARC|POS)|\b(?i:model|catalog(?:ue)?|part|rev|version|ver|form))"  # noqa: E501
+    r"(?i:[ ]?(?:no\.?|number|code|#))?[ :.#]{1,3}\Z"
+)
+_PRICE = re.compile(r"\d{1,3}(?:,\d{3})*\.\d\d")
+_VARIANT = re.compile(r"[cgpmr]\.[\d*+-]*[A-Z_>\d]+[a-z]{0,3}\d*")
+_PROCEDURE = re.compile(r"[A-V]\d{4}")
+
+
+def _is_public(text: str, span: PhiSpan) -> bool:
+    """Whether it is a catalogue number, a code of a price list, a price or a gene variant."""
+    found = text[span.start : span.end]
+    if span.category in ("PHONE", "FAX", "SSN", "VEHICLE"):
+        return False
+    if _PRICE.fullmatch(found) or _VARIANT.fullmatch(found):
+        return True
+    if span.score < _NEARLY and _PROCEDURE.fullmatch(found):
+        return True
+    return _PUBLIC.search(text[max(0, span.start - 16) : span.start]) is not None
 
 
 def _is_any(text: str, span: PhiSpan) -> bool:
@@ -230,6 +258,8 @@ def _is_grade(text: str, span: PhiSpan) -> bool:
 def _is_score(text: str, span: PhiSpan) -> bool:
     """A pain of 4-5/10, 39-4/7 weeks (no date mixes its signs), years alone, vertebrae, nerves."""
     found = text[span.start : span.end]
+    if _CARDINAL.fullmatch(found) or _COUNTED.search(text[max(0, span.start - 12) : span.start]):
+        return True
     if text.startswith("-0", span.end) or _WEEKS.search(found) or _SPACED.match(text, span.start):
         return True
     if _YEARS.fullmatch(found) or _WEEKDAY.fullmatch(found) or _VERTEBRAE.fullmatch(found):
@@ -400,6 +430,7 @@ def _is_spelled_word(text: str, span: PhiSpan) -> bool:
 
 
 _SURE = 0.97
+_NEARLY = 0.99
 _ALLERGIC = re.compile(
     r"(?i)\b(?:allergic|intolerant|allerg(?:y|ies)(?: to|:)|reaction) (?:to )?"
     r"(?:[\w-]{3,20}(?:,| and) ){0,3}\Z"
@@ -437,6 +468,22 @@ def _is_disease(text: str, span: PhiSpan) -> bool:
     """Whether a lone name is a disease: "Google says Addison's"."""
     found = re.sub(r"['’]s?$", "", text[span.start : span.end]).lower()
     return found in DISEASES and bool(_POSSESSIVE.match(text, span.start + len(found)))
+
+
+_HOUR = re.compile(r"(?:[01]?\d|2[0-3]):?[0-5]\d(?:\s?[ap]m?)?|\d{1,2}w\d?d?", re.IGNORECASE)
+_DATED = re.compile(
+    r"(?i)jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|teen|(?:st|nd|rd|th)\b|\d"
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|first|second|third|fifth|oh)\b"  # noqa: E501
+)
+
+
+def beside_date(text: str, piece: PhiSpan) -> bool:
+    """Whether what the tagger sees beside a date that a rule has read is an hour or a word."""
+    found = text[piece.start : piece.end].strip(" .,;/")
+    if _HOUR.fullmatch(found):
+        return True
+    parts = _parts(found)
+    return bool(parts) and not _DATED.search(found) and all(map(is_word, parts))
 
 
 # --- neighbours ---------------------------------------------------------------------------------

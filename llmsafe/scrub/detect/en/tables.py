@@ -34,7 +34,8 @@ _KINDS: Mapping[str, frozenset[str]] = {
         " stop stopped end onset returned expires exp opened appt appointment review sent"
     ),
     "PLACE": word_set("village city town county address street zip residence home"),
-    "NUMBER": word_set("mrn mr chart phone tel telephone mobile cell serial sn s/n account acct id member policy ssn badge"),
+    "PHONE": word_set("phone ph tel telephone mobile cell pager"),
+    "NUMBER": word_set("mrn mr chart serial sn s/n account acct id member policy ssn badge"),
     "THING": word_set(
         "drug med medication medications scale score scales test tests tool instrument item procedure dx diagnosis"
         " vaccine organism antibiotic analyte device lead measure stain marker gene"
@@ -58,6 +59,7 @@ _MONTHLY = re.compile(r"(?i)(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[
 _NAME = re.compile(r"[^\W\d_][\w'’.-]{1,20}(?:,? [^\W\d_][\w'’.-]{0,20}){0,3}")
 _INITIALS = re.compile(r"[A-Z]{2,3}|[a-z]{2,3}")
 _SIGNED = re.compile(r"(?:[A-Z]{2,3}|[a-z]{2,3})(?:/(?:[A-Z]{2,3}|[a-z]{2,3}))*")
+_CODE = re.compile(r"[A-Z0-9]{1,8}(?:-?[A-Z0-9]{2,12}){0,3}")
 _NOBODY = word_set(
     "none no yes na n/a same spare empty vacant lost tbd unknown self pt patient mom dad nurse staff rn md np pa lpn"
     " cna np ma rt pt ot am pm ok neg pos wnl nkda prn po iv im sq bid tid qid ns lr see me we us or ed er icu lab or"
@@ -160,7 +162,7 @@ def _heads(text: str, cells: list[Cell]) -> list[str | None] | None:
             return None  # a row of names
         known += kind is not None
         told += kind not in ("OTHER", "NUMBER", None)
-        kinds.append(kind if kind not in ("OTHER", "NUMBER") else None)
+        kinds.append(kind if kind != "OTHER" else None)
     filled = sum(start < end for start, end in cells)
     if any(not any(map(str.isalpha, text[a:b])) for a, b in cells if a < b and text[a:b] != "#"):
         return None  # a number or a sign
@@ -196,6 +198,10 @@ def _cell(text: str, cell: Cell, kind: str) -> Iterator[PhiSpan]:
                     place += len(part) + 1
             elif _NAME.fullmatch(found) and _is_somebody(found):
                 yield PhiSpan(start, end, "NAME", 0.8)
+        case "PHONE" if sum(map(str.isdigit, found)) > 6 and not any(map(str.isalpha, found)):
+            yield PhiSpan(start, end, "PHONE", 0.9)
+        case "NUMBER" if _CODE.fullmatch(found) and sum(map(str.isdigit, found)) > 3:
+            yield PhiSpan(start, end, "OTHER_ID", 0.6)
         case "PLACE":
             words = _WORD.findall(found)
             strange = words and words[0][0].isupper() and not is_other(words[0].lower())
