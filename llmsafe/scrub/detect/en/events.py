@@ -28,7 +28,7 @@ _DONE = (
     " expires expired exp due eff effective since dated returned discharged admitted consult consulted eval evaluated"
     " evaluation assessment reassessed screened enrolled consented randomized randomised dosed start started starts"
     " stop stops end ends ended begin begins began rtc rtw doi dos dob lv ov tc call called msg message email letter"
-    " note report filled dispensed picked shipped visited came"
+    " goal target anticipated estimated stick needlestick exposure exposed setup bring note report filled dispensed picked shipped visited came"
 )
 # Counted: the sixth of twelve.
 _COUNTED = "visit visits session sessions cycle cycles treatment treatments tx class week day dose doses"

@@ -28,13 +28,13 @@ _LABELS: tuple[tuple[str, str, bool], ...] = (
     ("SSN", r"ssn|ss ?#|soc(?:ial)?\.? sec(?:urity)?\.?(?: ?#)?|social(?= (?:is|number|#|ending))", True),
     ("FAX", r"fax|facsimile", True),
     ("PHONE", r"phone|tele?phone|tel|cell(?: phone)?|mobile|pager|beeper|call(?:[- ]?back)?|contact(?: info)?|home|work|reached? at|phone ?#|ph|extension|ext|voice ?mail|text", True),
-    ("LICENSE", r"licen[sc]e(?! plate)|lic\.?|driver'?s? lic(?:en[sc]e)?|dl ?(?=#|no|num|:)|npi|clia|dea|upin|certificat(?:e|ion)|cert\.? ?(?=#|no)|state id|medical licen[sc]e", True),
+    ("LICENSE", r"licen[sc]e(?! plate)|lic\.?|driver'?s? lic(?:en[sc]e)?|dl ?(?=#|no|num|:)|(?-i:DL)(?= [A-Z*]{1,9}\d)|npi|clia|dea|upin|certificat(?:e|ion)|cert\.? ?(?=#|no)|state id|medical licen[sc]e", True),
     ("VEHICLE", r"licen[sc]e plate|plate|(?:vehicle|car|truck) (?:id|tag|reg(?:istration)?|plate)|vin|registration plate|tag ?(?=#|no)", True),
     ("HEALTH_PLAN", r"insurance(?: policy| plan| member| card)?|ins(?:ur)?\.? (?=id|#|no|policy)|health ?(?:care)? ?plan(?: beneficiary| member)?|plan (?=id|#|no|num)|policy(?: holder)?|member(?:ship)?|subscriber|group ?(?=id|#|no|num)|beneficiary|hicn|mbi|medicare(?: ?(?=#|id|no|num|beneficiary|:))|medicaid(?: ?(?=#|id|no|num|:))|payer id", True),
     ("ACCOUNT", r"account|acct|a/c|invoice|claim|bill(?:ing)? ?(?=#|no|num|id|acc)|guarantor|har ?(?=#|:)|iban|routing|(?:credit|debit) card|bank", True),
     ("DEVICE", r"serial(?: ?(?=#|no|num|:))?|s/n|sn(?=[ :#])|udi|device (?=id|#|no|serial)|imei|implant (?=id|#|no)|model/serial|pacemaker (?=id|#|no|serial)", True),
     ("BIOMETRIC", r"(?:finger ?print|retina(?:l)? ?(?:scan)?|iris (?:scan|id|code)|voice ?print|palm ?print|face ?(?:id|print)|biometric|facial (?:scan|id|recognition))(?: (?:template|hash|ref(?:erence)?|record|scan|id))?", True),
-    ("OTHER_ID", r"accession|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol{1,2}ment|confirmation|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial|claim(?= ref)|ref(?:erence)?\.?(?= [A-Z]{1,4}\d{2})", False),
+    ("OTHER_ID", r"accession|hugs(?: tag)?|(?:infant|security) tag|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol{1,2}ment|confirmation|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial|claim(?= ref)|ref(?:erence)?\.?(?= [A-Z]{1,4}\d{2})", False),
 )  # fmt: skip
 LABELLED = tuple(
     (
@@ -56,7 +56,7 @@ _FIRST = {
     "ACCOUNT": "account acct a invoice claim bill billing guarantor har iban routing credit debit bank",
     "DEVICE": "serial s sn udi device imei implant model pacemaker",
     "BIOMETRIC": "finger fingerprint retina retinal retinascan retinalscan iris voice voiceprint palm palmprint face faceid faceprint biometric facial",
-    "OTHER_ID": "accession specimen case encounter csn fin visit order study subject participant enrolment enrollment confirmation ref reference rx prescription passport employee badge student id identifier user username userid login ticket tracking site requisition referral authorization auth pathology serial claim",
+    "OTHER_ID": "accession hugs infant security specimen case encounter csn fin visit order study subject participant enrolment enrollment confirmation ref reference rx prescription passport employee badge student id identifier user username userid login ticket tracking site requisition referral authorization auth pathology serial claim",
 }
 LABEL_WORDS = tuple(word_set(_FIRST[category]) for category, _, _ in _LABELS)
 _CALL = re.compile(
@@ -66,10 +66,10 @@ _CALL = re.compile(
 )
 # A code that opens a door is short.
 _CODE = re.compile(
-    r"\b(?:gate|door|alarm|entry|access|garage|lock ?box|keypad|security) (?:code|pin)(?: is| no\.?|:|=)?[ ]{1,2}(?P<v>[#*]?\d{3,8}[#*]?)(?![\w])",
+    r"\b(?:gate|door|alarm|entry|access|garage|lock ?box|keypad|security|family|privacy|visitor) (?:code|pin)(?: is| no\.?|:|=)?[ ]{1,2}(?P<v>[#*]?\d{3,8}[#*]?)(?![\w])",
     re.IGNORECASE,
 )
-CODE_WORDS = word_set("gate door alarm entry access garage lock lockbox keypad security")
+CODE_WORDS = word_set("gate door alarm entry access garage lock lockbox keypad security family privacy visitor")
 _USER = re.compile(
     r"\b(?:user ?name|user ?id|login|patient portal user)\s?[:=]\s?(?P<v>[\w.@-]{3,40})",
     re.IGNORECASE,

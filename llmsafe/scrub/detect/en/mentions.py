@@ -209,6 +209,8 @@ _FIRM_RIGHT = re.compile(
     r"|clinic|hospital|pharmacy|center|centre|associates|group)\b){1,2}(?:,? (?:P\.?C|LLC|Inc|LLP|PLLC)\b\.?)?"
     r"|,? (?:P\.C|PLLC|LLC|LLP|Inc)\b\.?"
 )
+# A sticker: SZABO, PIROSKA 00812-44.
+_NUMBER_RIGHT = re.compile(r"[ ]{1,3}#?(?P<n>(?=[\d-]{6})\d{2,8}-?\d{2,8})(?![\w/-]|\.\d)")
 # Robert "Bob" Smith, Robert (Bob) Smith
 _NICK = re.compile(r"\s(?P<q>[\"“(])(?P<n>[A-Z][a-z'’-]{1,15})[\"”)](?=\s[A-Z][a-z]|[\s,.;]|\Z)")
 _NUMBERED = frozenset(
@@ -300,6 +302,8 @@ def _stretched(text: str, ordered: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
                 if span.category == "ORGANIZATION" and (right := _FIRM_RIGHT.match(text, end)):
                     end = right.end()
                 start -= _room(text, span, text[max(0, start - 24) : start])
+                if "," in text[start:end] and (number := _NUMBER_RIGHT.match(text, end)):
+                    yield PhiSpan(*number.span("n"), "MRN", 0.6, "whole")
                 nick = _NICK.match(text, end) if span.category == "NAME" else None
                 if nick and (nick["q"] != "(" or is_name(nick["n"].lower())):
                     yield PhiSpan(*nick.span("n"), "NAME", span.score, "whole")

@@ -288,6 +288,7 @@ def find_reversed(text: str) -> Iterator[PhiSpan]:
             (known_first and (known_last or not lexicon.plain(last)) and not both_plain)
             or (sure_last and odd_first)
             or (both_plain and known_first and header)
+            or _shouted(text, match)
         ):
             end = match.end()
             if match["mid"] and len(match["mid"].strip(" .")) > 1:
@@ -295,6 +296,18 @@ def find_reversed(text: str) -> Iterator[PhiSpan]:
                 if middle not in lexicon.first and middle not in lexicon.last:
                     end = match.end("first")
             yield PhiSpan(match.start(), end, "NAME", 0.85)
+
+
+def _shouted(text: str, match: re.Match[str]) -> bool:
+    """Whether it is two strange words in capitals in a line that has small letters, and no more in a
+    row: "Pre-op: SZABO, PIROSKA"."""
+    last, first = match["last"], match["first"]
+    if not (last.isupper() and first.isupper() and min(len(last), len(first)) > 3):
+        return False
+    if text.startswith(",", match.end("first")) or any(map(is_other, (last.lower(), first.lower()))):
+        return False
+    start = text.rfind("\n", 0, match.start()) + 1
+    return any(map(str.islower, text[start : match.start()] + text[match.end() : match.end() + 60]))
 
 
 # What people do in notes: "Elmer has viral gastroenteritis", "Kayla is being treated".
@@ -456,6 +469,9 @@ def _lonely(piece: re.Match[str], text: str, word: str, lexicon: Lexicon) -> boo
     after = text[piece.end() : piece.end() + 2]
     before = text[max(0, piece.start() - 1) : piece.start()]
     left = _LEFT_WORD.search(text, max(0, piece.start() - 16), piece.start())
+    right = _RIGHT_WORD.match(text, piece.end())
+    if right and is_pair(f"{word} {right[1].lower()}", text, piece.start(), right.end()):
+        return False
     if _CITED.match(text, piece.end()) or (left and f"{left[1].lower()} {word}" in PAIRS):
         return False
     return not after.startswith(("-", "®", "™")) and before not in ("-", "/")
@@ -465,6 +481,7 @@ def _lonely(piece: re.Match[str], text: str, word: str, lexicon: Lexicon) -> boo
 _CITED = re.compile(
     r" (?:19|20)\d\d (?:criteria|met|positive|negative|classification|guidelines?|revision)\b"
 )
+_RIGHT_WORD = re.compile(r"[ -]([A-Z][a-z]+)\b")
 _LEFT_WORD = re.compile(r"\b([A-Z][a-z]+)[ -]\Z")
 _UNKNOWN_PAIR = re.compile(rf"(?<![\w.'’-])(?P<a>{_CAP})[ ](?:[A-Z]\.? )?(?P<b>{_CAP})(?![\w-])")
 

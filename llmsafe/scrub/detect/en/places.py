@@ -116,7 +116,7 @@ _UPPER_WORDS = word_set(
     "LABORATORY LABORATORIES LABS HOSPICE PHARMACY ACADEMY COLLEGE UNIVERSITY HOME CARE HOSPITAL CLINIC MEDICAL HEALTH HEALTHCARE NURSING INFIRMARY ASSOCIATES PHYSICIANS PRIMARY FAMILY"
 )
 _SAINTS = word_set("St Saint Mt Mount")
-_SAINT = re.compile(r"(?<!\w)(?:St\.|Saint|Mt\.|Mount) (?P<n>[A-Z][a-z]{2,15})(?P<s>'s|’s)?(?!\w)")
+_SAINT = re.compile(r"(?<!\w)(?:St\.|Saint|Mt\.|Mount) (?P<n>[A-Z][a-z]{2,15})(?P<s>'s|’s)?(?!\w| (?:[Ww]ort|fire)\b)")
 _NO_NAME = read_words("scrub_generic.txt")
 _LEADING = frozenset(
     [
@@ -325,7 +325,7 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
         if len(names) == 1 and names[0] in english().words and _CLINICAL.search(names[0]):
             continue  # the epilepsy clinic
         if proper or fixed or match["tail"]:
-            strange = any(not _ordinary(name) and not is_word(name) for name in names)
+            strange = any(_strange(word[0]) for word in words)
             yield PhiSpan(start, match.end(), "ORGANIZATION", 0.95 if strange else 0.85)
     works = find_at(_WORKS, text, note.places(WORKS_WORDS))
     employers = find_at(_EMPLOYER, text, note.places(EMPLOYER_WORDS))
@@ -338,7 +338,7 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
     for match in find_in(_UPPER, text, around(text, note.exact(_UPPER_WORDS), 120, 40)):
         words = match[0].split()
         if not all(_ordinary(word.lower().strip(".,'")) for word in words[:-1]):
-            strange = any(not is_word(word.lower().strip(".,'")) for word in words[:-1])
+            strange = any(map(_strange, words[:-1]))
             yield PhiSpan(*match.span(), "ORGANIZATION", 0.95 if strange else 0.7)
     for match in find_at(_SAINT, text, note.exact(_SAINTS)):
         if match["s"] or match["n"].lower() in english().first:
@@ -355,6 +355,13 @@ def _ordinary(word: str) -> bool:
     lexicon = english()
     known = word in lexicon.words or word in lexicon.capitals or word in lexicon.eponyms
     return word in _NO_NAME or len(word) < 3 or (known and word not in lexicon.everyday)
+
+
+def _strange(written: str) -> bool:
+    """Whether a word is of no list of words, so that before "clinic" it can only name one."""
+    word = re.sub(r"['’]s?$", "", written.strip(".,").lower())
+    short = len(word) < 5 or word in english().first
+    return not short and not is_word(word) and not _ordinary(word)
 
 
 @cache

@@ -49,7 +49,8 @@ _ANY = re.compile(
     r"(?: (?:center|care|facility|unit|clinic|services?|home))*"
     r"|(?:labor (?:and|&) delivery|emergency|operating|recovery|pre-?operative|post-?anesthesia"
     r"|(?:care|treatment|clinical|nursing|billing|surgical|medical|rehab|transplant|research|study|school|stroke)"
-    r" (?:team|desk|staff|office|coordinator)|same[- ]day surgery|holding|radiology|ambulatory surgery)"
+    r" (?:team|desk|staff|office|coordinator)|(?:alcoholics|narcotics|gamblers|overeaters|cocaine) anonymous"
+    r"|meals on wheels|area agency on aging|silver ?sneakers|head start|early intervention|same[- ]day surgery|holding|radiology|ambulatory surgery)"
     r"(?: (?:department|room|suite|unit|area|triage|holding|care))*"
 )
 _WEEKDAY = re.compile(
@@ -201,7 +202,7 @@ def senseless(text: str, span: PhiSpan) -> bool:
 
 # What follows is of a product, a price list, a book, a price.
 _PUBLIC = re.compile(
-    r"(?:\b(?:REF|LOT|CPT|CDT|NDC|HCPCS|ICD|ICD-10|LOINC|NCT|PMID|DRG|APC|CARC|RARC|POS)|\b(?i:model|catalog(?:ue)?|part|rev|version|ver|form))"  # noqa: E501
+    r"(?:\b(?:REF|LOT|CPT|CDT|NDC|HCPCS|ICD|ICD-10|LOINC|NCT|PMID|DRG|APC|CARC|RARC|POS)|\b(?i:model|catalog(?:ue)?|version))"  # noqa: E501
     r"(?i:[ ]?(?:no\.?|number|code|#))?[ :.#]{1,3}\Z"
 )
 _PRICE = re.compile(r"\d{1,3}(?:,\d{3})*\.\d\d")
@@ -354,10 +355,16 @@ def _parts(found: str) -> list[str]:
     return [part for part in parts if len(part) > 1]
 
 
+_GLUED = re.compile(r"[A-Za-z]+")
+_GLUED_LEFT = re.compile(r"[A-Za-z]*\Z")
+
+
 def _is_known(text: str, span: PhiSpan) -> bool:
     """Whether every word is known as a people, a product or an eponym, or, where the tagger is less
     sure, as any other word; and none as a name: "speaks Tongan", "out of Sarna"."""
-    parts = _parts(text[span.start : span.end])
+    whole = _GLUED.match(text, span.end)  # the tagger reads Cera and Ve
+    left = len(_GLUED_LEFT.search(text[max(0, span.start - 12) : span.start])[0])  # type: ignore[index]
+    parts = _parts(text[span.start - left : whole.end() if whole else span.end])
     if not parts or not text[span.start].isupper():
         return False
     if all(map(is_brand, parts)):

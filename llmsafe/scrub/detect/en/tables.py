@@ -98,6 +98,7 @@ def _tables(text: str) -> tuple[tuple[Cell, str], ...]:
         if kinds is None:
             found += _beside(text, cells)
             continue
+        found += [(cell, "THING") for cell in cells]
         while done < len(text):
             start, end = done + 1, _line_end(text, done + 1)
             cells, cut = _cells(text, start, end)
@@ -151,8 +152,8 @@ def _heads(text: str, cells: list[Cell]) -> list[str | None] | None:
     known = told = 0
     for start, end in cells:
         words = [word.lower().strip(".'") for word in _WORD.findall(text, start, end)]
-        if end - start > 24 or len(words) > 4:
-            return None
+        if end - start > 24 or len(words) > 4 or ":" in text[start : end - 1]:
+            return None  # labels with what they are for
         kind = next((_KIND_OF[word] for word in reversed(words) if word in _KIND_OF), None)
         first = next((_KIND_OF[word] for word in words if word in _KIND_OF), None)
         kind = first if first in ("DATE", "PERSON") and kind in ("DATE", "OTHER", "NUMBER") else kind
