@@ -53,7 +53,7 @@ def _with_things(text: str, span: PhiSpan) -> bool:
     first = sentence.count(",", 0, span.start - start)
     last = first + text.count(",", span.start, span.end)
     beside = items[max(0, first - 1) : last + 2]
-    if any(len(item.split()) > 3 for item in beside):
+    if any(len(item.split()) > 4 for item in beside):
         return False
     words = [word for word in _CAPITAL.findall(sentence) if word not in text[span.start : span.end]]
     inside = _CAPITAL.findall(text, span.start, span.end)

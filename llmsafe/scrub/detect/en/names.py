@@ -304,6 +304,8 @@ def _shouted(text: str, match: re.Match[str]) -> bool:
     last, first = match["last"], match["first"]
     if not (last.isupper() and first.isupper() and min(len(last), len(first)) > 3):
         return False
+    if any(set("AEIOUY").isdisjoint(word) for word in (last, first)):
+        return False  # LDDST, ACTH
     if text.startswith(",", match.end("first")) or any(map(is_other, (last.lower(), first.lower()))):
         return False
     start = text.rfind("\n", 0, match.start()) + 1
@@ -359,6 +361,8 @@ def _name_at(
             side = word in ("l", "r") and kinds[at + 1 : at + 2] == "e"
             if side and _SIDE.search(text[max(0, start - 12) : start]):
                 return 0, 0.0  # the clips are on the left, and a Foley is in
+            if kinds[at] == "e" and len(match[0]) == 2 and pieces[at + 1][0].isalpha():
+                return 0, 0.0  # Fanconi C; but Smith J., as people are written
             if is_pair(both, text, start, pieces[min(at + 1, len(pieces) - 1)].end()):
                 return 0, 0.0
             return len(match[0]), score
@@ -387,7 +391,7 @@ _SHAPES = tuple(
         (r"[FB]I", 0.85),
         (r"[FB][UF]", 0.85),
         (r"II?[LBe]", 0.85),
-        (r"[LB]I(?![A-Za-z])", 0.8),
+        (r"[LBe]I(?![A-Za-z])", 0.8),
         (r"[fb]I[lbU]", 0.8),
         (r"U[LB](?!N)", 0.7),
         (r"[fb][lb]", 0.6),

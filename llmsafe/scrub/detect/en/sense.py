@@ -185,6 +185,9 @@ def senseless(text: str, span: PhiSpan) -> bool:
         case "LOCATION" | "ORGANIZATION":
             if span.score < _DOUBT and found.islower() and _all_plain(found):
                 return True
+            lone = span.category == "LOCATION" and span.score < _SURE and found.islower()
+            if lone and is_word(found) and not _WHERE.search(text[max(0, span.start - 8) : span.start]):
+                return True  # march up hills
             small = span.category == "LOCATION" and _is_small(text, span)
             return small or any(
                 test(text, span) for test in (_is_instrument, _is_eponym, _is_spelled_word)
@@ -217,7 +220,8 @@ def _is_public(text: str, span: PhiSpan) -> bool:
         return False
     if _PRICE.fullmatch(found) or _VARIANT.fullmatch(found):
         return True
-    if span.score < _NEARLY and _PROCEDURE.fullmatch(found):
+    coded = span.category in ("MRN", "OTHER_ID", "ACCOUNT")
+    if coded and span.score < _NEARLY and _PROCEDURE.fullmatch(found):
         return True
     return _PUBLIC.search(text[max(0, span.start - 16) : span.start]) is not None
 
@@ -419,6 +423,7 @@ def _is_listed(text: str, span: PhiSpan) -> bool:
     return len(things) > 1 and any(parts and all(map(is_thing, parts)) for parts in things)
 
 
+_WHERE = re.compile(r"\b(?:in|at|to|from|near|of|via|@)\s\Z")
 _GREAT = frozenset(("ninety", "hundred"))
 _LETTERS = re.compile(r"(?<![\w'’-])[A-Za-z](?:-[A-Za-z]){2,30}(?![\w'’-])")
 
