@@ -44,6 +44,8 @@ def _with_things(text: str, span: PhiSpan) -> bool:
     """Whether it is of a list of three or more short items, in one sentence, with what is nobody:
     "Grover, Sweet, Schamberg"; and nothing says that somebody is meant."""
     low, high = max(0, span.start - 200), min(len(text), span.end + 200)
+    if text.count(",", low, high) < 2:
+        return False
     start = max((m.end() for m in _BREAK.finditer(text, low, span.start)), default=low)
     end = _BREAK.search(text, span.end, high)
     sentence = text[start : end.start() if end else high]

@@ -296,7 +296,8 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
     pattern, first_words = _state_pattern()
     for match in find_in(pattern, text, around(text, note.exact(first_words), 80, 40)):
         city, code, zip_code = match["city"], match["code"], match["zip"]
-        known = city in cities or any(city.endswith(" " + word) for word in cities)
+        words = city.split(" ")
+        known = any(" ".join(words[at:]) in cities for at in range(len(words)))
         sure = match["comma"].startswith(",") and (not code or code not in _DOUBTFUL)
         if zip_code or known or (sure and len(city) > 2):
             start = match.start("city")

@@ -359,17 +359,18 @@ def _parts(found: str) -> list[str]:
     return [part for part in parts if len(part) > 1]
 
 
-_GLUED = re.compile(r"[A-Za-z]+")
-_GLUED_LEFT = re.compile(r"[A-Za-z]*\Z")
-
-
 def _is_known(text: str, span: PhiSpan) -> bool:
     """Whether every word is known as a people, a product or an eponym, or, where the tagger is less
     sure, as any other word; and none as a name: "speaks Tongan", "out of Sarna"."""
-    whole = _GLUED.match(text, span.end)  # the tagger reads Cera and Ve
-    left = len(_GLUED_LEFT.search(text[max(0, span.start - 12) : span.start])[0])  # type: ignore[index]
-    parts = _parts(text[span.start - left : whole.end() if whole else span.end])
-    if not parts or not text[span.start].isupper():
+    if not text[span.start].isupper():
+        return False
+    start, end = span.start, span.end
+    while start and text[start - 1].isalpha():  # the tagger reads Cera and Ve
+        start -= 1
+    while end < len(text) and text[end].isalpha():
+        end += 1
+    parts = _parts(text[start:end])
+    if not parts or is_name(parts[0]):
         return False
     if all(map(is_brand, parts)):
         return True  # wife Jewish
