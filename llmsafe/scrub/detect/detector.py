@@ -193,7 +193,9 @@ def _as_read(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
             yield span
             continue
         for piece in subtract(text, [span], holes):
-            if not _WEEKDAY.fullmatch(text, piece.start, piece.end) and not beside_date(text, piece):
+            if not _WEEKDAY.fullmatch(text, piece.start, piece.end) and not beside_date(
+                text, piece
+            ):
                 yield piece
 
 

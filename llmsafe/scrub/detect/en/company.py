@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en.sense import after_person
 from llmsafe.scrub.detect.en.tables import things
 from llmsafe.scrub.detect.en.vocabulary import is_eponym, is_product
+from llmsafe.scrub.detect.en.words import after_person
 
 _SHARE = re.compile(r"(\d{1,2})/(\d{1,2})")
 _TOP = 12
@@ -19,21 +19,25 @@ _DOUBTFUL, _SURE = 0.45, 0.485  # of the tagger: half its chance
 
 
 def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
-    """``found`` without names of what a table calls a drug or a scale, and without what the tagger
-    alone half believes of a word in a note in which nobody has found anything else."""
+    """``found`` without names of what a table calls a drug or a scale, names in lists of such, and
+    what the tagger alone half believes in a note in which nobody has found anything else."""
     cells = things(text)
     for span in found:
         if span.category in _WORDED and span.source in _ASKING:
-            if any(start <= span.start and span.end <= end for start, end in cells):
+            thing = any(start <= span.start and span.end <= end for start, end in cells)
+            listed = span.category == "NAME" and _with_things(text, span)
+            lonely = _is_tagged(span, _DOUBTFUL) and not _company(found)
+            if thing or listed or lonely:
                 continue
-            if span.category == "NAME" and _with_things(text, span):
-                continue
-            if span.source == "tagger" and span.score < _DOUBTFUL and not _company(found):
-                continue
-        elif span.category == "DATE" and span.source == "tagger" and span.score < _SURE and _share(text, span):
-            if not any(other.category == "DATE" and not _share(text, other) for other in found):
+        if span.category == "DATE" and _is_tagged(span, _SURE) and _share(text, span):
+            dates = (other for other in found if other.category == "DATE")
+            if all(_share(text, other) for other in dates):
                 continue
         yield span
+
+
+def _is_tagged(span: PhiSpan, below: float) -> bool:
+    return span.source == "tagger" and span.score < below
 
 
 _BREAK = re.compile(r"[.;:]\s|\n|\Z")

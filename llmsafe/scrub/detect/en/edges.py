@@ -42,10 +42,14 @@ _TRAILING = {
     "DATE": re.compile(
         r"(?<=[\d/-])(?:,?\s+(?:at\s+)?(?:[01]\d|2[0-3]):?[0-5]\d(?:\s?h(?:rs?)?)?|\s*/\s*\d{1,2}w\d?d?|[.,;]?\s+[A-Za-z]{2,}(?:\s[A-Za-z]{2,})*)\Z"
     ),
-    "ORGANIZATION": re.compile(r"(?i)(?:\s+(?:[01]\d|2[0-3])[0-5]\d|,?\s+(?:on|and|at|for|to|with|set|by|in|from))\Z"),
+    "ORGANIZATION": re.compile(
+        r"(?i)(?:\s+(?:[01]\d|2[0-3])[0-5]\d|,?\s+(?:on|and|at|for|to|with|set|by|in|from))\Z"
+    ),
     "LOCATION": re.compile(r"(?i),?\s+(?:on|and|at|for|to|with|by|in|from)\Z"),
 }
-_MONTH_NAME = re.compile(r"(?i)[^\W\d_]*(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(?:1[89]|20)\d\d\Z")
+_MONTH_NAME = re.compile(
+    r"(?i)[^\W\d_]*(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(?:1[89]|20)\d\d\Z"
+)
 _AFTER_SEX = re.compile(r"[ \t]{1,3}\d{1,3}\b")
 _NUMBERED = frozenset(
     ("PHONE", "FAX", "SSN", "MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE",
@@ -56,7 +60,32 @@ _FIRST_WORD = re.compile(
 )
 _COMPONENTS = re.compile(r"\^+[A-Za-z^]{1,8}\Z")  # of HL7
 _LAST_WORD = re.compile(r"([.;,]?)\s+\(?([A-Za-z]{2,20})\Z")
-_LABELS = frozenset(("mac", "mrn", "eob", "stmt", "dob", "vin", "ssn", "icd", "rec", "exp", "hh", "ndc", "tel", "fax", "via", "and", "or", "for", "to", "on", "at", "by"))
+_LABELS = frozenset(
+    (
+        "mac",
+        "mrn",
+        "eob",
+        "stmt",
+        "dob",
+        "vin",
+        "ssn",
+        "icd",
+        "rec",
+        "exp",
+        "hh",
+        "ndc",
+        "tel",
+        "fax",
+        "via",
+        "and",
+        "or",
+        "for",
+        "to",
+        "on",
+        "at",
+        "by",
+    )
+)
 _SPOKEN = re.compile(
     r"(?i)\b(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|dot|at|dash|slash|hyphen"
     r"|alfa|alpha|bravo|charlie|delta|echo|foxtrot|golf|hotel|india|juliett?|kilo|lima|mike|november"
@@ -68,7 +97,24 @@ _APART = re.compile(r"(?:[ \t]{3,}|\t|(?<=[a-z]{3})[.;]\s+)([A-Z][a-z]{3,20})\Z"
 # PONV behind a name that is not written so; a patient's own "MARTINEZ" is listed.
 _SHOUTED = re.compile(r"(?<=[a-z]{3})[ ]([A-Z]{3,12}|[a-z])\Z")
 _HEAD = re.compile(r"([A-Z][A-Za-z]{3,20})(?:[ \t]{2,}|\n|\t)")
-_NO_WORDS = frozenset(("van", "von", "der", "den", "del", "della", "los", "las", "bin", "ibn", "dos", "das", "ter", "the"))
+_NO_WORDS = frozenset(
+    (
+        "van",
+        "von",
+        "der",
+        "den",
+        "del",
+        "della",
+        "los",
+        "las",
+        "bin",
+        "ibn",
+        "dos",
+        "das",
+        "ter",
+        "the",
+    )
+)
 
 
 def trimmed(text: str, span: PhiSpan) -> PhiSpan:

@@ -31,7 +31,9 @@ _DONE = (
     " goal target anticipated estimated stick needlestick exposure exposed setup bring note report filled dispensed picked shipped visited came"
 )
 # Counted: the sixth of twelve.
-_COUNTED = "visit visits session sessions cycle cycles treatment treatments tx class week day dose doses"
+_COUNTED = (
+    "visit visits session sessions cycle cycles treatment treatments tx class week day dose doses"
+)
 EVENT_WORDS = word_set(f"{_DONE} {_COUNTED}")
 _COUNTS = word_set(_COUNTED)
 _TOTALS = frozenset((2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 15, 16, 18, 20, 21, 24, 25, 28, 30))

@@ -69,7 +69,9 @@ _CODE = re.compile(
     r"\b(?:gate|door|alarm|entry|access|garage|lock ?box|keypad|security|family|privacy|visitor) (?:code|pin)(?: is| no\.?|:|=)?[ ]{1,2}(?P<v>[#*]?\d{3,8}[#*]?)(?![\w])",
     re.IGNORECASE,
 )
-CODE_WORDS = word_set("gate door alarm entry access garage lock lockbox keypad security family privacy visitor")
+CODE_WORDS = word_set(
+    "gate door alarm entry access garage lock lockbox keypad security family privacy visitor"
+)
 _USER = re.compile(
     r"\b(?:user ?name|user ?id|login|patient portal user)\s?[:=]\s?(?P<v>[\w.@-]{3,40})",
     re.IGNORECASE,

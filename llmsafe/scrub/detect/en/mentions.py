@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.events import followers
-from llmsafe.scrub.detect.en.names import CLINICAL_NEXT, MONTH_WORDS, RELATIVE_WORDS
+from llmsafe.scrub.detect.en.listed import MONTH_WORDS
+from llmsafe.scrub.detect.en.names import CLINICAL_NEXT, RELATIVE_WORDS
 from llmsafe.scrub.detect.en.vocabulary import is_name
 from llmsafe.scrub.detect.lexicon import Lexicon, english
 from llmsafe.scrub.detect.outline import outline, signs, word_set
@@ -360,7 +361,9 @@ def days(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
             written = text[span.start : span.end]
             dotted = dotted or _DOTTED.fullmatch(written) is not None
             months |= {int(m) for m in _READ.findall(written) if 0 < int(m) < 13}
-    near = months | {month % 12 + 1 for month in months} | {(month - 2) % 12 + 1 for month in months}
+    near = (
+        months | {month % 12 + 1 for month in months} | {(month - 2) % 12 + 1 for month in months}
+    )
     if not months and not dotted:
         return
     places = resolve(covered)

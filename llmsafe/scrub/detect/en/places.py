@@ -111,12 +111,16 @@ _UPPER = re.compile(
     r"(?<!\w)(?:(?:ST|MT|FT)\.[ ]|[A-Z][A-Z']{1,20}[ ]){1,5}(?:HOSPITAL|CLINIC|MEDICAL CENTER|HEALTH SYSTEM|HEALTH|LABORATOR(?:Y|IES)|LABS|HOSPICE|PHARMACY|ACADEMY|COLLEGE|UNIVERSITY|HOME CARE|CARE CENTER|"
     r"HEALTHCARE|HEALTH CENTER|NURSING HOME|INFIRMARY|ASSOCIATES|PHYSICIANS|PRIMARY CARE|FAMILY MEDICINE)(?!\w)(?:, INC\b)?"
 )
-_CLINICAL = re.compile(r"(?:sy|ia|is|oma|logy|ics|tion|ment|ing|ency|pathy|plasty|ectomy|emia|uria)\Z")
+_CLINICAL = re.compile(
+    r"(?:sy|ia|is|oma|logy|ics|tion|ment|ing|ency|pathy|plasty|ectomy|emia|uria)\Z"
+)
 _UPPER_WORDS = word_set(
     "LABORATORY LABORATORIES LABS HOSPICE PHARMACY ACADEMY COLLEGE UNIVERSITY HOME CARE HOSPITAL CLINIC MEDICAL HEALTH HEALTHCARE NURSING INFIRMARY ASSOCIATES PHYSICIANS PRIMARY FAMILY"
 )
 _SAINTS = word_set("St Saint Mt Mount")
-_SAINT = re.compile(r"(?<!\w)(?:St\.|Saint|Mt\.|Mount) (?P<n>[A-Z][a-z]{2,15})(?P<s>'s|’s)?(?!\w| (?:[Ww]ort|fire)\b)")
+_SAINT = re.compile(
+    r"(?<!\w)(?:St\.|Saint|Mt\.|Mount) (?P<n>[A-Z][a-z]{2,15})(?P<s>'s|’s)?(?!\w| (?:[Ww]ort|fire)\b)"
+)
 _NO_NAME = read_words("scrub_generic.txt")
 _LEADING = frozenset(
     [
@@ -260,7 +264,9 @@ def find_corners(text: str) -> Iterator[PhiSpan]:
         words = match["c"].split()
         first, second = words[0][0], words[-1][0]
         sure = match[0].lower().startswith(("corner", "inter"))
-        strange = not any(w.lower() in english().first or w.lower() in english().words for w in words)
+        strange = not any(
+            w.lower() in english().first or w.lower() in english().words for w in words
+        )
         near = match[0].lower().startswith("near") and (sure or strange)
         if first.isdigit() != second.isdigit() or (sure and not first.isdigit()) or near:
             yield PhiSpan(*match.span("c"), "LOCATION", 0.6)

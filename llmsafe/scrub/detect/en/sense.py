@@ -15,10 +15,19 @@ from functools import cache
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import is_rating
 from llmsafe.scrub.detect.en.eponyms import DISEASES, is_pair
-from llmsafe.scrub.detect.en.names import CLINICAL_NEXT
-from llmsafe.scrub.detect.en.vocabulary import is_brand, is_name, is_other, is_thing, is_word
+from llmsafe.scrub.detect.en.vocabulary import is_word
+from llmsafe.scrub.detect.en.words import (
+    DOUBT,
+    SURE,
+    all_plain,
+    is_product_name,
+    is_small,
+    is_spelled_word,
+    is_usage,
+    is_word_of_list,
+    parts_of,
+)
 from llmsafe.scrub.detect.lexicon import english, read_json
-from llmsafe.scrub.detect.outline import outline
 
 _NUMBERED = frozenset(
     ("PHONE", "FAX", "SSN", "MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE",
@@ -48,9 +57,11 @@ _ANY = re.compile(
     r")[ -])*(?:health|care|living|medical|nursing)"
     r"(?: (?:center|care|facility|unit|clinic|services?|home))*"
     r"|(?:labor (?:and|&) delivery|emergency|operating|recovery|pre-?operative|post-?anesthesia"
-    r"|(?:care|treatment|clinical|nursing|billing|surgical|medical|rehab|transplant|research|study|school|stroke)"
-    r" (?:team|desk|staff|office|coordinator)|(?:alcoholics|narcotics|gamblers|overeaters|cocaine) anonymous"
-    r"|meals on wheels|area agency on aging|silver ?sneakers|head start|early intervention|same[- ]day surgery|holding|radiology|ambulatory surgery)"
+    r"|same[- ]day surgery|holding|radiology|ambulatory surgery"
+    r"|(?:care|treatment|clinical|nursing|billing|surgical|medical|rehab|transplant|research|study"
+    r"|school|stroke) (?:team|desk|staff|office|coordinator)|meals on wheels|area agency on aging"
+    r"|(?:alcoholics|narcotics|gamblers|overeaters|cocaine) anonymous|silver ?sneakers|head start"
+    r"|early intervention)"
     r"(?: (?:department|room|suite|unit|area|triage|holding|care))*"
 )
 _WEEKDAY = re.compile(
@@ -69,7 +80,9 @@ _ANATOMY = re.compile(
 _CARDINAL = re.compile(
     r"(?i)(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)?[ -]?(?:one|two|three|four|five|six|seven|eight|nine)?"  # noqa: E501
 )
-_COUNTED = re.compile(r"(?i)\b(?:photos|images|pages|pp|slides|items|figs?|questions|ages|steps|rooms|beds|rev)\.? \Z")
+_COUNTED = re.compile(
+    r"(?i)\b(?:photos|images|pages|pp|slides|items|figs?|questions|ages|steps|rooms|beds|rev)\.? \Z"
+)
 # A suture of 3-0; 20w3d of gestation; in 2 / 4 / 6 weeks.
 _WEEKS = re.compile(r"(?<!\d)\d{1,2}w\d?d?\Z")
 _SPACED = re.compile(r"\d{1,2}(?: / \d{1,2}){2}")
@@ -92,40 +105,6 @@ _INSTRUMENT = re.compile(
     r"|incision|approach|position|fracture|lesion|syndrome|disease|array|assay)\b"
 )
 
-_PERSON = re.compile(
-    r"(?i)\b(?:drs?|mrs?|ms|miss|prof|doctor|nurse|resident|fellow|intern|attending|surgeon|physician"
-    r"|pcp|np|rn|pa|tech|therapist|pharmacist|consultant|patient|pt|name|wife|husband|son|daughter"
-    r"|mother|father|mom|dad|brother|sister|friend|partner|neighbou?r|aunt|uncle|told"
-    r"|called|saw|seen|named|spoke (?:to|with)|cc|[A-Z]\."
-    r"|(?:seen|read|signed|dictated|examined|evaluated|performed|entered|reviewed|called|assisted|placed"
-    r"|done|taken|given|written|referred) by)[.:,]?\s{1,2}\Z"
-)
-
-# --- everyday words in notes without capitals ---------------------------------------------------
-
-# What is told or done at the head of a clause: "mark the site", "will bill for time".
-_TOLD = re.compile(
-    r"(?:\A|[\n.;:,•>-]\s*|\b(?:will|may|can|to|please|pls|must|should|and|then|we|i|ok)\s)\Z"
-)
-_VERB = re.compile(
-    r"(?:grant|mark|bill|chase|skip|price|lance|pat|drew|draw|page|rush|jack|rob|hope|wade|cook|bond)\b"
-    r"\s(?:the|an?|all|any|this|that|out|up|off|dry|site|skin|labs?|blood|cultures?|request|pass)\b"
-    r"|hope\s(?:to|for|that|he|she|pt)\b"
-)
-# Pairs of words of which the first or the last is somebody's name elsewhere.
-_COMPOUND = re.compile(
-    r"\b(?:rose (?:hips?|water|bengal|up|from (?:bed|chair|sitting|supine|toilet|lying|floor|seat))"
-    r"|dawn phenomenon|grace period|grant (?:request|access|permission|leave|pass(?:es)?)|faith healing"  # noqa: E501
-    r"|ginger (?:tea|ale|root|biscuits?)|(?:poison|english) ivy|crystals? (?:meth\w*|in|arthro\w+|seen)"  # noqa: E501
-    r"|(?:christian|muslim|jewish|catholic) faith|prince albert|earl grey(?: tea)?|long call|short call"  # noqa: E501
-    r"|noble (?:cause|gas)|daisy chain|pearl (?:necklace|earrings?|index)|ruby red|april showers"
-    r"|june bugs?|(?:autumn|summer|winter|spring) (?:allerg\w+|months|cold)|lily pollen|olive oil"
-    r"|frank (?:blood|pus|discussion|breech|h[a]?ematuria)|hunter(?:'s)? (?:accident|syndrome)"
-    r"|(?:heather|grass|birch|ragweed) (?:allergy|pollen)|cane (?:ordered|at|for|in|use\w*)"
-    r"|(?:basil|sage|rosemary|olive|ginger)(?: and (?:basil|sage|rosemary|olive|ginger))*"
-    r"(?= (?:oil|tea|ok|allerg\w+|in diet|extract|supplements?)))\b"
-)
-
 
 @cache
 def _states() -> frozenset[str]:
@@ -133,16 +112,6 @@ def _states() -> frozenset[str]:
     states: Mapping[str, str] = read_json("scrub_places.json")["states"]
     names = {name.lower() for pair in states.items() for name in pair if len(name) > 2}
     return frozenset(names - {"new york", "washington", "georgia", "virginia", "dakota"})
-
-
-def _is_usage(text: str, span: PhiSpan) -> bool:
-    """Whether it is an everyday word in its everyday sense: an order, or a pair of words."""
-    before = text[max(0, span.start - 40) : span.start]
-    verb = _VERB.match(text, span.start)
-    if verb and span.end <= verb.end() and _TOLD.search(before):
-        return True
-    compounds = _COMPOUND.finditer(text, max(0, span.start - 20), span.end + 30)
-    return any(pair.start() <= span.start and span.end <= pair.end() for pair in compounds)
 
 
 def _is_instrument(text: str, span: PhiSpan) -> bool:
@@ -155,9 +124,9 @@ def _is_instrument(text: str, span: PhiSpan) -> bool:
 def senseless(text: str, span: PhiSpan) -> bool:
     """Whether a finding of the tagger cannot be what it is taken for."""
     found = text[span.start : span.end]
-    if span.category not in _NUMBERED and found.islower() and _is_usage(text, span):
+    if span.category not in _NUMBERED and found.islower() and is_usage(text, span):
         return True
-    if span.category in _WORDED and span.score < _SURE and _is_product(text, span):
+    if span.category in _WORDED and span.score < SURE and is_product_name(text, span):
         return True
     match span.category:
         case "DATE":
@@ -171,26 +140,25 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 or _is_instrument(text, span)
                 or _is_eponym(text, span)
                 or _is_abbreviation(text, span)
-                or _is_ordinary(text, span)
-                or _is_known(text, span)
-                or _is_small(text, span)
-                or _is_initialism(text, span)
-                or _is_listed(text, span)
-                or _is_spelled_word(text, span)
+                or is_word_of_list(text, span)
             )
         case "ORGANIZATION" if _is_heading(text, span) or _is_any(text, span):
             return True
         case "LOCATION" if found.lower() in _states():
             return True
         case "LOCATION" | "ORGANIZATION":
-            if span.score < _DOUBT and found.islower() and _all_plain(found):
+            if span.score < DOUBT and found.islower() and all_plain(found):
                 return True
-            lone = span.category == "LOCATION" and span.score < _SURE and found.islower()
-            if lone and is_word(found) and not _WHERE.search(text[max(0, span.start - 8) : span.start]):
+            lone = span.category == "LOCATION" and span.score < SURE and found.islower()
+            if (
+                lone
+                and is_word(found)
+                and not _WHERE.search(text[max(0, span.start - 8) : span.start])
+            ):
                 return True  # march up hills
-            small = span.category == "LOCATION" and _is_small(text, span)
+            small = span.category == "LOCATION" and is_small(text, span)
             return small or any(
-                test(text, span) for test in (_is_instrument, _is_eponym, _is_spelled_word)
+                test(text, span) for test in (_is_instrument, _is_eponym, is_spelled_word)
             )
         case category if category in _NUMBERED:
             if _is_public(text, span):
@@ -205,7 +173,7 @@ def senseless(text: str, span: PhiSpan) -> bool:
 
 # What follows is of a product, a price list, a book, a price.
 _PUBLIC = re.compile(
-    r"(?:\b(?:REF|LOT|CPT|CDT|NDC|HCPCS|ICD|ICD-10|LOINC|NCT|PMID|DRG|APC|CARC|RARC|POS)|\b(?i:model|catalog(?:ue)?|version))"  # noqa: E501
+    r"(?:\b(?:REF|LOT|CPT|CDT|NDC|HCPCS|ICD|ICD-10|LOINC|NCT|PMID|DRG|APC|CARC|RARC|POS)|\b(?i:model|catalog(?:ue)?|version))"
     r"(?i:[ ]?(?:no\.?|number|code|#))?[ :.#]{1,3}\Z"
 )
 _PRICE = re.compile(r"\d{1,3}(?:,\d{3})*\.\d\d")
@@ -232,8 +200,10 @@ def _is_any(text: str, span: PhiSpan) -> bool:
     if kind is not None and kind.end() >= span.end:
         return True
     found = text[span.start : span.end]
-    described = any(part in english().eponyms for part in _parts(found))
-    short = (word.isupper() and len(word) < 5 or _described(word.lower()) for word in found.split())
+    described = any(part in english().eponyms for part in parts_of(found))
+    short = (
+        (word.isupper() and len(word) < 5) or _described(word.lower()) for word in found.split()
+    )
     return described and not _INSTITUTION.search(found) and all(short)  # MVP Barlow
 
 
@@ -304,151 +274,10 @@ def _is_hour(text: str, span: PhiSpan) -> bool:
     return bool(clock and clock.end() >= span.end and _HUNDRED.match(text, clock.end()))
 
 
-_DOUBT = 0.9
-_HYPHENATED = re.compile(r"-[A-Z][a-z]+")
-
-
-_WORDED = frozenset(("NAME", "LOCATION", "ORGANIZATION"))
-
-
-def _is_product(text: str, span: PhiSpan) -> bool:
-    """Whether it is a product by its spelling, or because somebody is allergic to it."""
-    if _PRODUCT.fullmatch(text, span.start, span.end) and span.score < _DOUBT:
-        return True
-    return _ALLERGIC.search(text[max(0, span.start - 60) : span.start]) is not None
-
-
-def _all_plain(found: str) -> bool:
-    lexicon = english()
-    return all(word in lexicon.words for word in re.findall(r"[^\W\d_]+", found.lower()))
-
-
-def _is_ordinary(text: str, span: PhiSpan) -> bool:
-    """Whether a lone word is of ordinary language and nobody's name, and nothing beside it says
-    otherwise: "Outgoing", "Nosebleed", the band of Mach."""
-    found = text[span.start : span.end]
-    word = found.lower()
-    if span.score < _SURE and found.islower() and " " in found:
-        return all(part in english().words and not _is_listed_name(part) for part in word.split())
-    if (
-        span.score >= _SURE
-        or " " in found
-        or text[max(0, span.start - 2) : span.start] == "& "
-        or after_person(text, span)
-    ):
-        return False
-    if _is_listed_name(word):
-        return False
-    return word in english().words or CLINICAL_NEXT.match(text, span.end) is not None
-
-
-def _is_listed_name(word: str) -> bool:
-    lexicon = english()
-    return word in lexicon.first or word in lexicon.last or word in lexicon.everyday
-
-
-def after_person(text: str, span: PhiSpan) -> bool:
-    """Whether a word for a person stands before it: Dr., his wife, seen by."""
-    return _PERSON.search(text[max(0, span.start - 25) : span.start]) is not None
-
-
-def _parts(found: str) -> list[str]:
-    """The words of a finding in lower case, halves of double ones apart, single letters left out."""
-    words = (word.lower() for word in _WORD.findall(found))
-    parts = [part for word in words for part in re.sub(r"['’]s?$", "", word).split("-")]
-    return [part for part in parts if len(part) > 1]
-
-
-def _is_known(text: str, span: PhiSpan) -> bool:
-    """Whether every word is known as a people, a product or an eponym, or, where the tagger is less
-    sure, as any other word; and none as a name: "speaks Tongan", "out of Sarna"."""
-    if not text[span.start].isupper():
-        return False
-    start, end = span.start, span.end
-    while start and text[start - 1].isalpha():  # the tagger reads Cera and Ve
-        start -= 1
-    while end < len(text) and text[end].isalpha():
-        end += 1
-    parts = _parts(text[start:end])
-    if not parts or is_name(parts[0]):
-        return False
-    if all(map(is_brand, parts)):
-        return True  # wife Jewish
-    if after_person(text, span):
-        return False
-    if is_brand(parts[0]) or (any(map(is_thing, parts)) and all(map(is_other, parts))):
-        return True  # Ventana Ultra
-    return span.score < _SURE and all(map(is_other, parts))
-
-
-def _is_small(text: str, span: PhiSpan) -> bool:
-    """Whether it is ordinary words without a capital, in a note that has capitals elsewhere: "grit
-    and grace"."""
-    found = text[span.start : span.end]
-    parts = _parts(found)
-    written = found.islower() and not any(map(str.isdigit, found))
-    if not (parts and written) or outline(text).quiet or after_person(text, span):
-        return False
-    words = sum(is_word(part) or part in english().everyday for part in parts)
-    return words == len(parts) or (len(parts) > 2 and 3 * words >= 2 * len(parts))
-
-
-def _is_initialism(text: str, span: PhiSpan) -> bool:
-    """Whether it is four capitals or more, in a line that has small letters, and no listed name: a
-    gene, a program, an insurer."""
-    found = text[span.start : span.end]
-    if span.score >= _SURE or not (found.isalpha() and found.isupper() and len(found) > 3):
-        return False
-    start = text.rfind("\n", 0, span.start) + 1
-    end = text.find("\n", span.end)
-    line = text[start : end if end >= 0 else len(text)]
-    small = sum(map(str.islower, line))
-    return 3 * small > len(line) and not is_name(found.lower()) and not after_person(text, span)
-
-
-_LISTED_BEFORE = re.compile(r"([A-Z][a-z]+(?:-[A-Z][a-z]+)?)(?: [LR])?(?: \([A-Z0-9]{2,6}\))?, \Z")
-_LISTED_AFTER = re.compile(r"(?: \([A-Z0-9]{2,6}\))?, (?:no |and |or )?([A-Z][a-z]+(?:-[A-Z][a-z]+)?)\b")
-_LIST_ITEM = re.compile(r"[A-Z][a-z]+(?:-[A-Z][a-z]+)?(?: [LR])?")
-
-
-def _is_listed(text: str, span: PhiSpan) -> bool:
-    """Whether it stands in a list with what is known to be nobody: "Charnley, Hohmann, Cobb"."""
-    found = text[span.start : span.end]
-    items = found.split(", ")
-    if not all(map(_LIST_ITEM.fullmatch, items)) or after_person(text, span):
-        return False
-    before = _LISTED_BEFORE.search(text[max(0, span.start - 40) : span.start])
-    after = _LISTED_AFTER.match(text, span.end)
-    beside = [match[1] for match in (before, after) if match]
-    things = [_parts(item) for item in (*items, *beside)]
-    return len(things) > 1 and any(parts and all(map(is_thing, parts)) for parts in things)
-
-
-_WHERE = re.compile(r"\b(?:in|at|to|from|near|of|via|@)\s\Z")
-_GREAT = frozenset(("ninety", "hundred"))
-_LETTERS = re.compile(r"(?<![\w'’-])[A-Za-z](?:-[A-Za-z]){2,30}(?![\w'’-])")
-
-
-def _is_spelled_word(text: str, span: PhiSpan) -> bool:
-    """Whether it is part of an ordinary word that is spelled letter by letter: S-U-L-F-A."""
-    if "-" not in text[max(0, span.start - 1) : span.end + 1]:
-        return False
-    low = max(0, span.start - 60)
-    for match in _LETTERS.finditer(text, low, min(len(text), span.end + 60)):
-        if match.start() <= span.start and span.end <= match.end():
-            word = match[0].replace("-", "").lower()
-            said = span.category == "NAME" or match[0].islower()
-            return said and word not in _GREAT and is_other(word)
-    return False
-
-
-_SURE = 0.97
 _NEARLY = 0.99
-_ALLERGIC = re.compile(
-    r"(?i)\b(?:allergic|intolerant|allerg(?:y|ies)(?: to|:)|reaction) (?:to )?"
-    r"(?:[\w-]{3,20}(?:,| and) ){0,3}\Z"
-)
-_PRODUCT = re.compile(r"[A-Z][a-z]{3,}[A-Z][a-z]{2,}")  # MamaRoo, but MacLeod and DeShawn
+_WHERE = re.compile(r"\b(?:in|at|to|from|near|of|via|@)\s\Z")
+_HYPHENATED = re.compile(r"-[A-Z][a-z]+")
+_WORDED = frozenset(("NAME", "LOCATION", "ORGANIZATION"))
 _MISREAD = str.maketrans("015", "ois")
 
 
@@ -465,7 +294,7 @@ def _is_eponym(text: str, span: PhiSpan) -> bool:
     known = bool(parts) and all(
         _described(part) and not (part in lexicon.first or part in lexicon.last) for part in parts
     )
-    return known and not _PERSON.search(text[max(0, span.start - 25) : span.start])
+    return known and not after_person(text, span)
 
 
 def _described(word: str) -> bool:
@@ -486,7 +315,7 @@ def _is_disease(text: str, span: PhiSpan) -> bool:
 _HOUR = re.compile(r"(?:[01]?\d|2[0-3]):?[0-5]\d(?:\s?[ap]m?)?|\d{1,2}w\d?d?", re.IGNORECASE)
 _DATED = re.compile(
     r"(?i)jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|teen|(?:st|nd|rd|th)\b|\d"
-    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|first|second|third|fifth|oh)\b"  # noqa: E501
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|first|second|third|fifth|oh)\b"
 )
 
 
@@ -495,7 +324,7 @@ def beside_date(text: str, piece: PhiSpan) -> bool:
     found = text[piece.start : piece.end].strip(" .,;/")
     if _HOUR.fullmatch(found):
         return True
-    parts = _parts(found)
+    parts = parts_of(found)
     return bool(parts) and not _DATED.search(found) and all(map(is_word, parts))
 
 

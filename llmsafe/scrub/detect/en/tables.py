@@ -27,7 +27,9 @@ _KINDS: Mapping[str, frozenset[str]] = {
         " scrub circ circulator anesthesia member sibling parent guardian relative donor recipient"
         " operator crew medic inmate worker employee teacher counselor therapist responsible person"
     ),
-    "WHO": word_set("by init inits initials initial sig signed signature given tech witness verified checked"),
+    "WHO": word_set(
+        "by init inits initials initial sig signed signature given tech witness verified checked"
+    ),
     "DATE": word_set(
         "date dates dob born birthdate dos day when seen due next last visit visits admit admitted dc"
         " discharged out in placed read collected coll received rec'd reported given drawn started start"
@@ -48,7 +50,9 @@ _KINDS: Mapping[str, frozenset[str]] = {
     ),
 }
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words}
-HEAD_WORDS = frozenset().union(*(words for kind, words in _KINDS.items() if kind not in ("OTHER", "NUMBER")))
+HEAD_WORDS = frozenset().union(
+    *(words for kind, words in _KINDS.items() if kind not in ("OTHER", "NUMBER"))
+)
 _WORD = re.compile(r"[A-Za-z#][\w'/]*")
 # A month and a day, or a year too; further days of the same month.
 _DAY = re.compile(
@@ -156,10 +160,14 @@ def _heads(text: str, cells: list[Cell]) -> list[str | None] | None:
             return None  # labels with what they are for
         kind = next((_KIND_OF[word] for word in reversed(words) if word in _KIND_OF), None)
         first = next((_KIND_OF[word] for word in words if word in _KIND_OF), None)
-        kind = first if first in ("DATE", "PERSON") and kind in ("DATE", "OTHER", "NUMBER") else kind
+        kind = (
+            first if first in ("DATE", "PERSON") and kind in ("DATE", "OTHER", "NUMBER") else kind
+        )
         if first == "PERSON" and "id" in words:
             kind = "NUMBER"
-        if kind is None and any(is_name(w) and not is_other(w) and w not in english().words for w in words):
+        if kind is None and any(
+            is_name(w) and not is_other(w) and w not in english().words for w in words
+        ):
             return None  # a row of names
         known += kind is not None
         told += kind not in ("OTHER", "NUMBER", None)
@@ -192,7 +200,11 @@ def _cell(text: str, cell: Cell, kind: str) -> Iterator[PhiSpan]:
                 for match in _FURTHER.finditer(text, start, end):
                     yield PhiSpan(*match.span(), "DATE", 0.7)
         case "PERSON" | "WHO" | "BESIDE":
-            if kind != "BESIDE" and _SIGNED.fullmatch(found) and not any(w in _NOBODY for w in found.lower().split("/")):
+            if (
+                kind != "BESIDE"
+                and _SIGNED.fullmatch(found)
+                and not any(w in _NOBODY for w in found.lower().split("/"))
+            ):
                 place = start
                 for part in found.split("/"):
                     yield PhiSpan(place, place + len(part), "NAME", 0.7)
@@ -214,7 +226,9 @@ def _cell(text: str, cell: Cell, kind: str) -> Iterator[PhiSpan]:
 
 def _is_somebody(found: str) -> bool:
     """Whether a cell of names holds one rather than a remark."""
-    words = [word.lower().strip(".") for word in re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*\.?", found)]
+    words = [
+        word.lower().strip(".") for word in re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*\.?", found)
+    ]
     if not words or not found[0].isupper() or words[0] in _NOBODY:
         return False
     small = [word for word in found.split() if word[0].islower()]
