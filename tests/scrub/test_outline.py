@@ -51,6 +51,7 @@ ANCHORED: list[tuple[str, re.Pattern[str], frozenset[str], bool]] = [
     ("relative", names._RELATIVE, names.RELATIVE_WORDS, False),
     ("taken", hints._SIGNED_INITIALS[0], hints.TAKEN_WORDS, False),
     ("typed", hints._SIGNED_INITIALS[1], hints.DICTATED_WORDS, False),
+    ("told", hints._SIGNED_INITIALS[4], hints.TOLD_WORDS, False),
     ("holiday", dates.FORMS[-1].pattern, dates.HOLIDAY_WORDS, False),
     ("age in words", dates._AGE_SPELLED, dates._OLD_WORDS, False),
     ("lives", places._LIVES, places.LIVES_WORDS, False),

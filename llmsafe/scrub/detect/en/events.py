@@ -50,7 +50,7 @@ _CHAIN = re.compile(
 )
 # A row of a flowsheet: 3/3 2300.
 _ROW = re.compile(rf"(?m)^[ \t|]{{0,4}}(?P<d>{_MD})[ \t|]{{1,3}}(?:[01]\d|2[0-3])[0-5]\d(?![\d/-])")
-_NEXT = re.compile(_MD)
+_NEXT = re.compile(rf"{_MD}(?!\d)")
 
 
 def find_events(text: str) -> Iterator[PhiSpan]:
@@ -72,7 +72,7 @@ def find_events(text: str) -> Iterator[PhiSpan]:
 
 
 _DAYS = re.compile(
-    r"(?i)(?<!\w)(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? (?:[12]?\d|3[01])(?P<rest>(?:(?:, | and | & |, and | or )(?:[12]?\d|3[01])(?!\d|[:/%-]|\.\d|,\d{3}| ?(?:mg|ml|mcg|units?|%|x|years?|days?|weeks?|hours?|min)\b)){1,6})(?=[.,;:)\s]|\Z)"
+    r"(?i)(?<!\w)(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? (?:[12]?\d|3[01])(?P<rest>(?:(?:, | and | & |, and | or )(?:[12]?\d|3[01])(?!\d|[:/%-]|\.\d|,\d{3}| ?(?:mg|ml|mcg|units?|%|x|years?|days?|weeks?|hours?|min|tab(?:let)?s?|pills?|puffs?|doses?|drops?|cap(?:sule)?s?|times|more|of)\b)){1,6})(?=[.,;:)\s]|\Z)"
 )
 _DAY = re.compile(r"\d{1,2}")
 

@@ -210,6 +210,7 @@ _FIRM_RIGHT = re.compile(
     r"|clinic|hospital|pharmacy|center|centre|associates|group)\b){1,2}(?:,? (?:P\.?C|LLC|Inc|LLP|PLLC)\b\.?)?"
     r"|,? (?:P\.C|PLLC|LLC|LLP|Inc)\b\.?"
 )
+_GLUED = re.compile(r"-\d{1,8}(?![\w/-])")
 # A sticker: SZABO, PIROSKA 00812-44.
 _NUMBER_RIGHT = re.compile(r"[ ]{1,3}#?(?P<n>(?=[\d-]{6})\d{2,8}-?\d{2,8})(?![\w/-]|\.\d)")
 # Robert "Bob" Smith, Robert (Bob) Smith
@@ -303,6 +304,8 @@ def _stretched(text: str, ordered: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
                 if span.category == "ORGANIZATION" and (right := _FIRM_RIGHT.match(text, end)):
                     end = right.end()
                 start -= _room(text, span, text[max(0, start - 24) : start])
+                if text[end - 1].isdigit() and (rest := _GLUED.match(text, end)):
+                    end = rest.end()  # SZABO 00812-44, of which the tagger took a half
                 if "," in text[start:end] and (number := _NUMBER_RIGHT.match(text, end)):
                     yield PhiSpan(*number.span("n"), "MRN", 0.6, "whole")
                 nick = _NICK.match(text, end) if span.category == "NAME" else None

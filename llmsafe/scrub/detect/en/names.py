@@ -166,6 +166,8 @@ def _credentialed(text: str, start: int, end: int) -> Iterator[PhiSpan]:
             break
         kept.insert(0, piece)
     words = [piece[0].lower().rstrip(".") for piece in kept]
+    if len(words) == 1 and is_other(words[0]):
+        return  # Bystolic PA: of a drug, an authorisation
     if words and any(len(w) > 1 and w not in lexicon.words for w in words):
         yield PhiSpan(kept[0].start(), kept[-1].end(), "NAME", 0.9)
 

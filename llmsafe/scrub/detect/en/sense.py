@@ -19,6 +19,7 @@ from llmsafe.scrub.detect.en.vocabulary import is_word
 from llmsafe.scrub.detect.en.words import (
     DOUBT,
     SURE,
+    after_person,
     all_plain,
     is_product_name,
     is_small,
@@ -58,11 +59,14 @@ _ANY = re.compile(
     r"(?: (?:center|care|facility|unit|clinic|services?|home))*"
     r"|(?:labor (?:and|&) delivery|emergency|operating|recovery|pre-?operative|post-?anesthesia"
     r"|same[- ]day surgery|holding|radiology|ambulatory surgery"
-    r"|(?:care|treatment|clinical|nursing|billing|surgical|medical|rehab|transplant|research|study"
+    r")"
+    r"(?: (?:department|room|suite|unit|area|triage|holding|care))*"
+)
+_PROGRAM = re.compile(
+    r"(?i)(?:care|treatment|clinical|nursing|billing|surgical|medical|rehab|transplant|research|study"
     r"|school|stroke) (?:team|desk|staff|office|coordinator)|meals on wheels|area agency on aging"
     r"|(?:alcoholics|narcotics|gamblers|overeaters|cocaine) anonymous|silver ?sneakers|head start"
-    r"|early intervention)"
-    r"(?: (?:department|room|suite|unit|area|triage|holding|care))*"
+    r"|early intervention"
 )
 _WEEKDAY = re.compile(
     r"(?i)(?:on |this |last |next )?(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
@@ -196,8 +200,8 @@ def _is_public(text: str, span: PhiSpan) -> bool:
 
 def _is_any(text: str, span: PhiSpan) -> bool:
     """Whether it is a kind of place, or the first words of one: "Labor and Delivery"."""
-    kind = _ANY.match(text, span.start)
-    if kind is not None and kind.end() >= span.end:
+    kinds = (pattern.match(text, span.start) for pattern in (_ANY, _PROGRAM))
+    if any(kind is not None and kind.end() >= span.end for kind in kinds):
         return True
     found = text[span.start : span.end]
     described = any(part in english().eponyms for part in parts_of(found))
