@@ -12,6 +12,7 @@ from llmsafe.scrub.detect.en.words import after_person
 
 _SHARE = re.compile(r"(\d{1,2})/(\d{1,2})")
 _TOP = 12
+_WHEN = re.compile(r"(?i)\b(?:on|since|around|about|by|from|before|after|until|till)\s\Z")
 _WORDED = ("NAME", "LOCATION", "ORGANIZATION")
 _ASKING = frozenset(("tagger", "listed names", "unknown names", "reversed names", "cities"))
 """Findings that the heading of a column can deny."""
@@ -74,6 +75,8 @@ def _is_thing(word: str) -> bool:
 def _share(text: str, span: PhiSpan) -> bool:
     """Whether it is written like a score: 6/8, 3/3."""
     match = _SHARE.fullmatch(text, span.start, span.end)
+    if _WHEN.search(text[max(0, span.start - 10) : span.start]):
+        return False
     return match is not None and int(match[1]) <= int(match[2]) <= _TOP
 
 

@@ -36,7 +36,7 @@ _DEGREE = (
 )
 _TRAILING = {
     "NAME": re.compile(
-        rf"(?:[\s,–—(-]+(?:{_DEGREE}|\d{{1,3}}[MFmf]?|Sex|SEX|MRI|CT|d\.?o\.?b|D\.?O\.?B|MRN|DOB|VIN|and|is|was|[Aa]t|[Ii]n)\.?)+\Z"
+        rf"(?:(?:[\s,–—(]+|\s-\s)(?:{_DEGREE}|\d{{1,3}}[MFmf]?|Sex|SEX|MRI|CT|d\.?o\.?b|D\.?O\.?B|MRN|DOB|VIN|and|is|was|[Aa]t|[Ii]n)\.?)+\Z"
         r"|\s{1,3}[MF](?=\Z)"
     ),
     "DATE": re.compile(
