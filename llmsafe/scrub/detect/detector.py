@@ -30,7 +30,7 @@ from llmsafe.scrub.detect.en import mentions as en_mentions
 from llmsafe.scrub.detect.en.sense import apart, beside_date
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import normalise
-from llmsafe.scrub.detect.recognisers import INDEPENDENT, Finder
+from llmsafe.scrub.detect.recognisers import INDEPENDENT, OURS, Finder
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract, trim
 from llmsafe.scrub.detect.tagger import embedded_tagger
 from llmsafe.scrub.detect.zh import again, tagged
@@ -157,7 +157,8 @@ class Detector:
         mapped = [_map(view.span(s.start, s.end), s) for s in found]
         spans = resolve(filter(None, (trim(text, span) for span in _as_read(text, mapped))))
         if self.language == "en":
-            spans = [one for span in spans for one in _each(text, span)]
+            others = [span for span in mapped if span.source not in OURS]
+            spans = [one for span in spans for one in _each(text, span, others)]
         if not isinstance(artifacts, Reading):  # one search alone says nothing about the other
             return Detection(spans)
         return Detection(
@@ -199,10 +200,13 @@ def _as_read(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
                 yield piece
 
 
-def _each(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
-    """People whom a comma joins, one by one; what is known of the patient is of one person."""
+def _each(text: str, span: PhiSpan, others: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
+    """People whom a comma joins, one by one, without what is no part of them; what is known of the
+    patient is of one person, and what others than us have found stays as it is."""
     if span.source.startswith(KNOWN):
         return iter([span])
+    if any(other.start < span.end and span.start < other.end for other in others):
+        return apart(text, span)
     parts = (part for column in edges.columns(text, span) for part in apart(text, column))
     return (edges.trimmed(text, part) for part in parts)
 

@@ -126,6 +126,9 @@ INDEPENDENT = {
 }
 """Rules of each language that do not ask the tagger."""
 
+OURS = frozenset(("tagger", "whole", "echo", "day", *(name for name, _, _ in ENGLISH)))
+"""Sources of findings in English notes that are not of the user's own recognisers."""
+
 
 class Finder(EntityRecognizer):
     """A Presidio recogniser around a function from text to findings.

@@ -85,7 +85,7 @@ def followers(text: str, found: list[PhiSpan]) -> Iterator[PhiSpan]:
             match = _CHAIN.match(text, span.start)
             if match and match.end("first") == span.end:
                 for day in _NEXT.finditer(text, *match.span("rest")):
-                    yield PhiSpan(*day.span(), "DATE", 0.6)
+                    yield PhiSpan(*day.span(), "DATE", 0.6, "day")
         elif text[span.start].isalpha() and (match := _DAYS.match(text, span.start)):
             for day in _DAY.finditer(text, *match.span("rest")):
-                yield PhiSpan(*day.span(), "DATE", 0.6)
+                yield PhiSpan(*day.span(), "DATE", 0.6, "day")
