@@ -49,7 +49,8 @@ def _with_things(text: str, span: PhiSpan) -> bool:
     """Whether it is of a list of three or more short items, in one sentence, with what is nobody:
     "Grover, Sweet, Schamberg"; and nothing says that somebody is meant."""
     low, high = max(0, span.start - 200), min(len(text), span.end + 200)
-    if text.count(",", low, high) < 2:
+    beside = "," in text[max(0, span.start - 6) : span.end + 12]
+    if not beside or text.count(",", low, high) < 2:
         return False
     start = max((m.end() for m in _BREAK.finditer(text, low, span.start)), default=low)
     end = _BREAK.search(text, span.end, high)
@@ -59,8 +60,8 @@ def _with_things(text: str, span: PhiSpan) -> bool:
         return False
     first = sentence.count(",", 0, span.start - start)
     last = first + text.count(",", span.start, span.end)
-    beside = items[max(0, first - 1) : last + 2]
-    if any(len(item.split()) > 4 for item in beside):
+    near = items[max(0, first - 1) : last + 2]
+    if any(len(item.split()) > 4 for item in near):
         return False
     words = [word for word in _CAPITAL.findall(sentence) if word not in text[span.start : span.end]]
     inside = _CAPITAL.findall(text, span.start, span.end)

@@ -120,6 +120,8 @@ _NO_WORDS = frozenset(
 def trimmed(text: str, span: PhiSpan) -> PhiSpan:
     """``span`` without what is at its ends and no part of it; never nothing."""
     start, end = span.start, span.end
+    if span.category == "NAME" and text[start:end].isalpha():
+        return span
     for _ in range(4):
         before = (start, end)
         start, end = _trim(text, span.category, start, end)
@@ -137,7 +139,8 @@ def _trim(text: str, category: str, start: int, end: int) -> tuple[int, int]:
         kept = category == "DATE" and _MONTH_NAME.match(cut.strip().strip(".,; "))
         sex = cut.strip() in ("M", "F") and not _AFTER_SEX.match(text, end)
         right = end if kept or sex else left + match.start()
-    if len(_SPOKEN.findall(text, start, end)) > 1 or "as in" in text[start:end]:
+    told = end - start > 12 and len(_SPOKEN.findall(text, start, end)) > 1
+    if told or "as in" in text[start:end]:
         pass
     elif category in _NUMBERED:
         left, right = _number(text, left, right)

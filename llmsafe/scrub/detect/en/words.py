@@ -102,9 +102,10 @@ def is_small(text: str, span: PhiSpan) -> bool:
     """Whether it is ordinary words without a capital, in a note that has capitals elsewhere: "grit
     and grace"."""
     found = text[span.start : span.end]
+    if not found.islower() or any(map(str.isdigit, found)):
+        return False
     parts = parts_of(found)
-    written = found.islower() and not any(map(str.isdigit, found))
-    if not (parts and written) or outline(text).quiet or after_person(text, span):
+    if not parts or outline(text).quiet or after_person(text, span):
         return False
     words = sum(is_word(part) or part in english().everyday for part in parts)
     return words == len(parts) or (len(parts) > 2 and 3 * words >= 2 * len(parts))
@@ -132,6 +133,8 @@ _LIST_ITEM = re.compile(r"[A-Z][a-z]+(?:-[A-Z][a-z]+)?(?: [LR])?")
 
 def _is_listed(text: str, span: PhiSpan) -> bool:
     """Whether it stands in a list with what is known to be nobody: "Charnley, Hohmann, Cobb"."""
+    if "," not in text[max(0, span.start - 12) : span.end + 12]:
+        return False
     found = text[span.start : span.end]
     items = found.split(", ")
     if not all(map(_LIST_ITEM.fullmatch, items)) or after_person(text, span):
