@@ -7,16 +7,16 @@ from __future__ import annotations
 import pytest
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en import mentions, names
+from llmsafe.scrub.detect.en import hints, listed, mentions, names
 from llmsafe.scrub.detect.resolve import resolve
 
 FINDERS = (
     names.find_titled,
     names.find_labelled_names,
-    names.find_reversed,
-    names.find_listed,
-    names.find_unknown,
-    names.find_initials,
+    listed.find_reversed,
+    listed.find_listed,
+    listed.find_unknown,
+    hints.find_initials,
 )
 
 
@@ -81,6 +81,6 @@ def test_echo_finds_the_part_but_not_the_eponym() -> None:
 
 @pytest.mark.parametrize(("text", "score"), [("Judith has a cold", 0.85), ("Judith today", 0.6)])
 def test_who_does_something_is_somebody(text: str, score: float) -> None:
-    assert [(text[s.start : s.end], s.score) for s in names.find_listed(text)] == [
+    assert [(text[s.start : s.end], s.score) for s in listed.find_listed(text)] == [
         ("Judith", score)
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from llmsafe.notes import Note, PhiSpan
 from llmsafe.scrub.detect.detector import Detection
-from llmsafe.scrub.detect.en.names import find_unknown
+from llmsafe.scrub.detect.en.listed import find_unknown
 from llmsafe.scrub.detect.en.sense import apart, senseless
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.replace.methods import Edited

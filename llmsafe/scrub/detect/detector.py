@@ -25,11 +25,12 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from llmsafe.errors import InputError
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
+from llmsafe.scrub.detect.en import company, edges
 from llmsafe.scrub.detect.en import mentions as en_mentions
-from llmsafe.scrub.detect.en.sense import apart
+from llmsafe.scrub.detect.en.sense import apart, beside_date
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
 from llmsafe.scrub.detect.normalise import normalise
-from llmsafe.scrub.detect.recognisers import INDEPENDENT, Finder
+from llmsafe.scrub.detect.recognisers import INDEPENDENT, OURS, Finder
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract, trim
 from llmsafe.scrub.detect.tagger import embedded_tagger
 from llmsafe.scrub.detect.zh import again, tagged
@@ -150,11 +151,14 @@ class Detector:
                     raise DetectionError(recogniser.name, "hidden failure")
             if self.language == "zh":
                 found = list(tagged.beside(view.text, found, TAGGER))
+            else:
+                found = list(company.kept(view.text, found))
             found += list(_ECHOES[self.language](view.text, found))
         mapped = [_map(view.span(s.start, s.end), s) for s in found]
         spans = resolve(filter(None, (trim(text, span) for span in _as_read(text, mapped))))
         if self.language == "en":
-            spans = [one for span in spans for one in _each(text, span)]
+            others = [span for span in mapped if span.source not in OURS]
+            spans = [one for span in spans for one in _each(text, span, others)]
         if not isinstance(artifacts, Reading):  # one search alone says nothing about the other
             return Detection(spans)
         return Detection(
@@ -190,13 +194,21 @@ def _as_read(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
             yield span
             continue
         for piece in subtract(text, [span], holes):
-            if not _WEEKDAY.fullmatch(text, piece.start, piece.end):
+            if not _WEEKDAY.fullmatch(text, piece.start, piece.end) and not beside_date(
+                text, piece
+            ):
                 yield piece
 
 
-def _each(text: str, span: PhiSpan) -> Iterator[PhiSpan]:
-    """People whom a comma joins, one by one; what is known of the patient is of one person."""
-    return iter([span]) if span.source.startswith(KNOWN) else apart(text, span)
+def _each(text: str, span: PhiSpan, others: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
+    """People whom a comma joins, one by one, without what is no part of them; what is known of the
+    patient is of one person, and what others than us have found stays as it is."""
+    if span.source.startswith(KNOWN):
+        return iter([span])
+    if any(other.start < span.end and span.start < other.end for other in others):
+        return apart(text, span)
+    parts = (part for column in edges.columns(text, span) for part in apart(text, column))
+    return (edges.trimmed(text, part) for part in parts)
 
 
 def _map(place: tuple[int, int], span: PhiSpan) -> PhiSpan:

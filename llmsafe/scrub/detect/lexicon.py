@@ -21,7 +21,8 @@ class Lexicon:
 
     ``everyday``: names that are also ordinary words. ``words``: ordinary and clinical words.
     ``capitals``: capitalised words that are no names (peoples, products). ``eponyms``: names of
-    diseases, signs, scores and instruments.
+    diseases, signs, scores and instruments. ``daily`` and ``brands``: more words and capitals, of
+    everyday life, of which firms and places make their names.
     """
 
     first: frozenset[str]
@@ -30,6 +31,8 @@ class Lexicon:
     words: frozenset[str]
     capitals: frozenset[str]
     eponyms: frozenset[str]
+    daily: frozenset[str]
+    brands: frozenset[str]
     nicknames: Mapping[str, tuple[str, ...]]
 
     def plain(self, word: str) -> bool:
@@ -47,7 +50,9 @@ def english() -> Lexicon:
         last=read_words("scrub_last.txt"),
         everyday=read_words("scrub_everyday.txt"),
         words=read_words("scrub_words.txt"),
+        daily=read_words("scrub_daily.txt"),
         capitals=read_words("scrub_capitals.txt"),
+        brands=read_words("scrub_brands.txt"),
         eponyms=read_words("scrub_eponyms.txt"),
         nicknames=nicknames,
     )

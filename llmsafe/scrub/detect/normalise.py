@@ -21,6 +21,8 @@ _LOOKALIKES = str.maketrans(
     | dict.fromkeys("\u2028\u2029\x0b\x0c\x85", "\n")
 )
 
+_SLASHES = "⁄∕⧸"
+
 
 @dataclass(frozen=True, repr=False)
 class View:
@@ -83,6 +85,10 @@ def _another_script(left: str, right: str) -> bool:
 def _fold(character: str) -> str:
     if character.isascii():
         return character
+    if character == "\u02bb":  # of Hawaiian names, which are written without as often
+        return ""
+    if character in _SLASHES:
+        return "/"  # but the one inside ½, which NFKD makes 1⁄2
     if unicodedata.category(character) in ("Cf", "Mn", "Me"):
         return ""
     digit = unicodedata.decimal(character, None)

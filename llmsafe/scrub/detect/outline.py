@@ -131,6 +131,11 @@ class Outline:
         """Where a word begins with an ASCII capital, in order."""
         return [begin + place for begin, line in self._lines for place in line.capitals]
 
+    @cached_property
+    def quiet(self) -> bool:
+        """Whether fewer than one character of two hundred begins a word with a capital."""
+        return 200 * len(self.capitals) < len(self.text)
+
     def long(self, length: int) -> list[int]:
         """Where words of this length begin, of 16 characters or more, in order."""
         return [b + place for b, line in self._lines for place, size in line.long if size == length]

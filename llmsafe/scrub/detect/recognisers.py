@@ -13,7 +13,19 @@ from typing import Any
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en import dates, firms, hints, ids, names, places, ranges
+from llmsafe.scrub.detect.en import (
+    dates,
+    events,
+    firms,
+    hints,
+    hl7,
+    ids,
+    listed,
+    names,
+    places,
+    ranges,
+    tables,
+)
 from llmsafe.scrub.detect.engine import Reading
 from llmsafe.scrub.detect.memory import HINT, SIGN, TRACE
 from llmsafe.scrub.detect.zh import dates as zh_dates
@@ -28,15 +40,18 @@ Find = Callable[[str], Iterable[PhiSpan]]
 ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("titled names", ("NAME",), names.find_titled),
     ("labelled names", ("NAME",), names.find_labelled_names),
-    ("reversed names", ("NAME",), names.find_reversed),
-    ("listed names", ("NAME",), names.find_listed),
-    ("unknown names", ("NAME",), names.find_unknown),
-    ("signed initials", ("NAME",), names.find_initials),
+    ("reversed names", ("NAME",), listed.find_reversed),
+    ("listed names", ("NAME",), listed.find_listed),
+    ("unknown names", ("NAME",), listed.find_unknown),
+    ("signed initials", ("NAME",), hints.find_initials),
     ("signatures", ("NAME",), hints.find_signatures),
     ("names by what they do", ("NAME",), hints.find_subjects),
     ("names by trade", ("NAME",), hints.find_trades),
     ("everyday names", ("NAME",), hints.find_everyday),
+    ("table cells", ("NAME", "DATE", "LOCATION"), tables.find_cells),
+    ("HL7 fields", hl7.CATEGORIES, hl7.find_fields),
     ("dates", ("DATE",), dates.find_dates),
+    ("dated events", ("DATE",), events.find_events),
     ("date ranges", ("DATE",), ranges.find_ranges),
     ("bare dates", ("DATE",), dates.find_bare),
     ("ages", ("AGE",), dates.find_ages),
@@ -110,6 +125,9 @@ INDEPENDENT = {
     "zh": frozenset(name for name, _, _ in CHINESE if name not in DOUBTFUL["zh"]),
 }
 """Rules of each language that do not ask the tagger."""
+
+OURS = frozenset(("tagger", "whole", "echo", "day", *(name for name, _, _ in ENGLISH)))
+"""Sources of findings in English notes that are not of the user's own recognisers."""
 
 
 class Finder(EntityRecognizer):

@@ -193,8 +193,8 @@ _OLD = re.compile(r"9\d|1[0-2]\d")
 _OLD_WORDS = word_set("ninety one")
 _AGE = re.compile(
     r"(?<![\w.-])(?P<n>9\d|1[0-2]\d)(?:[- ]?(?:years?|yrs?)[- ]?(?:old|of age)|[- ]?y/?o\b|[- ]?y\.o\."
-    r"|[- ]?(?:year|yr)[- ]old|\s?[MF]\b(?!\w))"
-    r"|\b(?:aged?|age of|turned|turning|age is|age was)\s?[:=]?\s?(?P<n2>9\d|1[0-2]\d)"
+    r"|[- ]?(?:year|yr)[- ]old|\s?(?:yrs?\s)?[MF]\b(?!\w))"
+    r"|\b(?:aged?|age of|turned|turning|age is|age was|(?:alive|well|living|healthy|died|d\.|dead|passed|deceased|survived)(?: away)?(?: and well)? (?:at|to))\s?[:=]?\s?(?P<n2>9\d|1[0-2]\d)"
     r"(?![\w+]|\.\d|\s?(?:%|days?|weeks?|months?|mg|ml))",
     re.IGNORECASE,
 )

@@ -27,6 +27,9 @@ _FIRM = (
     r"|Books|Cleaners|Diagnostics|Pathology|Ambulance|Paper Mill|Paper|Brewery|Brewing|Quarry|Shipyard"
     r"|Technologies|Enterprises|Holdings|Partners|Bros|Brothers|Savings|Rehab|Gear Works|Iron Works|Ironworks"
     r"|Country Club|Golf Club|Public Schools|School District|Community College|Rehabilitation|Drug Store|Drugs"
+    r"|Unified|Prep|Montessori|Junior High|Jr High|Shelter|Mission|Food Bank|Food Pantry|Ranch|Cafe|Deli|Bistro|Grill|Tavern"
+    r"|Winery|Cannery|Packers|Sawmill|Textiles|Apparel|Realty|Propane|Towing|Electric|Welding|Theater|Playhouse|Museum|Speedway"
+    r"|Fitness|Salon|Barbershop|Ambulance Service|EMS|Dental|Pediatrics|Eye Care"
     r"|Nursing|Dialysis|Orthopedics|Orthopaedics|Dermatology|Cardiology|Urgent Care|Home Care|Assisted Living"
 )
 _FORMS = set(_FIRM.split("|"))
@@ -43,7 +46,7 @@ _LOUD = re.compile(
 )
 # A clinic or a hospital as a scanner has misread it.
 _MISREAD = re.compile(
-    r"(?<![\w'’.-])(?P<o>[A-Z][\w'’]{2,20}(?:[ ]{1,2}[A-Z][\w'’]{2,20}){0,3})[ ]{1,2}(?i:H[o0]sp[il1]ta[l1]|C[l1i][il1]n[il1]c|Med[il1]ca[l1])(?![\w-])"
+    r"(?<![\w'’.-])(?P<o>[A-Z][\w'’]{2,20}(?:[ ]{1,2}[A-Z][\w'’]{2,20}){0,3})[ ]{1,2}(?i:H[o0]sp[il1]ta[l1]|C[l1i][il1]n[il1]c|Med[il1]ca[l1]|[il1]nst[il1]tute|[o0]rth[o0]pa?ed[il1]cs|Hea[l1]th|Ped[il1]atr[il1]cs|Pharmacy|Assoc[il1]ates|Ass[uo]rance|[il1]nsurance|Schoo[l1]|Church)(?![\w-])"
 )
 _DIGIT = re.compile(r"\d")
 _SCANNED = re.compile(r"(?i)(?<=\w)[01](?=[a-z]{2})")

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en.names import CLINICAL_NEXT, FIELD, MONTH_WORDS, RELATIVE_WORDS
+from llmsafe.scrub.detect.en.listed import MONTH_WORDS
+from llmsafe.scrub.detect.en.names import CLINICAL_NEXT, FIELD, RELATIVE_WORDS
 from llmsafe.scrub.detect.lexicon import english
 from llmsafe.scrub.detect.outline import outline, word_set
-from llmsafe.scrub.detect.windows import find_at
+from llmsafe.scrub.detect.windows import around, find_at, find_in
 
 _WORD = r"[A-Z](?:[a-z]{1,20}(?:['’-]?[A-Z][a-z]{1,20})?|['’][A-Z][a-z]{1,20})"
 _LOUD = r"[A-Z]{3,20}(?:-[A-Z]{2,20})?"
@@ -70,7 +71,11 @@ _CLOSING = re.compile(
 CLOSING_WORDS = word_set(
     "many kind with best warm thanks thank thx regards sincerely cheers yours take"
 )
-_SIGNED = re.compile(r"\n[-–—>~*/ ]{0,4}(?P<n>[A-Z]{2,3}|[A-Z]\.[A-Z]\.?)[ ]{0,3}\Z")
+# Who wrote and who typed, at the end of a paragraph: HB/lrt.
+_SLASHED = re.compile(r"(?<![\w/.-])([A-Z]{2,3})/([a-z]{2,3})\.?[ ]{0,3}(?=\n|\Z)")
+_SIGNED = re.compile(
+    r"(?:\n|[.!?][ ]{1,2})[-–—>~*/ ]{0,4}(?P<n>[A-Z]{2,3}|[A-Z]\.[A-Z]\.?)[ ]{0,3}\Z"
+)
 _TYPED = re.compile(
     r"\b(?i:transcribed|dictated|typed|entered|scribed)(?i: by)?\s?:[ ]?(?P<n>[A-Z]{2,3}|[a-z]{2,3})(?![\w/-])"
 )
@@ -178,10 +183,58 @@ def find_signatures(text: str) -> Iterator[PhiSpan]:
                 yield PhiSpan(*match.span("n"), "NAME", 0.7)
     for match in find_at(_TURNED, text, note.capitals):
         yield PhiSpan(*match.span("n"), "NAME", 0.8)
+    for match in _SLASHED.finditer(text) if "/" in text else ():
+        yield PhiSpan(*match.span(1), "NAME", 0.6)
+        if match[2] not in TYPIST_WORDS:
+            yield PhiSpan(*match.span(2), "NAME", 0.6)
     tail = len(text.rstrip())
     match = _SIGNED.search(text, max(0, tail - 12), tail)
     if match and match["n"] not in _DEGREES:
         yield PhiSpan(*match.span("n"), "NAME", 0.7)
 
 
-_DEGREES = frozenset(("MD", "DO", "RN", "NP", "PA", "RT", "PT", "OT", "AM", "PM", "END", "EOM", "TID", "BID", "PRN", "QID"))  # fmt: skip
+_DEGREES = frozenset(("NAD", "NPO", "DNR", "DNI", "WNL", "TBD", "FYI", "RTC", "ASA", "OK", "IV", "PO", "IM", "ED", "ER", "OR", "ICU", "AMA", "LOS", "CPT", "USA", "MSW", "LSW", "CRT", "RDN", "LDN", "OTR", "SLP", "PMH", "ROS", "MD", "DO", "RN", "NP", "PA", "RT", "PT", "OT", "AM", "PM", "END", "EOM", "TID", "BID", "PRN", "QID"))  # fmt: skip
+
+
+_SIGNED_INITIALS = (
+    re.compile(
+        r"\b(?i:taken|received|handled|entered|typed|logged|signed)\b[^\n]{0,40}?\s(?i:by)\s"
+        r"(?P<n>[A-Z]{2,3})(?!\w)"
+    ),
+    re.compile(
+        r"\b(?i:transcribed|dictated|typed|[dt])\s?:[^\n]{0,40}?\s(?P<n>[A-Z]{2,3})(?:[/:][A-Za-z]{2,4})?[ ]*$",
+        re.MULTILINE,
+    ),
+    re.compile(r"(?<![\w/])(?P<n>[A-Z]{2,3})/(?:tr|dt|jb|md|sl|mt|nts|ts|aw)\b"),
+    re.compile(r"^[-\s]{0,4}(?P<n>[A-Z]{2,3}),[ ]\d{1,2}:?\d\d(?!\d)", re.MULTILINE),
+    re.compile(
+        r"\b(?i:circ(?:ulator)?|scrub|tech|rn|lpn|cna|nurse|init(?:ial)?s?|witness|recorder|scribe|reader|prepared|drawn"
+        r"|collected|checked|verified|charted|logged|by)(?i: by)?\s?[:=]\s?(?P<n>[A-Z]{2,3})(?![\w/&-])"
+    ),
+)
+TAKEN_WORDS = word_set("taken received handled entered typed logged signed")
+DICTATED_WORDS = word_set("transcribed dictated typed d t")
+TOLD_WORDS = word_set(
+    "circ circulator scrub tech rn lpn cna nurse init inits initial initials witness recorder scribe reader prepared"
+    " drawn collected checked verified charted logged by"
+)
+TYPIST_WORDS = word_set("tr dt jb md sl mt nts ts aw")
+_CLOCK_WORDS = frozenset(("AM", "PM", "RN", "MD", "DO", "NP", "PA", "EST", "PST"))
+
+
+def find_initials(text: str) -> Iterator[PhiSpan]:
+    """The initials of who took a message, typed a report or signed a note."""
+    note = outline(text)
+    taken, typed, slashed, timed, told = _SIGNED_INITIALS
+    for match in (
+        *find_at(taken, text, note.places(TAKEN_WORDS)),
+        *find_at(typed, text, note.places(DICTATED_WORDS)),
+        *find_in(slashed, text, around(text, note.exact(TYPIST_WORDS), 5, 6)),
+        *find_at(told, text, note.places(TOLD_WORDS)),
+        *(timed.finditer(text) if ", 0" in note.signs else ()),
+    ):
+        typist = match.re is slashed or (
+            match.re is typed and "/" in match[0][match.end("n") - match.start() :]
+        )
+        if match["n"] not in _CLOCK_WORDS or typist:  # AM/tr is no hour
+            yield PhiSpan(*match.span("n"), "NAME", 0.6)

@@ -20,7 +20,7 @@ _LINK = (
     r"(?:[ \t]{0,2}(?:\b(?:number|numbers|num|nbr|no|id|identifier|code|is|was|of|ending|in|on file"
     r"|card)\b\.?|[#:=.(\[-]|\*)){0,5}[ \t]{0,3}"
 )
-_VALUE = r"(?P<v>[#*]?(?:[A-Z]{2,4} (?=\d{5}))?(?=[\w./*-]{0,24}\d)[A-Za-z0-9*]{1,24}(?:[-./_][A-Za-z0-9*]{1,24}){0,5}(?: \d{2,8}(?![\w/.,]\d|%)){0,3})"
+_VALUE = r"(?P<v>[#*]?(?:[A-Z]{2,4} (?=\d{5})|(?-i:[A-Z]{2,4} (?=(?!(?:19|20)\d\d\b)\d{4}|\d\d-\d{3})))?(?=[\w./*-]{0,24}\d)[A-Za-z0-9*]{1,24}(?:[-./_][A-Za-z0-9*]{1,24}){0,5}(?: \d{2,8}(?![\w/.,]\d|%)){0,3})"
 
 # Label -> category, tried in order; a strong label needs less of the value that follows.
 _LABELS: tuple[tuple[str, str, bool], ...] = (
@@ -28,13 +28,13 @@ _LABELS: tuple[tuple[str, str, bool], ...] = (
     ("SSN", r"ssn|ss ?#|soc(?:ial)?\.? sec(?:urity)?\.?(?: ?#)?|social(?= (?:is|number|#|ending))", True),
     ("FAX", r"fax|facsimile", True),
     ("PHONE", r"phone|tele?phone|tel|cell(?: phone)?|mobile|pager|beeper|call(?:[- ]?back)?|contact(?: info)?|home|work|reached? at|phone ?#|ph|extension|ext|voice ?mail|text", True),
-    ("LICENSE", r"licen[sc]e(?! plate)|lic\.?|driver'?s? lic(?:en[sc]e)?|dl ?(?=#|no|num|:)|npi|clia|dea|upin|certificat(?:e|ion)|cert\.? ?(?=#|no)|state id|medical licen[sc]e", True),
+    ("LICENSE", r"licen[sc]e(?! plate)|lic\.?|driver'?s? lic(?:en[sc]e)?|dl ?(?=#|no|num|:)|(?-i:DL)(?= [A-Z*]{1,9}\d)|npi|clia|dea|upin|certificat(?:e|ion)|cert\.? ?(?=#|no)|state id|medical licen[sc]e", True),
     ("VEHICLE", r"licen[sc]e plate|plate|(?:vehicle|car|truck) (?:id|tag|reg(?:istration)?|plate)|vin|registration plate|tag ?(?=#|no)", True),
     ("HEALTH_PLAN", r"insurance(?: policy| plan| member| card)?|ins(?:ur)?\.? (?=id|#|no|policy)|health ?(?:care)? ?plan(?: beneficiary| member)?|plan (?=id|#|no|num)|policy(?: holder)?|member(?:ship)?|subscriber|group ?(?=id|#|no|num)|beneficiary|hicn|mbi|medicare(?: ?(?=#|id|no|num|beneficiary|:))|medicaid(?: ?(?=#|id|no|num|:))|payer id", True),
     ("ACCOUNT", r"account|acct|a/c|invoice|claim|bill(?:ing)? ?(?=#|no|num|id|acc)|guarantor|har ?(?=#|:)|iban|routing|(?:credit|debit) card|bank", True),
     ("DEVICE", r"serial(?: ?(?=#|no|num|:))?|s/n|sn(?=[ :#])|udi|device (?=id|#|no|serial)|imei|implant (?=id|#|no)|model/serial|pacemaker (?=id|#|no|serial)", True),
     ("BIOMETRIC", r"(?:finger ?print|retina(?:l)? ?(?:scan)?|iris (?:scan|id|code)|voice ?print|palm ?print|face ?(?:id|print)|biometric|facial (?:scan|id|recognition))(?: (?:template|hash|ref(?:erence)?|record|scan|id))?", True),
-    ("OTHER_ID", r"accession|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol{1,2}ment|confirmation|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial|claim(?= ref)|ref(?:erence)?\.?(?= [A-Z]{1,4}\d{2})", False),
+    ("OTHER_ID", r"accession|hugs(?: tag)?|(?:infant|security) tag|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol{1,2}ment|confirmation|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial|claim(?= ref)|ref(?:erence)?\.?(?= [A-Z]{1,4}\d{2})", False),
 )  # fmt: skip
 LABELLED = tuple(
     (
@@ -56,7 +56,7 @@ _FIRST = {
     "ACCOUNT": "account acct a invoice claim bill billing guarantor har iban routing credit debit bank",
     "DEVICE": "serial s sn udi device imei implant model pacemaker",
     "BIOMETRIC": "finger fingerprint retina retinal retinascan retinalscan iris voice voiceprint palm palmprint face faceid faceprint biometric facial",
-    "OTHER_ID": "accession specimen case encounter csn fin visit order study subject participant enrolment enrollment confirmation ref reference rx prescription passport employee badge student id identifier user username userid login ticket tracking site requisition referral authorization auth pathology serial claim",
+    "OTHER_ID": "accession hugs infant security specimen case encounter csn fin visit order study subject participant enrolment enrollment confirmation ref reference rx prescription passport employee badge student id identifier user username userid login ticket tracking site requisition referral authorization auth pathology serial claim",
 }
 LABEL_WORDS = tuple(word_set(_FIRST[category]) for category, _, _ in _LABELS)
 _CALL = re.compile(
@@ -66,10 +66,12 @@ _CALL = re.compile(
 )
 # A code that opens a door is short.
 _CODE = re.compile(
-    r"\b(?:gate|door|alarm|entry|access|garage|lock ?box|keypad|security) (?:code|pin)(?: is| no\.?|:|=)?[ ]{1,2}(?P<v>[#*]?\d{3,8}[#*]?)(?![\w])",
+    r"\b(?:gate|door|alarm|entry|access|garage|lock ?box|keypad|security|family|privacy|visitor) (?:code|pin)(?: is| no\.?|:|=)?[ ]{1,2}(?P<v>[#*]?\d{3,8}[#*]?)(?![\w])",
     re.IGNORECASE,
 )
-CODE_WORDS = word_set("gate door alarm entry access garage lock lockbox keypad security")
+CODE_WORDS = word_set(
+    "gate door alarm entry access garage lock lockbox keypad security family privacy visitor"
+)
 _USER = re.compile(
     r"\b(?:user ?name|user ?id|login|patient portal user)\s?[:=]\s?(?P<v>[\w.@-]{3,40})",
     re.IGNORECASE,
@@ -101,9 +103,12 @@ _PATTERNS: tuple[tuple[str, float, str], ...] = (
     ("VEHICLE", 0.7, r"(?<![\w-])[A-Z]{2}[0-7]\d [A-HJ-PR-Z]{3}(?![\w-])"),  # United Kingdom since 2001
     ("OTHER_ID", 0.7, r"(?<![\w-])(?!NCT|ISRCTN|PMC|PMID|ICD|CPT|HPV|COVID)[A-Z]{1,5}-?\d{2,4}-?\d{3,12}(?:-?[A-Z])?(?![\w-])"),
     ("MRN", 0.6, r"(?<![\w/.-])\d{3}-\d{2}-\d{2,3}(?![\w/-]|\.\d)"),
+    ("MRN", 0.5, r"(?<![\w/.-])(?=\d{4}-\d{4})(?!(?:1[89]|20)\d\d-)(?!(?:[01]\d|2[0-4])[0-5]\d-(?:[01]\d|2[0-4])[0-5]\d)\d{4}-\d{4}(?![\w/-]|\.\d)"),
     ("OTHER_ID", 0.5, r"(?<![\w.,/-])\d{6,9}[A-Z](?![\w-])"),
     ("OTHER_ID", 0.5, r"(?m)(?:^|(?<=[A-Za-z.]  )|(?<=\()|(?<=/))[ \t]{0,4}\d{6,9}(?=\)|[ \t]{0,3}/ |[ \t\r]{0,4}$)"),
     ("SSN", 0.9, r"(?i)(?<=last four )\d{4}(?!\w)|(?<=last 4 )\d{4}(?!\w)|(?<=ending in )\d{4}(?!\w)|(?<=last four: )\d{4}(?!\w)"),
+    ("ACCOUNT", 0.8, r"(?i)\b(?:visa|master ?card|mc|amex|discover|card|debit|credit|checking|savings|acct|account)(?: card)? (?:ending|ends|end)(?: (?:in|with))? (?P<v>\d{4})(?!\d)"),
+    ("OTHER_ID", 0.8, r"\bextension=\"(?=[^\"]*\d)(?P<v>[\w.-]{3,40})\""),
     ("OTHER_ID", 0.6, r"(?<![\w#])#\s?(?=[A-Z\d-]{5,24}(?!\w))(?:[A-Z]{1,6}-?)?\d{4,16}(?:-\d{1,10}){0,3}"),
     ("OTHER_ID", 0.5, r"(?<![\w.,/$-])(?!\d*0{5})\d{9,25}(?![\w,/%-]|\.\d)"),
 )  # fmt: skip
@@ -135,9 +140,12 @@ _SIGNS: tuple[tuple[str, ...] | re.Pattern[str], ...] = (
     re.compile(r"[A-Z]{2}\d\d [A-Z]{3}"),
     re.compile(r"[A-Z]-?\d{2,4}-?\d{3}"),
     re.compile(r"\d(?<!\d\d)\d\d-\d\d-\d"),
+    ("0000-0000",),
     ("000000",),
     ("000000",),
     ("last four", "last 0", "ending in"),
+    (" end",),
+    ("extension=",),
     re.compile(r"#\s?[A-Z\d-]{5}"),
     ("000000000",),
 )
@@ -193,7 +201,7 @@ def find_formats(text: str) -> Iterator[PhiSpan]:
         if not _may_match(sign, note):
             continue
         for match in pattern.finditer(text):
-            start, end = match.span()
+            start, end = match.span("v" if "v" in pattern.groupindex else 0)
             found = category
             if category in ("URL", "EMAIL"):
                 end -= len(match[0]) - len(match[0].rstrip(".,;:!?"))

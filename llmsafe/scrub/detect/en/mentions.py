@@ -13,7 +13,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en.names import CLINICAL_NEXT, MONTH_WORDS, RELATIVE_WORDS
+from llmsafe.scrub.detect.en.events import followers
+from llmsafe.scrub.detect.en.listed import MONTH_WORDS
+from llmsafe.scrub.detect.en.names import CLINICAL_NEXT, RELATIVE_WORDS
+from llmsafe.scrub.detect.en.vocabulary import is_name
 from llmsafe.scrub.detect.lexicon import Lexicon, english
 from llmsafe.scrub.detect.outline import outline, signs, word_set
 from llmsafe.scrub.detect.resolve import resolve
@@ -42,7 +45,9 @@ def again(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     echoed = list(echoes(text, found))
     yield from echoed
     yield from wholes(text, [*found, *echoed])
-    yield from days(text, found)
+    later = list(days(text, found))
+    yield from later
+    yield from followers(text, [*found, *later])
 
 
 # --- names --------------------------------------------------------------------------------------
@@ -74,7 +79,7 @@ def echoes(text: str, found: Iterable[PhiSpan]) -> Iterator[PhiSpan]:
                     parts.add(word)
                 elif _calls(piece, pieces, span, lexicon):
                     plain.add(word)
-    quiet = bool(parts) and _without_capitals(text)
+    quiet = bool(parts) and outline(text).quiet
     if quiet:  # "tundes mom": the letter is no part of the name
         parts |= {w[:-1] for w in parts if w.endswith("s") and len(w) > 5}
         parts = {w for w in parts if len(w) > 3 and w not in lexicon.eponyms}
@@ -124,11 +129,6 @@ def _is_somebody(text: str, piece: re.Match[str], end: int) -> bool:
     following = text[end : end + 2]
     heading = _CAPITALISED.search(before) or (following[:1] == " " and following[1:].isupper())
     return not heading
-
-
-def _without_capitals(text: str) -> bool:
-    """Whether fewer than one character of two hundred begins a word with a capital."""
-    return 200 * len(outline(text).capitals) < len(text)
 
 
 def _elsewhere(text: str, parts: set[str], covered: set[tuple[int, int]]) -> bool:
@@ -210,6 +210,11 @@ _FIRM_RIGHT = re.compile(
     r"|clinic|hospital|pharmacy|center|centre|associates|group)\b){1,2}(?:,? (?:P\.?C|LLC|Inc|LLP|PLLC)\b\.?)?"
     r"|,? (?:P\.C|PLLC|LLC|LLP|Inc)\b\.?"
 )
+_GLUED = re.compile(r"-\d{1,8}(?![\w/-])")
+# A sticker: SZABO, PIROSKA 00812-44.
+_NUMBER_RIGHT = re.compile(r"[ ]{1,3}#?(?P<n>(?=[\d-]{6})\d{2,8}-?\d{2,8})(?![\w/-]|\.\d)")
+# Robert "Bob" Smith, Robert (Bob) Smith
+_NICK = re.compile(r"\s(?P<q>[\"“(])(?P<n>[A-Z][a-z'’-]{1,15})[\"”)](?=\s[A-Z][a-z]|[\s,.;]|\Z)")
 _NUMBERED = frozenset(
     ("PHONE", "FAX", "SSN", "MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE",
      "OTHER_ID", "LOCATION", "DATE")
@@ -299,6 +304,13 @@ def _stretched(text: str, ordered: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
                 if span.category == "ORGANIZATION" and (right := _FIRM_RIGHT.match(text, end)):
                     end = right.end()
                 start -= _room(text, span, text[max(0, start - 24) : start])
+                if text[end - 1].isdigit() and (rest := _GLUED.match(text, end)):
+                    end = rest.end()  # SZABO 00812-44, of which the tagger took a half
+                if "," in text[start:end] and (number := _NUMBER_RIGHT.match(text, end)):
+                    yield PhiSpan(*number.span("n"), "MRN", 0.6, "whole")
+                nick = _NICK.match(text, end) if span.category == "NAME" else None
+                if nick and (nick["q"] != "(" or is_name(nick["n"].lower())):
+                    yield PhiSpan(*nick.span("n"), "NAME", span.score, "whole")
             case "EMAIL" | "URL":
                 if " dot " in text[start:end].lower():
                     if right := _DOTTED_RIGHT.match(text, end):
@@ -352,6 +364,9 @@ def days(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
             written = text[span.start : span.end]
             dotted = dotted or _DOTTED.fullmatch(written) is not None
             months |= {int(m) for m in _READ.findall(written) if 0 < int(m) < 13}
+    near = (
+        months | {month % 12 + 1 for month in months} | {(month - 2) % 12 + 1 for month in months}
+    )
     if not months and not dotted:
         return
     places = resolve(covered)
@@ -365,12 +380,13 @@ def days(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
         last = max(last, ends[at - 1]) if at else last
         if at < len(places) and places[at].start < match.end():
             continue  # it was found
-        if int(match["m"]) not in months:
+        month, day = int(match["m"]), int(match["d"])
+        odd = day not in _GRADES
+        if month not in months and not (month in near and (odd or month > day)):
             continue
         before = text[max(0, match.start() - 60) : match.start()]
         cell = _CELL.search(before[-6:]) and _CELL_END.match(text, match.end())
         linked = last and _LINKED.fullmatch(text, last, match.start())
-        odd = int(match["d"]) not in _GRADES
-        if (cell or linked or odd) and not _GRADED.search(before):
+        if (cell or linked or odd or month > day) and not _GRADED.search(before):
             yield PhiSpan(*match.span(), "DATE", 0.5, "day")
             last = match.end()

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.vocabulary import is_word
 from llmsafe.scrub.detect.lexicon import english, read_json, read_words
 from llmsafe.scrub.detect.outline import fold, outline, word_set
 from llmsafe.scrub.detect.windows import around, find_at, find_from, find_in
@@ -107,14 +108,19 @@ _INSTITUTION = re.compile(
     rf"(?P<tail>\s(?:of|at|for)\s(?:the\s)?{_MOD}(?:\s{_MOD}){{0,2}}|,?\s(?:Inc|LLC|PLLC)\b\.?)?"
 )
 _UPPER = re.compile(
-    r"(?<!\w)(?:[A-Z][A-Z'.]{1,20}[ ]){1,5}(?:HOSPITAL|CLINIC|MEDICAL CENTER|HEALTH SYSTEM|HEALTH|"
+    r"(?<!\w)(?:(?:ST|MT|FT)\.[ ]|[A-Z][A-Z']{1,20}[ ]){1,5}(?:HOSPITAL|CLINIC|MEDICAL CENTER|HEALTH SYSTEM|HEALTH|LABORATOR(?:Y|IES)|LABS|HOSPICE|PHARMACY|ACADEMY|COLLEGE|UNIVERSITY|HOME CARE|CARE CENTER|"
     r"HEALTHCARE|HEALTH CENTER|NURSING HOME|INFIRMARY|ASSOCIATES|PHYSICIANS|PRIMARY CARE|FAMILY MEDICINE)(?!\w)(?:, INC\b)?"
 )
+_CLINICAL = re.compile(
+    r"(?:sy|ia|is|oma|logy|ics|tion|ment|ing|ency|pathy|plasty|ectomy|emia|uria)\Z"
+)
 _UPPER_WORDS = word_set(
-    "HOSPITAL CLINIC MEDICAL HEALTH HEALTHCARE NURSING INFIRMARY ASSOCIATES PHYSICIANS PRIMARY FAMILY"
+    "LABORATORY LABORATORIES LABS HOSPICE PHARMACY ACADEMY COLLEGE UNIVERSITY HOME CARE HOSPITAL CLINIC MEDICAL HEALTH HEALTHCARE NURSING INFIRMARY ASSOCIATES PHYSICIANS PRIMARY FAMILY"
 )
 _SAINTS = word_set("St Saint Mt Mount")
-_SAINT = re.compile(r"(?<!\w)(?:St\.|Saint|Mt\.|Mount) (?P<n>[A-Z][a-z]{2,15})(?P<s>'s|’s)?(?!\w)")
+_SAINT = re.compile(
+    r"(?<!\w)(?:St\.|Saint|Mt\.|Mount) (?P<n>[A-Z][a-z]{2,15})(?P<s>'s|’s)?(?!\w| (?:[Ww]ort|fire)\b)"
+)
 _NO_NAME = read_words("scrub_generic.txt")
 _LEADING = frozenset(
     [
@@ -255,8 +261,14 @@ CORNER_WORDS = word_set("near at corner between off intersection")
 def find_corners(text: str) -> Iterator[PhiSpan]:
     """Where two streets meet, one of them a number: "near 1st and Cherry"."""
     for match in find_at(_CORNER, text, outline(text).places(CORNER_WORDS)):
-        first, second = match["c"][0], match["c"].split()[-1][0]
-        if first.isdigit() != second.isdigit():
+        words = match["c"].split()
+        first, second = words[0][0], words[-1][0]
+        sure = match[0].lower().startswith(("corner", "inter"))
+        strange = not any(
+            w.lower() in english().first or w.lower() in english().words for w in words
+        )
+        near = match[0].lower().startswith("near") and (sure or strange)
+        if first.isdigit() != second.isdigit() or (sure and not first.isdigit()) or near:
             yield PhiSpan(*match.span("c"), "LOCATION", 0.6)
 
 
@@ -290,7 +302,8 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
     pattern, first_words = _state_pattern()
     for match in find_in(pattern, text, around(text, note.exact(first_words), 80, 40)):
         city, code, zip_code = match["city"], match["code"], match["zip"]
-        known = city in cities or any(city.endswith(" " + word) for word in cities)
+        words = city.split(" ")
+        known = any(" ".join(words[at:]) in cities for at in range(len(words)))
         sure = match["comma"].startswith(",") and (not code or code not in _DOUBTFUL)
         if zip_code or known or (sure and len(city) > 2):
             start = match.start("city")
@@ -316,8 +329,11 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
         if match[0].isupper():  # a heading in capitals: only a strange word makes it a name
             proper = any(w not in _NO_NAME and not english().plain(w) for w in names)
         fixed = text[start : match.end()].lower().rstrip(".") in _FIXED
+        if len(names) == 1 and names[0] in english().words and _CLINICAL.search(names[0]):
+            continue  # the epilepsy clinic
         if proper or fixed or match["tail"]:
-            yield PhiSpan(start, match.end(), "ORGANIZATION", 0.85)
+            strange = any(_strange(word[0]) for word in words)
+            yield PhiSpan(start, match.end(), "ORGANIZATION", 0.95 if strange else 0.85)
     works = find_at(_WORKS, text, note.places(WORKS_WORDS))
     employers = find_at(_EMPLOYER, text, note.places(EMPLOYER_WORDS))
     for match in (*works, *employers):
@@ -328,10 +344,9 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(*match.span("o"), "ORGANIZATION", 0.95)
     for match in find_in(_UPPER, text, around(text, note.exact(_UPPER_WORDS), 120, 40)):
         words = match[0].split()
-        if not all(w.lower().strip(".,") in _NO_NAME for w in words[:-1]) and not all(
-            english().plain(w.lower()) for w in words[:-1]
-        ):
-            yield PhiSpan(*match.span(), "ORGANIZATION", 0.7)
+        if not all(_ordinary(word.lower().strip(".,'")) for word in words[:-1]):
+            strange = any(map(_strange, words[:-1]))
+            yield PhiSpan(*match.span(), "ORGANIZATION", 0.95 if strange else 0.7)
     for match in find_at(_SAINT, text, note.exact(_SAINTS)):
         if match["s"] or match["n"].lower() in english().first:
             yield PhiSpan(*match.span(), "ORGANIZATION", 0.7)
@@ -340,6 +355,20 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
         if _TOOL.match(text, match.end()):
             continue
         yield PhiSpan(*match.span(), "ORGANIZATION", 0.85)
+
+
+def _ordinary(word: str) -> bool:
+    """Whether a word in capitals names nothing; Hope and Waters name houses."""
+    lexicon = english()
+    known = word in lexicon.words or word in lexicon.capitals or word in lexicon.eponyms
+    return word in _NO_NAME or len(word) < 3 or (known and word not in lexicon.everyday)
+
+
+def _strange(written: str) -> bool:
+    """Whether a word is of no list of words, so that before "clinic" it can only name one."""
+    word = re.sub(r"['’]s?$", "", written.strip(".,").lower())
+    short = len(word) < 5 or word in english().first
+    return not short and not is_word(word) and not _ordinary(word)
 
 
 @cache

@@ -15,7 +15,19 @@ from functools import cache
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import is_rating
 from llmsafe.scrub.detect.en.eponyms import DISEASES, is_pair
-from llmsafe.scrub.detect.en.names import CLINICAL_NEXT
+from llmsafe.scrub.detect.en.vocabulary import is_word
+from llmsafe.scrub.detect.en.words import (
+    DOUBT,
+    SURE,
+    after_person,
+    all_plain,
+    is_product_name,
+    is_small,
+    is_spelled_word,
+    is_usage,
+    is_word_of_list,
+    parts_of,
+)
 from llmsafe.scrub.detect.lexicon import english, read_json
 
 _NUMBERED = frozenset(
@@ -46,14 +58,22 @@ _ANY = re.compile(
     r")[ -])*(?:health|care|living|medical|nursing)"
     r"(?: (?:center|care|facility|unit|clinic|services?|home))*"
     r"|(?:labor (?:and|&) delivery|emergency|operating|recovery|pre-?operative|post-?anesthesia"
-    r"|same[- ]day surgery|holding|radiology|ambulatory surgery)"
+    r"|same[- ]day surgery|holding|radiology|ambulatory surgery"
+    r")"
     r"(?: (?:department|room|suite|unit|area|triage|holding|care))*"
+)
+_PROGRAM = re.compile(
+    r"(?i)(?:care|treatment|clinical|nursing|billing|surgical|medical|rehab|transplant|research|study"
+    r"|school|stroke) (?:team|desk|staff|office|coordinator)|meals on wheels|area agency on aging"
+    r"|(?:alcoholics|narcotics|gamblers|overeaters|cocaine) anonymous|silver ?sneakers|head start"
+    r"|early intervention"
 )
 _WEEKDAY = re.compile(
     r"(?i)(?:on |this |last |next )?(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
     r"(?: (?:morning|afternoon|evening|night)s?)?"
 )
 _YEARS = re.compile(r"(?:(?:19|20)\d\d(?:,? (?:and|or|to) |[,/& -]+)?){2,}")
+_BARE_YEAR = re.compile(r"(?:19|20)\d\d")
 _VERTEBRAE = re.compile(r"(?i)[CTLS]\d{1,2}(?:[-,& ]+[CTLS]?\d{1,2})*")
 _NTH = re.compile(r"\d(?:st|nd|rd|th)\Z")
 _ANATOMY = re.compile(
@@ -61,6 +81,15 @@ _ANATOMY = re.compile(
     r"(?:nerves?|ribs?|intercostal|ics|toes?|fingers?|digits?|metatarsals?|metacarpals?|rays?|webspace"
     r"|percentiles?|grade|degree|trimester|ventricle|dose|attempt|pass)\b"
 )
+_CARDINAL = re.compile(
+    r"(?i)(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)?[ -]?(?:one|two|three|four|five|six|seven|eight|nine)?"  # noqa: E501
+)
+_COUNTED = re.compile(
+    r"(?i)\b(?:photos|images|pages|pp|slides|items|figs?|questions|ages|steps|rooms|beds|rev)\.? \Z"
+)
+# A suture of 3-0; 20w3d of gestation; in 2 / 4 / 6 weeks.
+_WEEKS = re.compile(r"(?<!\d)\d{1,2}w\d?d?\Z")
+_SPACED = re.compile(r"\d{1,2}(?: / \d{1,2}){2}")
 _AROUND = re.compile(r"\d{1,4}s")  # in the 600s
 _DOTTED = re.compile(r"\b(?:p\.r\.n|n\.p\.o|[btq]\.i\.d|q\.[hdo]\.[sd]?|w\.n\.l)\b")
 _HUNDRED = re.compile(r"(?i)\s*hundred\b")
@@ -80,40 +109,6 @@ _INSTRUMENT = re.compile(
     r"|incision|approach|position|fracture|lesion|syndrome|disease|array|assay)\b"
 )
 
-_PERSON = re.compile(
-    r"(?i)\b(?:drs?|mrs?|ms|miss|prof|doctor|nurse|resident|fellow|intern|attending|surgeon|physician"
-    r"|pcp|np|rn|pa|tech|therapist|pharmacist|consultant|patient|pt|name|wife|husband|son|daughter"
-    r"|mother|father|mom|dad|brother|sister|friend|partner|neighbou?r|aunt|uncle|told"
-    r"|called|saw|seen|named|spoke (?:to|with)|cc|[A-Z]\."
-    r"|(?:seen|read|signed|dictated|examined|evaluated|performed|entered|reviewed|called|assisted|placed"
-    r"|done|taken|given|written|referred) by)[.:,]?\s{1,2}\Z"
-)
-
-# --- everyday words in notes without capitals ---------------------------------------------------
-
-# What is told or done at the head of a clause: "mark the site", "will bill for time".
-_TOLD = re.compile(
-    r"(?:\A|[\n.;:,•>-]\s*|\b(?:will|may|can|to|please|pls|must|should|and|then|we|i|ok)\s)\Z"
-)
-_VERB = re.compile(
-    r"(?:grant|mark|bill|chase|skip|price|lance|pat|drew|draw|page|rush|jack|rob|hope|wade|cook|bond)\b"
-    r"\s(?:the|an?|all|any|this|that|out|up|off|dry|site|skin|labs?|blood|cultures?|request|pass)\b"
-    r"|hope\s(?:to|for|that|he|she|pt)\b"
-)
-# Pairs of words of which the first or the last is somebody's name elsewhere.
-_COMPOUND = re.compile(
-    r"\b(?:rose (?:hips?|water|bengal|up|from (?:bed|chair|sitting|supine|toilet|lying|floor|seat))"
-    r"|dawn phenomenon|grace period|grant (?:request|access|permission|leave|pass(?:es)?)|faith healing"  # noqa: E501
-    r"|ginger (?:tea|ale|root|biscuits?)|(?:poison|english) ivy|crystals? (?:meth\w*|in|arthro\w+|seen)"  # noqa: E501
-    r"|(?:christian|muslim|jewish|catholic) faith|prince albert|earl grey(?: tea)?|long call|short call"  # noqa: E501
-    r"|noble (?:cause|gas)|daisy chain|pearl (?:necklace|earrings?|index)|ruby red|april showers"
-    r"|june bugs?|(?:autumn|summer|winter|spring) (?:allerg\w+|months|cold)|lily pollen|olive oil"
-    r"|frank (?:blood|pus|discussion|breech|h[a]?ematuria)|hunter(?:'s)? (?:accident|syndrome)"
-    r"|(?:heather|grass|birch|ragweed) (?:allergy|pollen)|cane (?:ordered|at|for|in|use\w*)"
-    r"|(?:basil|sage|rosemary|olive|ginger)(?: and (?:basil|sage|rosemary|olive|ginger))*"
-    r"(?= (?:oil|tea|ok|allerg\w+|in diet|extract|supplements?)))\b"
-)
-
 
 @cache
 def _states() -> frozenset[str]:
@@ -121,16 +116,6 @@ def _states() -> frozenset[str]:
     states: Mapping[str, str] = read_json("scrub_places.json")["states"]
     names = {name.lower() for pair in states.items() for name in pair if len(name) > 2}
     return frozenset(names - {"new york", "washington", "georgia", "virginia", "dakota"})
-
-
-def _is_usage(text: str, span: PhiSpan) -> bool:
-    """Whether it is an everyday word in its everyday sense: an order, or a pair of words."""
-    before = text[max(0, span.start - 40) : span.start]
-    verb = _VERB.match(text, span.start)
-    if verb and span.end <= verb.end() and _TOLD.search(before):
-        return True
-    compounds = _COMPOUND.finditer(text, max(0, span.start - 20), span.end + 30)
-    return any(pair.start() <= span.start and span.end <= pair.end() for pair in compounds)
 
 
 def _is_instrument(text: str, span: PhiSpan) -> bool:
@@ -143,9 +128,9 @@ def _is_instrument(text: str, span: PhiSpan) -> bool:
 def senseless(text: str, span: PhiSpan) -> bool:
     """Whether a finding of the tagger cannot be what it is taken for."""
     found = text[span.start : span.end]
-    if span.category not in _NUMBERED and found.islower() and _is_usage(text, span):
+    if span.category not in _NUMBERED and found.islower() and is_usage(text, span):
         return True
-    if span.category in _WORDED and span.score < _SURE and _is_product(text, span):
+    if span.category in _WORDED and span.score < SURE and is_product_name(text, span):
         return True
     match span.category:
         case "DATE":
@@ -153,33 +138,77 @@ def senseless(text: str, span: PhiSpan) -> bool:
         case "NAME":
             spelled = _SPELLED.fullmatch(found)
             return (
-                bool(spelled and not set("AEIOUY") & set(found))
+                bool(spelled and (len(found) > 22 or not set("AEIOUY") & set(found)))
                 or _is_disease(text, span)
                 or bool(_QUESTION.match(text, span.start))
                 or _is_instrument(text, span)
                 or _is_eponym(text, span)
                 or _is_abbreviation(text, span)
-                or _is_ordinary(text, span)
+                or is_word_of_list(text, span)
             )
         case "ORGANIZATION" if _is_heading(text, span) or _is_any(text, span):
             return True
         case "LOCATION" if found.lower() in _states():
             return True
         case "LOCATION" | "ORGANIZATION":
-            if span.score < _DOUBT and found.islower() and _all_plain(found):
+            if span.score < DOUBT and found.islower() and all_plain(found):
                 return True
-            return _is_instrument(text, span) or _is_eponym(text, span)
+            lone = span.category == "LOCATION" and span.score < SURE and found.islower()
+            if (
+                lone
+                and is_word(found)
+                and not _WHERE.search(text[max(0, span.start - 8) : span.start])
+            ):
+                return True  # march up hills
+            small = span.category == "LOCATION" and is_small(text, span)
+            return small or any(
+                test(text, span) for test in (_is_instrument, _is_eponym, is_spelled_word)
+            )
         case category if category in _NUMBERED:
+            if _is_public(text, span):
+                return True
+            if category == "OTHER_ID" and _BARE_YEAR.fullmatch(found):
+                return True
             odd = _ICD.fullmatch(found) or _AROUND.fullmatch(found)
             return bool(odd) or _is_hour(text, span) or _in_series(text, span)
         case _:
             return False
 
 
+# What follows is of a product, a price list, a book, a price.
+_PUBLIC = re.compile(
+    r"(?:\b(?:REF|LOT|CPT|CDT|NDC|HCPCS|ICD|ICD-10|LOINC|NCT|PMID|DRG|APC|CARC|RARC|POS)|\b(?i:model|catalog(?:ue)?|version))"
+    r"(?i:[ ]?(?:no\.?|number|code|#))?[ :.#]{1,3}\Z"
+)
+_PRICE = re.compile(r"\d{1,3}(?:,\d{3})*\.\d\d")
+_VARIANT = re.compile(r"[cgpmr]\.[\d*+-]*[A-Z_>\d]+[a-z]{0,3}\d*")
+_PROCEDURE = re.compile(r"[A-V]\d{4}")
+
+
+def _is_public(text: str, span: PhiSpan) -> bool:
+    """Whether it is a catalogue number, a code of a price list, a price or a gene variant."""
+    found = text[span.start : span.end]
+    if span.category in ("PHONE", "FAX", "SSN", "VEHICLE"):
+        return False
+    if _PRICE.fullmatch(found) or _VARIANT.fullmatch(found):
+        return True
+    coded = span.category in ("MRN", "OTHER_ID", "ACCOUNT")
+    if coded and span.score < _NEARLY and _PROCEDURE.fullmatch(found):
+        return True
+    return _PUBLIC.search(text[max(0, span.start - 16) : span.start]) is not None
+
+
 def _is_any(text: str, span: PhiSpan) -> bool:
     """Whether it is a kind of place, or the first words of one: "Labor and Delivery"."""
-    kind = _ANY.match(text, span.start)
-    return kind is not None and kind.end() >= span.end
+    kinds = (pattern.match(text, span.start) for pattern in (_ANY, _PROGRAM))
+    if any(kind is not None and kind.end() >= span.end for kind in kinds):
+        return True
+    found = text[span.start : span.end]
+    described = any(part in english().eponyms for part in parts_of(found))
+    short = (
+        (word.isupper() and len(word) < 5) or _described(word.lower()) for word in found.split()
+    )
+    return described and not _INSTITUTION.search(found) and all(short)  # MVP Barlow
 
 
 def _in_series(text: str, span: PhiSpan) -> bool:
@@ -208,6 +237,10 @@ def _is_grade(text: str, span: PhiSpan) -> bool:
 def _is_score(text: str, span: PhiSpan) -> bool:
     """A pain of 4-5/10, 39-4/7 weeks (no date mixes its signs), years alone, vertebrae, nerves."""
     found = text[span.start : span.end]
+    if _CARDINAL.fullmatch(found) or _COUNTED.search(text[max(0, span.start - 12) : span.start]):
+        return True
+    if text.startswith("-0", span.end) or _WEEKS.search(found) or _SPACED.match(text, span.start):
+        return True
     if _YEARS.fullmatch(found) or _WEEKDAY.fullmatch(found) or _VERTEBRAE.fullmatch(found):
         return True
     if _FRACTION.fullmatch(found) and _TIMES.match(text, span.end):
@@ -245,55 +278,10 @@ def _is_hour(text: str, span: PhiSpan) -> bool:
     return bool(clock and clock.end() >= span.end and _HUNDRED.match(text, clock.end()))
 
 
-_DOUBT = 0.9
+_NEARLY = 0.99
+_WHERE = re.compile(r"\b(?:in|at|to|from|near|of|via|@)\s\Z")
 _HYPHENATED = re.compile(r"-[A-Z][a-z]+")
-
-
 _WORDED = frozenset(("NAME", "LOCATION", "ORGANIZATION"))
-
-
-def _is_product(text: str, span: PhiSpan) -> bool:
-    """Whether it is a product by its spelling, or because somebody is allergic to it."""
-    if _PRODUCT.fullmatch(text, span.start, span.end) and span.score < _DOUBT:
-        return True
-    return _ALLERGIC.search(text[max(0, span.start - 60) : span.start]) is not None
-
-
-def _all_plain(found: str) -> bool:
-    lexicon = english()
-    return all(word in lexicon.words for word in re.findall(r"[^\W\d_]+", found.lower()))
-
-
-def _is_ordinary(text: str, span: PhiSpan) -> bool:
-    """Whether a lone word is of ordinary language and nobody's name, and nothing beside it says
-    otherwise: "Outgoing", "Nosebleed", the band of Mach."""
-    found = text[span.start : span.end]
-    word, lexicon = found.lower(), english()
-    if span.score < _SURE and found.islower() and " " in found:
-        return all(part in lexicon.words and not _is_name(part) for part in word.split())
-    if (
-        span.score >= _SURE
-        or " " in found
-        or text[max(0, span.start - 2) : span.start] == "& "
-        or _PERSON.search(text[max(0, span.start - 25) : span.start])
-    ):
-        return False
-    if _is_name(word):
-        return False
-    return word in lexicon.words or CLINICAL_NEXT.match(text, span.end) is not None
-
-
-def _is_name(word: str) -> bool:
-    lexicon = english()
-    return word in lexicon.first or word in lexicon.last or word in lexicon.everyday
-
-
-_SURE = 0.97
-_ALLERGIC = re.compile(
-    r"(?i)\b(?:allergic|intolerant|allerg(?:y|ies)(?: to|:)|reaction) (?:to )?"
-    r"(?:[\w-]{3,20}(?:,| and) ){0,3}\Z"
-)
-_PRODUCT = re.compile(r"[A-Z][a-z]{3,}[A-Z][a-z]{2,}")  # MamaRoo, but MacLeod and DeShawn
 _MISREAD = str.maketrans("015", "ois")
 
 
@@ -310,7 +298,7 @@ def _is_eponym(text: str, span: PhiSpan) -> bool:
     known = bool(parts) and all(
         _described(part) and not (part in lexicon.first or part in lexicon.last) for part in parts
     )
-    return known and not _PERSON.search(text[max(0, span.start - 25) : span.start])
+    return known and not after_person(text, span)
 
 
 def _described(word: str) -> bool:
@@ -326,6 +314,22 @@ def _is_disease(text: str, span: PhiSpan) -> bool:
     """Whether a lone name is a disease: "Google says Addison's"."""
     found = re.sub(r"['’]s?$", "", text[span.start : span.end]).lower()
     return found in DISEASES and bool(_POSSESSIVE.match(text, span.start + len(found)))
+
+
+_HOUR = re.compile(r"(?:[01]?\d|2[0-3]):?[0-5]\d(?:\s?[ap]m?)?|\d{1,2}w\d?d?", re.IGNORECASE)
+_DATED = re.compile(
+    r"(?i)jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|teen|(?:st|nd|rd|th)\b|\d"
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|first|second|third|fifth|oh)\b"
+)
+
+
+def beside_date(text: str, piece: PhiSpan) -> bool:
+    """Whether what the tagger sees beside a date that a rule has read is an hour or a word."""
+    found = text[piece.start : piece.end].strip(" .,;/")
+    if _HOUR.fullmatch(found):
+        return True
+    parts = parts_of(found)
+    return bool(parts) and not _DATED.search(found) and all(map(is_word, parts))
 
 
 # --- neighbours ---------------------------------------------------------------------------------

@@ -1,0 +1,85 @@
+"""What the rest of a note says of a finding: PHI keeps company, and a table says what it lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.tables import things
+from llmsafe.scrub.detect.en.vocabulary import is_eponym, is_product
+from llmsafe.scrub.detect.en.words import after_person
+
+_SHARE = re.compile(r"(\d{1,2})/(\d{1,2})")
+_TOP = 12
+_WHEN = re.compile(r"(?i)\b(?:on|since|around|about|by|from|before|after|until|till)\s\Z")
+_WORDED = ("NAME", "LOCATION", "ORGANIZATION")
+_ASKING = frozenset(("tagger", "listed names", "unknown names", "reversed names", "cities"))
+"""Findings that the heading of a column can deny."""
+_DOUBTFUL, _SURE = 0.45, 0.485  # of the tagger: half its chance
+
+
+def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
+    """``found`` without names of what a table calls a drug or a scale, names in lists of such, and
+    what the tagger alone half believes in a note in which nobody has found anything else."""
+    cells = things(text)
+    for span in found:
+        if span.category in _WORDED and span.source in _ASKING:
+            thing = any(start <= span.start and span.end <= end for start, end in cells)
+            listed = span.category == "NAME" and _with_things(text, span)
+            lonely = _is_tagged(span, _DOUBTFUL) and not _company(found)
+            if thing or listed or lonely:
+                continue
+        if span.category == "DATE" and _is_tagged(span, _SURE) and _share(text, span):
+            dates = (other for other in found if other.category == "DATE")
+            if all(_share(text, other) for other in dates):
+                continue
+        yield span
+
+
+def _is_tagged(span: PhiSpan, below: float) -> bool:
+    return span.source == "tagger" and span.score < below
+
+
+_BREAK = re.compile(r"[.;:]\s|\n|\Z")
+_CAPITAL = re.compile(r"[A-Z][a-z]+(?:['’-][A-Za-z]+)*")
+
+
+def _with_things(text: str, span: PhiSpan) -> bool:
+    """Whether it is of a list of three or more short items, in one sentence, with what is nobody:
+    "Grover, Sweet, Schamberg"; and nothing says that somebody is meant."""
+    low, high = max(0, span.start - 200), min(len(text), span.end + 200)
+    beside = "," in text[max(0, span.start - 6) : span.end + 12]
+    if not beside or text.count(",", low, high) < 2:
+        return False
+    start = max((m.end() for m in _BREAK.finditer(text, low, span.start)), default=low)
+    end = _BREAK.search(text, span.end, high)
+    sentence = text[start : end.start() if end else high]
+    items = sentence.split(",")
+    if len(items) < 3 or after_person(text, span):
+        return False
+    first = sentence.count(",", 0, span.start - start)
+    last = first + text.count(",", span.start, span.end)
+    near = items[max(0, first - 1) : last + 2]
+    if any(len(item.split()) > 4 for item in near):
+        return False
+    words = [word for word in _CAPITAL.findall(sentence) if word not in text[span.start : span.end]]
+    inside = _CAPITAL.findall(text, span.start, span.end)
+    number = sum(_is_thing(re.sub(r"['’]s$", "", word.lower())) for word in (*words, *inside))
+    return number > 1 or (number == 1 and len(words) < 3)
+
+
+def _is_thing(word: str) -> bool:
+    return any(is_product(part) or is_eponym(part) for part in (word, *word.split("-")))
+
+
+def _share(text: str, span: PhiSpan) -> bool:
+    """Whether it is written like a score: 6/8, 3/3."""
+    match = _SHARE.fullmatch(text, span.start, span.end)
+    if _WHEN.search(text[max(0, span.start - 10) : span.start]):
+        return False
+    return match is not None and int(match[1]) <= int(match[2]) <= _TOP
+
+
+def _company(found: Sequence[PhiSpan]) -> bool:
+    return any(other.source != "tagger" or other.score >= _SURE for other in found)
