@@ -17,9 +17,9 @@ ones has never seen a private sentence frame. A rule headed `[name]*` holds voca
 
 Further audiences, `test`, `exam` and `proof`, are for test sets whose frames were in no development
 when they were made. Their rules stand in the folder `grammar_test`, `grammar_exam` or
-`grammar_proof` of a language that has one; a rule there takes the place of the rule of the same name, whole, for this audience alone.
-What is left of the divided rules (phrases of medicine that name nobody) they share with the private
-half, which no tagger is trained on.
+`grammar_proof` of a language that has one; a rule there takes the place of the rule of the same
+name, whole, for this audience alone. What is left of the divided rules (phrases of medicine that
+name nobody) they share with the private half, which no tagger is trained on.
 
 A rule `[x.facts]` holds lines `key = alternative`: expanded once per episode of condition `x` and
 then the same in every note.

@@ -1,4 +1,4 @@
-"""The audiences `test`, `exam` and `proof`: frames, names and places that stand in no other audience."""
+"""Audiences `test`, `exam` and `proof`: frames, names and places that stand in no other."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Chinese name lists, divided between the audiences.
 
 Those of the audiences `test`, `exam` and `proof` stand apart, in the folders `words_test`,
-`words_exam` and `words_proof` beside this file, so that nothing that reads the other lists can come upon them.
+`words_exam` and `words_proof` beside this file, so that nothing that reads the other lists can come
+upon them.
 """
 
 from __future__ import annotations
