@@ -3,10 +3,11 @@
     python scripts/make_zh_phi_test.py [OUTPUT.jsonl] [--identities TABLE.csv]
     python scripts/make_zh_phi_test.py --audience test [OUTPUT.jsonl] [--identities TABLE.csv]
     python scripts/make_zh_phi_test.py --audience exam [OUTPUT.jsonl] [--identities TABLE.csv]
+    python scripts/make_zh_phi_test.py --audience proof [OUTPUT.jsonl] [--identities TABLE.csv]
     python scripts/make_zh_phi_test.py dev.jsonl --audience public --seed 7     to develop on
 
-The first, zh_phi_test.jsonl, is of the `private` half of names, places and phrases; the second and
-third, zh_phi_test2.jsonl and zh_phi_test3.jsonl, of the audiences `test` and `exam`, which have
+The first, zh_phi_test.jsonl, is of the `private` half of names, places and phrases; the others,
+zh_phi_test2.jsonl to zh_phi_test4.jsonl, of the audiences `test`, `exam` and `proof`, which have
 names and frames of their own. A tagger that is to be tested on them is trained on
 `audience="public"`. At most two notes of a patient, and as many of each kind as the quota says, a
 third of them with an identifier that is rare. The same code gives the same bytes.
@@ -38,6 +39,7 @@ OUTPUTS = {
     "private": EVAL / "zh_phi_test.jsonl",
     "test": EVAL / "zh_phi_test2.jsonl",
     "exam": EVAL / "zh_phi_test3.jsonl",
+    "proof": EVAL / "zh_phi_test4.jsonl",
 }
 
 

@@ -1,4 +1,4 @@
-"""The audiences `test` and `exam`: frames, names and places that stand in no other audience."""
+"""Audiences `test`, `exam` and `proof`: frames, names and places that stand in no other."""
 
 from __future__ import annotations
 
@@ -150,11 +150,12 @@ def test_surnames_are_those_of_everybody_and_some_that_are_in_no_other_list() ->
     assert 0.03 < share < 0.25
 
 
-def test_surnames_of_the_exam_are_as_frequent_as_in_life() -> None:
+@pytest.mark.parametrize("audience", ["exam", "proof"])
+def test_surnames_are_as_frequent_as_in_life(audience: Audience) -> None:
     """A word of the lists may count several times: every seventh person is a 王, 李 or 张."""
-    names = lexicon("exam").names
+    names = lexicon(audience).names
     assert names.common.count("王") == 36
-    people = list(patients(3, 200, lang="zh", audience="exam"))
+    people = list(patients(3, 200, lang="zh", audience=audience))
     share = sum(person.identity.last in "王李张" for person in people) / len(people)
     assert 0.1 < share < 0.3
     assert len({person.identity.last for person in people}) > 60
@@ -180,9 +181,10 @@ def test_dotted_names_have_no_surname_in_common_with_the_father(audience: Audien
                 assert value != f"{who.last}某"
 
 
-def test_names_of_two_parts_have_a_dot_in_the_exam() -> None:
+@pytest.mark.parametrize("audience", ["exam", "proof"])
+def test_names_of_two_parts_have_a_dot(audience: Audience) -> None:
     """`full_name` sets it after an own name of three characters or more; none is shorter."""
-    for pairs in lexicon("exam").names.minorities.values():
+    for pairs in lexicon(audience).names.minorities.values():
         for own, second in pairs:
             assert "·" in full_name(second, own) or len(own) == len(second) == 2
 
@@ -198,10 +200,11 @@ def test_cities_have_their_own_districts(audience: Audience) -> None:
     assert all(re.fullmatch(r"0\d{2,3}", city.area) for city in lexicon(audience).cities)
 
 
-def test_no_town_stands_within_a_town() -> None:
+@pytest.mark.parametrize("audience", ["exam", "proof"])
+def test_no_town_stands_within_a_town(audience: Audience) -> None:
     """Addresses of the country: `佛堂镇王家村`, and no second town between the two."""
     country = 0
-    for person in patients(3, 150, lang="zh", audience="exam"):
+    for person in patients(3, 150, lang="zh", audience=audience):
         street = person.identity.street
         assert not re.search(r"(街道|镇)\w{1,4}[镇乡]\w+[村屯]", street), street
         country += bool(re.match(r"\w+(街道|镇)\w+[村屯]", street))

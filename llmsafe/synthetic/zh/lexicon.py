@@ -1,7 +1,8 @@
 """Chinese name lists, divided between the audiences.
 
-Those of the audiences `test` and `exam` stand apart, in the folders `words_test` and `words_exam`
-beside this file, so that nothing that reads the other lists can come upon them.
+Those of the audiences `test`, `exam` and `proof` stand apart, in the folders `words_test`,
+`words_exam` and `words_proof` beside this file, so that nothing that reads the other lists can come
+upon them.
 """
 
 from __future__ import annotations
@@ -149,7 +150,7 @@ def _cities(audience: Audience) -> tuple[City, ...]:
     )
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def lexicon(audience: Audience) -> Lexicon:
     """The lists of one audience in simplified characters, read once."""
     if audience in APART:
@@ -173,7 +174,7 @@ def _county(line: str, audience: Audience) -> County:
     return County(name, code, area, letter, _mine(districts.split(), audience))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def traditional(audience: Audience) -> TraditionalLexicon:
     """The lists of one audience in traditional characters, read once."""
     if audience in APART:
