@@ -59,7 +59,7 @@ _LABELS: tuple[tuple[str, str, float], ...] = (
     ),
     (
         "OTHER_ID",
-        r"微信(?:[号號]|ID| ID)?|(?<![A-Za-z])(?:WeChat|Weixin|LINE|QQ|Skype|WhatsApp|Telegram)(?: ?(?:ID|[号號]码?))?(?![A-Z]|[a-z]{1,20}(?![a-z\d_]))|抖音[号號]|微博(?:[号號]|ID)?|工作[号號]|用户名|[账帐]号名|登录名",
+        r"微信(?:[号號]|ID| ID)?|(?<![A-Za-z])(?:WeChat|Weixin|LINE|QQ|飞书|钉钉|Skype|WhatsApp|Telegram)(?: ?(?:ID|[号號]码?))?(?![A-Z]|[a-z]{1,20}(?![a-z\d_]))|抖音[号號]|微博(?:[号號]|ID)?|工作[号號]|用户名|[账帐]号名|登录名",
         0.9,
     ),
 )

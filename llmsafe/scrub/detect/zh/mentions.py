@@ -28,6 +28,7 @@ from llmsafe.scrub.detect.zh.reading import (
     open_name,
     stop,
     straddled,
+    strange,
     surname_length,
     unlisted,
 )
@@ -254,6 +255,7 @@ def _composed() -> re.Pattern[str]:
 _SIGNED = re.compile(
     rf"(?:(?<!{HAN})|(?<=[/、]))(?P<v>{HAN}{{2,4}})[ \t]?(?=(?:/{HAN}{{2,4}})?\([^()\n]{{0,6}}(?:医师|医生|护师|护士|药师|技师|主任|教授|双签|核对|审核|复核|记录|代签|签名)[^()\n]{{0,4}}\))"
 )
+_NO_END = frozenset("病症癌炎肾瘤斑人者属史其")
 # Before what somebody is to the patient: 韩月桂(小妹), 牛彦(大女儿):.
 _KIN_BEHIND = re.compile(
     rf"(?:(?<!{HAN})|(?<=[由与找请经跟向给和叫呼交托致]))(?P<v>{HAN}{{2,4}}) ?(?=\((?:系|为|是)?(?:患者|病人|其|之)?(?:的|之)?{KIN}(?:[,:;、 )]|\d))"
@@ -271,9 +273,13 @@ def find_signed(text: str) -> Iterator[PhiSpan]:
         if _signed(match["v"]):
             yield name_span(*match.span("v"), 0.6)
     for match in _KIN_BEHIND.finditer(text):
-        word = match["v"]
-        if _signed(word) or (len(word) == 3 and not _spoken(word)):
-            yield name_span(*match.span("v"), 0.6)
+        start, end = match.span("v")
+        # 与何玉敏(爱人): what stands before a surname is no part of the name.
+        begin = next((at for at in range(start, end - 1) if surname_length(text, at)), start)
+        word = text[begin:end]
+        likely = surname_length(word, 0) > 0 or strange(word)
+        if likely and word[-1] not in _NO_END and (_signed(word) or not _spoken(word)):
+            yield name_span(begin, end, 0.6)
     said = Counter(match["v"] for match in _SPEAKER.finditer(text))
     for match in _SPEAKER.finditer(text):
         word = match["v"]

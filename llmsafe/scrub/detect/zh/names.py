@@ -25,6 +25,7 @@ from llmsafe.scrub.detect.zh.reading import (
     foreign_run,
     in_word,
     marked_name,
+    meet,
     name_span,
     open_name,
     spaced_name,
@@ -260,7 +261,8 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
     if end := marked_name(text, start) or spaced_name(text, start):
         return end
     whole = re.compile(rf"{HAN}{{2,3}}(?!{HAN})").match(text, start)
-    if lexicon.starts_word(text, start):
+    word = not gap and meet(text[start : start + 2]) > 1  # 医生慎重, 家属崇拜
+    if word or lexicon.starts_word(text, start):
         # 外甥女安全 0898…, 患者任何,男: only what follows tells that the word is a name.
         told = whole and surname_length(text, start) and _TELLS.match(text, whole.end())
         return whole.end() if told and whole else None
@@ -271,7 +273,11 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
         end = _surname_alone(text, start, gap) or _given_alone(
             text, start, kin=match["kin"] is not None
         )
-    if end is not None and lexicon.plain(text[start:end]) and not _TELLS.match(text, end):
+    if end is None:
+        return None
+    doubtful = meet(text[start:end]) > 0 or ambiguous(text[start])
+    ordinary = not gap and end - start == 2 and doubtful  # 医生慎重
+    if (ordinary or lexicon.plain(text[start:end])) and not _TELLS.match(text, end):
         return None
     return end
 

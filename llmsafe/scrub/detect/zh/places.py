@@ -48,7 +48,7 @@ _GROUP = re.compile(
     rf"{_LETTER}{{2,5}}(?:村|屯|寨|庄|堡|坝|组|社|嘎查)[ \t]?(?:第?[\d一二三四五六七八九十]{{1,2}}[组社队])|(?<!{HAN}){_LETTER}{{2,4}}(?:村|屯)(?=[\s,。;)人]|$)"
 )
 _TOWN = re.compile(
-    rf"(?:(?<=[在从自到去住由回])|(?<!{HAN}))(?![各本该某全每乡外])(?:{_LETTER}){{1,3}}(?![乡镇村城集]){_LETTER}(?:镇|乡)(?=人(?![民大])|[赶返转打来务]|[,，。;、 ]|$)"
+    rf"(?:(?<=[在从自到去住由回])|(?<!{HAN}))(?![各本该某全每乡外])(?!.{{0,3}}(?:冰镇|[故家山老]乡|[古城]镇))(?:{_LETTER}){{1,3}}(?![乡镇村城集]){_LETTER}(?:镇|乡)(?=人(?![民大])|[赶返转打来务]|[,，。;、 ]|$)"
 )
 _POSTCODE = re.compile(r"邮(?:政编码|编)[ \t]{0,3}[:|(]?[ \t]{0,3}(?P<v>\d{6})(?!\d)")
 _LATIN = re.compile(
@@ -57,9 +57,10 @@ _LATIN = re.compile(
 _HIGHWAY = re.compile(
     r"(?<![A-Za-z\d])[GSX]\d{1,4}[\u4e00-\u9fff]{0,8}(?:高速|国道|省道|县道)[\u4e00-\u9fff]{0,4}(?:K?\d{1,4}(?:\+\d{1,3})?)?"
 )
-_CROSSING = re.compile(
-    rf"(?:(?P<a>{_PART}){{1,5}})(?:与|和|與)(?P<b>{_LETTER}{{1,5}}(?:路|街|大道|环))(?:[交路]?(?:口|叉口|汇处|界))?"
+_AND = re.compile(
+    rf"(?:与|和|與)(?P<b>{_LETTER}{{1,5}}(?:路|街|大道|环))(?:[交路]?(?:口|叉口|汇处|界))?"
 )
+_BEFORE_AND = re.compile(rf"(?:{_PART}){{1,5}}$")
 _ROAD = re.compile(
     rf"(?:{_LETTER}{{2,5}}?(?:[东南西北中]?路|大道|大街|街|胡同|巷|弄))(?:{_NUMBERS}{{1,6}}|口|(?=桥)|与|(?=[。,;，]))"
 )
@@ -305,7 +306,6 @@ def _landmark() -> re.Pattern[str]:
 def find_streets(text: str) -> Iterator[PhiSpan]:
     """Roads with a number, crossings, motorways, villages: without a city before them; postcodes."""
     for match in (
-        *_CROSSING.finditer(text),
         *_HIGHWAY.finditer(text),
         *_BUILDING.finditer(text),
         *_GROUP.finditer(text),
@@ -313,6 +313,9 @@ def find_streets(text: str) -> Iterator[PhiSpan]:
         *_LATIN.finditer(text),
     ):
         yield PhiSpan(*match.span(), "LOCATION", 0.75)
+    for match in _AND.finditer(text):  # a crossing: 解放路与建设街交叉口
+        if road := _BEFORE_AND.search(text, max(0, match.start() - 40), match.start()):
+            yield PhiSpan(road.start(), match.end(), "LOCATION", 0.75)
     for match in _ROAD.finditer(text):
         name = re.match(r".{1,9}?(?:路|大道|大街|街|胡同|巷|弄)", match[0])
         if name and not _NO_ROAD.search(name[0]):
