@@ -41,7 +41,7 @@ of a surname alone, of what is not made like one, of what is nearly always somet
 NEVER = 2.0
 OTHER = 0.65
 """And of a name whose given name has characters that few have."""
-SEEN, UNHEADED, PAIR, SURE = 0.2, 0.4, 0.4, 0.8
+KNOWN, UNHEADED, PAIR, SURE = 0.6, 0.95, 0.4, 0.8
 """And of a place, a date or an institution; of one without a head word; of a day as a fraction; of
 numbers and addresses."""
 
@@ -279,7 +279,7 @@ def _ordinary(name: str, given: str) -> bool:
 def _place(text: str, span: PhiSpan) -> PhiSpan | None:
     found, lexicon = _SPACE.sub("", text[span.start : span.end]), chinese()
     if (
-        span.score < SEEN
+        span.score < KNOWN
         or len(found) < 2
         or not (re.search(HAN, found) or re.fullmatch(r"\d{6}", found) or _LATIN_ROAD.search(found))
         or re.fullmatch(rf"{HAN}\d+", found)
@@ -298,7 +298,7 @@ def _organisation(text: str, span: PhiSpan) -> PhiSpan | None:
     span = replace(span, end=whole(text, span.start, span.end))
     found = _SPACE.sub("", text[span.start : span.end])
     known = HEAD.search(found) is not None
-    if len(found) < 3 or generic(found) or span.score < (SEEN if known else UNHEADED):
+    if len(found) < 3 or generic(found) or span.score < (KNOWN if known else UNHEADED):
         return None
     return span
 
@@ -311,7 +311,7 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
     found = _SPACE.sub("", text[start:end])
     pair = _PAIR.fullmatch(found)
     if (
-        span.score < (PAIR if pair else SEEN)
+        span.score < (PAIR if pair else KNOWN)
         or (pair and not _UNCOUNTED.match(text, end))
         or _LEVEL.search(text, max(0, start - 1), end)
         or not _CALENDAR.search(found)
