@@ -65,8 +65,8 @@ LISTS = (
 NAME_LISTS = ("first", "last", "places")
 THRESHOLDS = {"en": (0.7, 0.12), "zh": (0.2, 0.12)}
 """From which chance on a token is PHI, and from which beside one that is; set on the development
-halves, so that few clean notes are touched. Of the Chinese findings `detect/zh/tagged.py` keeps
-those that are made like what they say."""
+halves. The Chinese ones are low, for `detect/zh/tagged.py` keeps of what is found there only what
+is made like what it says."""
 KINDS = {
     "en": {
         "first": "first nick",
@@ -463,7 +463,7 @@ of width {width}, one of {tags} categories or none. numpy runs it; see
   anew each time from word lists that it wrote too{more}.
 - **Checkpoint** chosen on the files below and on the templates that are held out, not on notes of
   the generator.
-- **Seen of the generator**: names and phrases of the audience {seen}, with other seeds.
+- **Seen of the generator**: names and phrases of the audiences {seen}, with other seeds.
   What is measured on `llmsafe synth` notes of these is no figure for names and phrases unseen.
 - **Not seen**: the unseen halves of the stress sets. The development halves were read while the
   last templates were written and the thresholds set: figures on them flatter.
@@ -505,7 +505,7 @@ def write_card(args: argparse.Namespace, language: Language) -> None:
         clean=sum(template.clean for template in templates),
         more=MORE[args.lang],
         options=OPTIONS[args.lang],
-        seen=" and ".join(AUDIENCES[args.lang]),
+        seen=", ".join(AUDIENCES[args.lang]),
         threshold=tagger.threshold,
         rows="\n".join(rows),
     )

@@ -61,7 +61,6 @@ _DAY = re.compile(
 _FURTHER = re.compile(r"(?<=, )(?:[12]?\d|3[01])(?=,|\s*\Z)")
 _MONTHLY = re.compile(r"(?i)(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? \d")
 _NAME = re.compile(r"[^\W\d_][\w'’.-]{1,20}(?:,? [^\W\d_][\w'’.-]{0,20}){0,3}")
-_INITIALS = re.compile(r"[A-Z]{2,3}|[a-z]{2,3}")
 _SIGNED = re.compile(r"(?:[A-Z]{2,3}|[a-z]{2,3})(?:/(?:[A-Z]{2,3}|[a-z]{2,3}))*")
 _CODE = re.compile(r"[A-Z0-9]{1,8}(?:-?[A-Z0-9]{2,12}){0,3}")
 _NOBODY = word_set(

@@ -75,9 +75,7 @@ def is_product(word: str) -> bool:
 @lru_cache(maxsize=20_000)
 def is_brand(word: str) -> bool:
     """Whether it is a people, a maker or a product, and nobody."""
-    lexicon = english()
-    listed = (lexicon.capitals, lexicon.brands, _tagger_list("products"))
-    return any(word in words for words in listed) and not is_name(word)
+    return is_product(word) or (word in english().capitals and not is_name(word))
 
 
 def is_other(word: str) -> bool:
