@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import itertools
 import json
 import random
 import time
@@ -324,9 +325,11 @@ def _linear(bench: Bench, table: Path, seed: int) -> Check:
     identity = Identity("p1", (MARK,), (MARK,), ("1960-03-04",), (("MRN", "77420091"),))
     scrubber = build_scrubber(Settings("tag", Key(b"k" * 32)))
     worst, repeated = 0.0, 0
+    runs = itertools.count()
 
     def seconds(unit: str, length: int) -> float:
-        text = (unit * (length // len(unit) + 1))[:length]
+        # No two texts are the same: what is known of one text is kept for a while.
+        text = (unit * (length // len(unit) + 1))[:length] + f" {next(runs)}"
         began = time.process_time()
         outcome = scrubber.scrub(Note("n", text, "p1"), identity)
         spent = time.process_time() - began

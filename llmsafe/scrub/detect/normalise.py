@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Letters that look Latin but are not, and letters NFKD leaves whole.
 _LOOKALIKES = str.maketrans(
@@ -53,8 +54,11 @@ def normalise(text: str, *, apart: bool = False) -> View:
     ``apart``: a space of no width stands where Latin letters or digits touch a script that sets no
     spaces between words, or glues prepositions on, so that English rules see a word begin there.
     """
-    if text.isascii():
-        return View(text, text)
+    return View(text, text) if text.isascii() else _folded(text, apart)
+
+
+@lru_cache(maxsize=4)  # detection, borders and surrogates ask for the view of the same note
+def _folded(text: str, apart: bool) -> View:
     pieces: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
