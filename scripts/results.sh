@@ -21,29 +21,31 @@ section() {  # title, command as shown, then the command itself
   echo "Presidio's patterns are: \`eval/scrub_recall.py --help\`. They hold no model, so no names or places."
   echo "Rules and tagger were developed on ASQ-PHI's development half, the development halves of the"
   echo "stress sets and synthetic notes of other seeds: figures on those are optimistic."
-  case "${STRESS_PARTS:-unseen2 unseen dev}" in
-    *unseen*) echo "Nobody has read the unseen halves; \`unseen2\` was written later, by somebody else." ;;
+  case "${STRESS_PARTS:-unseen3 unseen dev}" in
+    *unseen*) echo "Nobody has read the unseen halves; \`unseen3\` was written later, by somebody else." ;;
     *) echo "The unseen halves of the stress sets are not measured here." ;;
   esac
   echo "Measure on your own notes before you rely on the scrubber."
-  for part in ${STRESS_PARTS:-unseen2 unseen dev}; do
+  for part in ${STRESS_PARTS:-unseen3 unseen dev}; do
     section "English stress set, $part half: hard notes, half of them clean (eval/stress/en.md)" \
       "python eval/scrub_recall.py eval/stress/en_$part.jsonl --processes 0" \
       "$python" eval/scrub_recall.py "eval/stress/en_$part.jsonl" --processes 0
   done
-  for part in more_dev second_dev; do
+  for part in more_dev second_dev third_dev; do
     section "English stress set, notes written later for development, $part (eval/stress/en.md)" \
       "python eval/scrub_recall.py eval/stress/en_$part.jsonl --systems llmsafe --processes 0" \
       "$python" eval/scrub_recall.py "eval/stress/en_$part.jsonl" --systems llmsafe --processes 0
   done
-  for part in ${STRESS_PARTS:-unseen2 unseen dev}; do
+  for part in ${STRESS_PARTS:-unseen3 unseen dev}; do
     section "Chinese stress set, $part half: hard notes, 40 % of them clean (eval/stress/zh.md)" \
       "python eval/scrub_recall.py eval/stress/zh_$part.jsonl --systems llmsafe --processes 0" \
       "$python" eval/scrub_recall.py "eval/stress/zh_$part.jsonl" --systems llmsafe --processes 0
   done
-  section "Chinese stress set, notes written later for development (eval/stress/zh.md)" \
-    "python eval/scrub_recall.py eval/stress/zh_more_dev.jsonl --systems llmsafe --processes 0" \
-    "$python" eval/scrub_recall.py eval/stress/zh_more_dev.jsonl --systems llmsafe --processes 0
+  for part in more_dev second_dev third_dev; do
+    section "Chinese stress set, notes written later for development, $part (eval/stress/zh.md)" \
+      "python eval/scrub_recall.py eval/stress/zh_$part.jsonl --systems llmsafe --processes 0" \
+      "$python" eval/scrub_recall.py "eval/stress/zh_$part.jsonl" --systems llmsafe --processes 0
+  done
   section "Chinese test release 4: names, places and sentence frames that nobody developed on" \
     "python eval/scrub_recall.py eval/zh_phi_test4.jsonl --systems llmsafe --processes 0" \
     "$python" eval/scrub_recall.py eval/zh_phi_test4.jsonl --systems llmsafe --processes 0
