@@ -16,8 +16,8 @@ ones has never seen a private sentence frame. A rule headed `[name]*` holds voca
 (names of diseases, symptoms, findings) and is shared by both.
 
 Further audiences, `test`, `exam`, `proof` and `trial`, are for test sets whose frames were in no
-development when they were made. The misses of the first three are read by now, so that `trial` alone
-is unseen. Their rules stand in the folder `grammar_test`, `grammar_exam`, `grammar_proof` or
+development when they were made. The misses of the first three are read by now: only `trial` is
+unseen. Their rules stand in the folder `grammar_test`, `grammar_exam`, `grammar_proof` or
 `grammar_trial` of a language that has one; a rule there takes the place of the rule of the same
 name, whole, for this audience alone. What is left of the divided rules (phrases of medicine that
 name nobody) they share with the private half, which no tagger is trained on.
