@@ -12,7 +12,14 @@ from llmsafe.errors import InputError
 from llmsafe.synthetic import grammar, patients
 from llmsafe.synthetic.grammar import APART, AUDIENCES, Audience, load_grammar, read_banks
 from llmsafe.synthetic.identity import full_name
-from llmsafe.synthetic.zh.lexicon import Lexicon, TraditionalLexicon, lexicon, traditional
+from llmsafe.synthetic.zh import people, people_hant
+from llmsafe.synthetic.zh.lexicon import (
+    Lexicon,
+    TraditionalLexicon,
+    lexicon,
+    traditional,
+    whole_city,
+)
 
 PACKAGE = "llmsafe.synthetic.zh"
 FOLDER = Path(grammar.__file__).parent / "zh"
@@ -198,6 +205,36 @@ def test_cities_have_their_own_districts(audience: Audience) -> None:
     codes = [city.code for city in lexicon(audience).cities]
     assert len(set(codes)) == len(codes)
     assert all(re.fullmatch(r"0\d{2,3}", city.area) for city in lexicon(audience).cities)
+
+
+def test_a_county_is_called_so_and_no_city() -> None:
+    assert whole_city("海安") == "海安市"
+    assert whole_city("桐庐县") == "桐庐县"
+    assert whole_city("准格尔旗") == "准格尔旗"
+    counties = 0
+    for person in patients(3, 60, lang="zh", audience="trial"):
+        who = person.identity
+        named = (who.other("address"), who.institution.name, who.institution.clinic, who.employer)
+        assert not [value for value in named if re.search("[县旗]市", value or "")]
+        counties += "县人民医院" in who.institution.name
+        for note in person.notes:
+            for span in note.extra["spans"]:
+                assert not re.search("[县旗]市", note.text[span["start"] : span["end"]])
+    assert counties > 5
+
+
+def test_organisations_are_named_after_the_town_that_they_are_in() -> None:
+    """A mainland clinic has its own town in its name; one of Taiwan the district, no village."""
+    towns = {town for city in lexicon("trial").cities for town in city.districts}
+    houses = [people.institution(3, "trial", number) for number in range(48)]
+    named = [house.clinic for house in houses if house.clinic.startswith(tuple(towns))]
+    assert len(named) > 10
+    villages = [county.districts for county in traditional("trial").taiwan]
+    assert any("里" in district for group in villages for district in group)
+    for number in range(48):
+        assert not re.search(
+            "[里村](衛生所|診所)", people_hant.institution(3, "trial", number).clinic
+        )
 
 
 @pytest.mark.parametrize("audience", ["exam", "proof", "trial"])
