@@ -15,9 +15,10 @@ the order of their SHA-256 digests (first half private), so that a model pretrai
 ones has never seen a private sentence frame. A rule headed `[name]*` holds vocabulary
 (names of diseases, symptoms, findings) and is shared by both.
 
-Further audiences, `test`, `exam` and `proof`, are for test sets whose frames were in no development
-when they were made. Their rules stand in the folder `grammar_test`, `grammar_exam` or
-`grammar_proof` of a language that has one; a rule there takes the place of the rule of the same
+Further audiences, `test`, `exam`, `proof` and `trial`, are for test sets whose frames were in no
+development when they were made. The misses of the first three are read by now: only `trial` is
+unseen. Their rules stand in the folder `grammar_test`, `grammar_exam`, `grammar_proof` or
+`grammar_trial` of a language that has one; a rule there takes the place of the rule of the same
 name, whole, for this audience alone. What is left of the divided rules (phrases of medicine that
 name nobody) they share with the private half, which no tagger is trained on.
 
@@ -36,10 +37,10 @@ from typing import Literal, TypeAlias, cast
 
 from llmsafe.errors import InputError
 
-Audience = Literal["private", "public", "test", "exam", "proof"]
-AUDIENCES: tuple[Audience, ...] = ("private", "public", "test", "exam", "proof")
+Audience = Literal["private", "public", "test", "exam", "proof", "trial"]
+AUDIENCES: tuple[Audience, ...] = ("private", "public", "test", "exam", "proof", "trial")
 # Those with frames and names of their own, in folders that end with their name.
-APART: tuple[Audience, ...] = ("test", "exam", "proof")
+APART: tuple[Audience, ...] = ("test", "exam", "proof", "trial")
 
 
 @dataclass(frozen=True)

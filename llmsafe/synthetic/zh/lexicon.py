@@ -1,8 +1,8 @@
 """Chinese name lists, divided between the audiences.
 
-Those of the audiences `test`, `exam` and `proof` stand apart, in the folders `words_test`,
-`words_exam` and `words_proof` beside this file, so that nothing that reads the other lists can come
-upon them.
+Those of the audiences `test`, `exam`, `proof` and `trial` stand apart, in the folders `words_test`,
+`words_exam`, `words_proof` and `words_trial` beside this file, so that nothing that reads the other
+lists can come upon them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,15 @@ from llmsafe.synthetic.grammar import APART, Audience, belongs
 from llmsafe.synthetic.identity import Sex
 
 
+def whole_city(name: str) -> str:
+    """`江阴市`; a county or banner has its kind in its name: `桃源县`."""
+    return name if name.endswith(("县", "旗")) else f"{name}市"
+
+
 @dataclass(frozen=True)
 class City:
-    """A mainland city: the first four digits of its resident numbers, and its telephone area."""
+    """A mainland city or county: the first four digits of its resident numbers, and its telephone
+    area."""
 
     code: str
     name: str
@@ -31,7 +37,7 @@ class City:
     @property
     def whole(self) -> str:
         """Province and city, as an address begins."""
-        return f"{self.province}{self.name}市"
+        return f"{self.province}{whole_city(self.name)}"
 
 
 @dataclass(frozen=True)

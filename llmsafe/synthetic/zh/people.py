@@ -11,7 +11,7 @@ from llmsafe.synthetic.draw import chance, derive, digits, integer, pick, sample
 from llmsafe.synthetic.grammar import Audience
 from llmsafe.synthetic.identity import Identity, Institution, Relative, Sex, Staff, full_name
 from llmsafe.synthetic.zh import ids
-from llmsafe.synthetic.zh.lexicon import City, Lexicon, Names, lexicon
+from llmsafe.synthetic.zh.lexicon import City, Lexicon, Names, lexicon, whole_city
 
 INSTITUTIONS = 48
 STYLES = 40
@@ -150,6 +150,16 @@ def rural(rng: random.Random, names: Lexicon, within: str) -> str:
     return town + head + pick(rng, names.form("village", VILLAGES)) + tail
 
 
+def named(
+    rng: random.Random, names: Lexicon, shape: str, city: City, where: str, stem: str = ""
+) -> str:
+    """The shape of an organisation filled in: `c` and `C` the city without and with 市, `d` its
+    town or district, `v` a village, `s` the stem, where none is given another one."""
+    stem = stem or pick(rng, names.organizations)
+    village = pick(rng, names.towns) if "{v}" in shape else ""
+    return shape.format(c=city.name, C=whole_city(city.name), d=where, v=village, s=stem)
+
+
 @lru_cache(maxsize=1024)
 def institution(seed: int, audience: Audience, number: int) -> Institution:
     """Hospital `number` of a corpus and its people; the same for every patient who goes there."""
@@ -163,10 +173,8 @@ def institution(seed: int, audience: Audience, number: int) -> Institution:
         staff.append(make_staff(rng, names.names, role, specialty, phones))
     domain = "".join(pick(rng, "abcdefghjklmnpqrstwxyz") for _ in range(integer(rng, 3, 6)))
     return Institution(
-        name=pick(rng, names.form("hospital", HOSPITALS)).format(c=city.name, s=stem),
-        clinic=pick(rng, names.form("clinic", CLINICS)).format(
-            s=pick(rng, names.organizations), d=where
-        ),
+        name=named(rng, names, pick(rng, names.form("hospital", HOSPITALS)), city, where, stem),
+        clinic=named(rng, names, pick(rng, names.form("clinic", CLINICS)), city, where),
         street=road_number(rng, names),
         city=city.name,
         state=city.province,
@@ -220,12 +228,15 @@ def workplace(rng: random.Random, names: Lexicon, city: City, age: int) -> str |
     """Firm or school."""
     stem = pick(rng, names.organizations)
     if 3 <= age < 7:
-        return pick(rng, names.form("kindergarten", KINDERGARTENS)).format(c=city.name, s=stem)
-    if 7 <= age < 18:
-        return pick(rng, names.form("school", SCHOOLS)).format(c=city.name, s=stem)
-    if not 18 <= age < 63:
+        shape = pick(rng, names.form("kindergarten", KINDERGARTENS))
+    elif 7 <= age < 18:
+        shape = pick(rng, names.form("school", SCHOOLS))
+    elif 18 <= age < 63:
+        shape = pick(rng, names.form("employer", EMPLOYERS))
+    else:
         return None
-    return pick(rng, names.form("employer", EMPLOYERS)).format(c=city.name, s=stem)
+    where = district(rng, names, city) if "{d}" in shape else ""
+    return named(rng, names, shape, city, where, stem)
 
 
 def make_identity(
@@ -272,7 +283,7 @@ def make_identity(
         email=_email(rng, born) if age >= 16 else None,
         street=inner,
         city=city.name,
-        state=city.province or f"{city.name}市",
+        state=city.province or whole_city(city.name),
         zip=city.code + str(integer(rng, 10, 99)),
         employer=job,
         occupation=occupation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from functools import lru_cache
 from typing import Literal
 
@@ -45,6 +46,12 @@ def place_of(number: int) -> Place:
 
 def _county(rng: random.Random, names: TraditionalLexicon, place: Place) -> County:
     return pick(rng, names.taiwan if place == "tw" else names.hong_kong)
+
+
+def _ward(district: str) -> str:
+    """As clinics are named after it: no 區, and no village (`萬里區龜吼里`)."""
+    village = re.fullmatch(r"(.+[區鄉鎮市])[^區鄉鎮市]+[里村]", district)
+    return (village[1] if village else district).rstrip("區")
 
 
 def taiwan_street(rng: random.Random, names: TraditionalLexicon) -> str:
@@ -103,13 +110,13 @@ def institution(seed: int, audience: Audience, number: int) -> Institution:
         phones = (_phone(rng, place), digits(rng, 5 if place == "tw" else 4))
         staff.append(make_staff(rng, names.names, role, specialty, phones))
     domain = "".join(pick(rng, "abcdefghjklmnpqrstwxyz") for _ in range(integer(rng, 3, 6)))
-    town = county.name[:2] if place == "tw" else county.name
+    town, ward = county.name[:2] if place == "tw" else county.name, _ward(inner)
     return Institution(
         name=pick(rng, names.form(f"{place}_hospital", HOSPITALS[place])).format(
-            c=town, d=inner.rstrip("區"), s=stem
+            c=town, d=ward, s=stem
         ),
         clinic=pick(rng, names.form(f"{place}_clinic", CLINICS[place])).format(
-            d=inner.rstrip("區"), s=pick(rng, names.stems["organizations"])
+            d=ward, s=pick(rng, names.stems["organizations"])
         ),
         street=_street(rng, names, place),
         city=county.name,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from llmsafe.synthetic.draw import chance, digits, integer, pick
 from llmsafe.synthetic.identity import Relative, Staff
 from llmsafe.synthetic.slots import write_name
+from llmsafe.synthetic.zh.lexicon import whole_city
 from llmsafe.synthetic.zh.scribe import Scribe
 
 # -- the patient -----------------------------------------------------------------------------
@@ -147,8 +148,12 @@ def slot_address(s: Scribe) -> None:
 
 
 def slot_city(s: Scribe) -> None:
+    """A city without its kind one time in two; `桃源` too, but not one character alone."""
     city = s.identity.city
-    s.out.phi(city if s.place != "cn" or chance(s.rng, 0.5) else f"{city}市", "LOCATION")
+    if s.place == "cn":
+        short = city[:-1] if city.endswith("县") and len(city) > 2 else city
+        city = short if chance(s.rng, 0.5) else whole_city(city)
+    s.out.phi(city, "LOCATION")
 
 
 def slot_birthplace(s: Scribe) -> None:
@@ -157,7 +162,7 @@ def slot_birthplace(s: Scribe) -> None:
 
 def slot_hospital_address(s: Scribe) -> None:
     house = s.identity.institution
-    city = f"{house.city}市" if s.place == "cn" else house.city
+    city = whole_city(house.city) if s.place == "cn" else house.city
     s.out.phi(f"{city}{house.street}", "LOCATION")
 
 
