@@ -109,7 +109,8 @@ def generic(found: str) -> bool:
     """Whether ``found`` says only what kind of institution: 上级医院, 康复医院."""
     head = list(HEAD.finditer(found))
     name = found[: head[-1].start()] if head else found
-    return bool(head) and not name.startswith("大同") and bool(_GENERIC_FULL.fullmatch(name))
+    town = re.match("大同|三甲[镇乡]", name)
+    return bool(head) and not town and bool(_GENERIC_FULL.fullmatch(name))
 
 
 def whole(text: str, start: int, end: int) -> int:

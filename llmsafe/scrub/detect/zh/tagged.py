@@ -41,10 +41,11 @@ of a surname alone, of what is not made like one, of what is nearly always somet
 NEVER = 2.0
 OTHER = 0.65
 """And of a name whose given name has characters that few have."""
-KNOWN, UNHEADED, PAIR, SURE = 0.6, 0.95, 0.4, 0.8
-"""And of a place, a date or an institution; of one without a head word; of a day as a fraction; of
-numbers and addresses."""
+KNOWN, UNHEADED, PAIR, CERTAIN, SURE = 0.6, 0.95, 0.4, 0.98, 0.8
+"""And of a place, a date or an institution; of one without a head word; of a day as a fraction, and
+of one before a word that may count it; of numbers and addresses."""
 
+_ROLE_ENDS = "由让代人者夫妹弟姐家"  # 爱人|阿旺平措, no beginning of a foreign name
 _NO_PART = "家所在到从居住于为是由归管换过了去寄至回离开的找先"
 _SPACE = re.compile(r"\s+")
 _PIECE = re.compile(
@@ -53,6 +54,7 @@ _PIECE = re.compile(
 )
 _MASKED_ON = re.compile(rf"{HAN}某[均又再仍亦自曾将]")
 _KIN = re.compile(f"{KIN}$")  # 老公高明在旁
+_WHO = re.compile(rf"(?:{KIN}|家属|患者|病人|护士|医[生师])$")
 _RUN = re.compile(rf"{HAN}{{2,5}}(?!{HAN})")
 _REGION = re.compile(
     r"(?:中国|全国|外省|本省|国内|国外|台湾|新疆|西藏|内蒙古?|广西|宁夏)"
@@ -142,8 +144,10 @@ def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
         if span.score >= _doubt(text, start, end):
             yield start, end
             continue
-        # 梁银芳门: a name to which one character too many was added.
+        # 梁银芳门, 林益财顾问: a name to which a character or a word too many was added.
         less = [(start, end - 1), (start + 1, end)] if end - start > 2 else []
+        if (named := open_name(text, start)) is not None and named < end:
+            less.insert(0, (start, named))
         yield next((one for one in less if _doubt(text, *one) <= LIKELY <= span.score), None)
 
 
@@ -157,6 +161,9 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
         before = next((n for n in (2, 1) if surname_length(text, max(0, start - n)) == n), 0)
         if before and not in_word(text, start - before, start):
             start -= before
+    led = surname_length(text, start - 1) == 1 and _WHO.search(text, max(0, start - 4), start - 1)
+    if led and end - start == 2 and ends_here(text, end):
+        start -= 1  # 家属修|荣萍
     if _MASKED_ON.fullmatch(text, start, end):
         return start, end - 1
     surname = surname_length(text, start)
@@ -186,6 +193,9 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
         and (_stops(text, end + 1) or lexicon.starts_word(text, end + 1))
     ):
         end += 1
+    foreign = end - start > 2 and all(c in lexicon.foreign for c in text[start : end + 1])
+    if foreign and last and ends_here(text, end + 1):
+        end += 1  # 苏和巴|特
     return start, end
 
 
@@ -228,9 +238,11 @@ def _doubt(text: str, start: int, end: int) -> float:
         return OTHER if titled else LONE if meant else NEVER
     if name in lexicon.other_names or name in lexicon.nicknames:
         return LIKELY
+    if len(name) > 3 and name[0] not in _ROLE_ENDS and all(c in lexicon.foreign for c in name):
+        return LIKELY  # 布仁巴雅
     surname = surname_length(name, 0)
     given = name[surname:]
-    if surname == 1 and len(given) > 2 and not all(c in lexicon.foreign for c in name):
+    if surname == 1 and len(given) > 2:
         married = surname_length(name, 1) and strange(name)  # 陈李美玲
         return STRANGE if married else NEVER  # 闻声赶至
     if len(name) < 4 and _ordinary(name, given):
@@ -312,7 +324,7 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
     pair = _PAIR.fullmatch(found)
     if (
         span.score < (PAIR if pair else KNOWN)
-        or (pair and not _UNCOUNTED.match(text, end))
+        or (pair and span.score < CERTAIN and not _UNCOUNTED.match(text, end))
         or _LEVEL.search(text, max(0, start - 1), end)
         or not _CALENDAR.search(found)
         or _NO_DATE.fullmatch(found)
