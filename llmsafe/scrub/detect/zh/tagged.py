@@ -41,7 +41,7 @@ of a surname alone, of what is not made like one, of what is nearly always somet
 NEVER = 2.0
 OTHER = 0.65
 """And of a name whose given name has characters that few have."""
-KNOWN, UNHEADED, PAIR, CERTAIN, SURE = 0.6, 0.95, 0.4, 0.98, 0.8
+KNOWN, UNHEADED, PAIR, CERTAIN, SURE = 0.6, 0.95, 0.4, 0.95, 0.8
 """And of a place, a date or an institution; of one without a head word; of a day as a fraction, and
 of one before a word that may count it; of numbers and addresses."""
 
@@ -146,8 +146,10 @@ def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
             continue
         # 梁银芳门, 林益财顾问: a name to which a character or a word too many was added.
         less = [(start, end - 1), (start + 1, end)] if end - start > 2 else []
+        if ambiguous(text[start]):
+            less.reverse()  # 向|向庆玉
         if (named := open_name(text, start)) is not None and named < end:
-            less.insert(0, (start, named))
+            less.insert(len(less) // 2, (start, named))
         yield next((one for one in less if _doubt(text, *one) <= LIKELY <= span.score), None)
 
 
