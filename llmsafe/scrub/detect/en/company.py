@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.eponyms import in_phrase
 from llmsafe.scrub.detect.en.tables import things
-from llmsafe.scrub.detect.en.vocabulary import is_eponym, is_product
-from llmsafe.scrub.detect.en.words import after_person
+from llmsafe.scrub.detect.en.vocabulary import is_eponym, is_name, is_product
+from llmsafe.scrub.detect.en.words import after_person, parts_of
 
 _SHARE = re.compile(r"(\d{1,2})/(\d{1,2})")
 _TOP = 12
@@ -16,18 +17,42 @@ _WHEN = re.compile(r"(?i)\b(?:on|since|around|about|by|from|before|after|until|t
 _WORDED = ("NAME", "LOCATION", "ORGANIZATION")
 _ASKING = frozenset(("tagger", "listed names", "unknown names", "reversed names", "cities"))
 """Findings that the heading of a column can deny."""
+_PHRASED = _ASKING | {
+    "titled names", "labelled names", "names by trade", "names by what they do", "everyday names",
+    "institutions", "firms",
+}  # fmt: skip
 _DOUBTFUL, _SURE = 0.45, 0.485  # of the tagger: half its chance
+_SUREST = 0.495
+_RULED = 0.85  # of a rule that has a list behind it
+_UNSURE = frozenset(("tagger", "listed names", "unknown names", "reversed names", "echo", "whole"))
+# What makes a lone strange word somebody or somewhere: what people do, where they are, thanks.
+_CUE_AFTER = re.compile(
+    r"(?i)['’]s\b|,? (?:is|was|has|had|will|came|says?|said|feels?|felt|lives?|lived|denies|denied"
+    r"|reports?|reported|called|wants?|asks?|asked|went|can|does|did|agrees?|takes?|needs?|here"
+    r"|and (?:i|his|her|the)\b)\b"
+)
+_CUE_BEFORE = re.compile(
+    r"(?i)(?:\b(?:dear|hi|hello|hey|thanks|thank you|thx|from|in|at|near|to|by|per|for|of|dr|mr|mrs"
+    r"|ms|miss|cc|attn|re|regards|sincerely|best|love|am|is|it's|name|called|named|employer"
+    r"|facility)[.,:]?\s+|[-–—~]\s?)\Z"
+)
 
 
 def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
-    """``found`` without names of what a table calls a drug or a scale, names in lists of such, and
-    what the tagger alone half believes in a note in which nobody has found anything else."""
+    """``found`` without names of what a table calls a drug or a scale, names in lists of such,
+    parts of phrases that name nobody, and what is only half believed in a note in which nobody has
+    found anything else."""
     cells = things(text)
+    company = _company(found)
+    alone = not any(map(_is_sure, found)) and sum(s.score >= _SUREST for s in found) < 3
     for span in found:
+        if span.category in _WORDED and span.source in _PHRASED and in_phrase(text, span):
+            continue
         if span.category in _WORDED and span.source in _ASKING:
             thing = any(start <= span.start and span.end <= end for start, end in cells)
             listed = span.category == "NAME" and _with_things(text, span)
-            lonely = _is_tagged(span, _DOUBTFUL) and not _company(found)
+            lonely = _is_tagged(span, _DOUBTFUL) and not company
+            lonely = lonely or (alone and _is_stranger(text, span))
             if thing or listed or lonely:
                 continue
         if span.category == "DATE" and _is_tagged(span, _SURE) and _share(text, span):
@@ -35,6 +60,22 @@ def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
             if all(_share(text, other) for other in dates):
                 continue
         yield span
+
+
+def _is_sure(span: PhiSpan) -> bool:
+    if span.source == "tagger":
+        return span.category not in _WORDED and span.score >= _SURE
+    return span.source not in _UNSURE or span.score >= _RULED
+
+
+def _is_stranger(text: str, span: PhiSpan) -> bool:
+    """Whether no word of it is somebody's name, and nothing beside it says that somebody or some
+    place is meant."""
+    parts = parts_of(text[span.start : span.end])
+    if not parts or any(map(is_name, parts)) or after_person(text, span):
+        return False
+    cue = _CUE_AFTER.match(text, span.end)
+    return not cue and not _CUE_BEFORE.search(text[max(0, span.start - 24) : span.start])
 
 
 def _is_tagged(span: PhiSpan, below: float) -> bool:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en.eponyms import DISEASES, PAIRS
+from llmsafe.scrub.detect.en.eponyms import DISEASES, phrases
 from llmsafe.scrub.detect.en.vocabulary import is_other
 from llmsafe.scrub.detect.lexicon import english
 from llmsafe.scrub.detect.outline import outline, word_set
@@ -204,7 +204,7 @@ _LISTED = re.compile(r"(?:['’]s?)?(?:\s*[,;.]|\s*$|\s*\n|\s(?:and|at|dx|in)\b)
 def _is_nobody(text: str, match: re.Match[str]) -> bool:
     """Whether a relative has a disease rather than a name: "mother Graves, father Crohn", or is
     Uncle Sam."""
-    if match[0].lower() in PAIRS:
+    if match[0].lower() in phrases():
         return True
     return match["n"].lower() in DISEASES and _LISTED.match(text, match.end("n")) is not None
 

@@ -15,7 +15,8 @@ from functools import cache
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import is_rating
 from llmsafe.scrub.detect.en.eponyms import DISEASES, is_pair
-from llmsafe.scrub.detect.en.vocabulary import is_word
+from llmsafe.scrub.detect.en.measured import is_measured
+from llmsafe.scrub.detect.en.vocabulary import is_brand, is_word
 from llmsafe.scrub.detect.en.words import (
     DOUBT,
     SURE,
@@ -130,8 +131,11 @@ def senseless(text: str, span: PhiSpan) -> bool:
     found = text[span.start : span.end]
     if span.category not in _NUMBERED and found.islower() and is_usage(text, span):
         return True
-    if span.category in _WORDED and span.score < SURE and is_product_name(text, span):
-        return True
+    if span.category in _WORDED:
+        if span.score < SURE and is_product_name(text, span):
+            return True
+        if is_measured(text, span) and not after_person(text, span):
+            return True
     match span.category:
         case "DATE":
             return _in_series(text, span) or _is_grade(text, span) or _is_score(text, span)
@@ -162,7 +166,8 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 return True  # march up hills
             small = span.category == "LOCATION" and is_small(text, span)
             return small or any(
-                test(text, span) for test in (_is_instrument, _is_eponym, is_spelled_word)
+                test(text, span)
+                for test in (_is_instrument, _is_eponym, _is_maker, is_spelled_word)
             )
         case category if category in _NUMBERED:
             if _is_public(text, span):
@@ -299,6 +304,22 @@ def _is_eponym(text: str, span: PhiSpan) -> bool:
         _described(part) and not (part in lexicon.first or part in lexicon.last) for part in parts
     )
     return known and not after_person(text, span)
+
+
+_EMPLOYED = re.compile(
+    r"(?i)\b(?:at|for|from|in|near|of|to|by|with|work\w*|employ\w*|job|retired|engineer|manager|driver|rep"
+    r"|boss|hr|clerk|shift|plant|factory|office|warehouse)\b[:,]?\s(?:the\s)?\Z"
+)
+
+
+def _is_maker(text: str, span: PhiSpan) -> bool:
+    """Whether it is products and makers alone, and nothing says that somebody is there or works
+    there: "Accredo", "Progressa"."""
+    parts = parts_of(text[span.start : span.end])
+    known = text[span.start].isupper() and bool(parts) and all(map(is_brand, parts))
+    if known and _SPELLED.search(text, span.start, span.end + 12):
+        return False  # Zephyr, Z-E-P-H-Y-R
+    return known and not _EMPLOYED.search(text[max(0, span.start - 24) : span.start])
 
 
 def _described(word: str) -> bool:
