@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.eponyms import in_phrase
+from llmsafe.scrub.detect.en.measured import is_clone
 from llmsafe.scrub.detect.en.tables import things
 from llmsafe.scrub.detect.en.vocabulary import is_eponym, is_name, is_product
 from llmsafe.scrub.detect.en.words import after_person, parts_of
 
+# So many of so many lymph nodes: pN1a (1/22).
+_NODES = re.compile(r"(?i)\bp?N[0-3x][a-c]?(?:\(\w+\))?\s?[(,:]\s?\Z|\b(?:nodes?|lns?)[ :(]{1,3}\Z")
 _SHARE = re.compile(r"(\d{1,2})/(\d{1,2})")
 _TOP = 12
 _WHEN = re.compile(r"(?i)\b(?:on|since|around|about|by|from|before|after|until|till)\s\Z")
@@ -55,6 +58,10 @@ def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
             lonely = lonely or (alone and _is_stranger(text, span))
             if thing or listed or lonely:
                 continue
+        if span.source == "number formats" and is_clone(text, span):
+            continue
+        if span.category == "DATE" and _NODES.search(text[max(0, span.start - 24) : span.start]):
+            continue
         if span.category == "DATE" and _is_tagged(span, _SURE) and _share(text, span):
             dates = (other for other in found if other.category == "DATE")
             if all(_share(text, other) for other in dates):

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.vocabulary import is_other
 from llmsafe.scrub.detect.lexicon import read_phrases
 
 # Diseases that go by the name of who described them. Names that are more often a patient's (Bell,
@@ -48,7 +49,7 @@ def in_phrase(text: str, span: PhiSpan) -> bool:
     words = list(_WORD.finditer(text, low, min(len(text), span.end + _REACH)))
     known, beginnings = phrases(), _beginnings()
     for first, word in enumerate(words):
-        if word.start() > span.start:
+        if word.start() >= span.end:
             return False
         joined, end = _plainly(word[0].lower()), word.end()
         if joined not in beginnings:
@@ -57,7 +58,11 @@ def in_phrase(text: str, span: PhiSpan) -> bool:
             if not _GAP.fullmatch(text, end, last.start()):
                 break
             joined, end = f"{joined} {_plainly(last[0].lower())}", last.end()
-            if end >= span.end and (joined in known or joined.removesuffix("'s") in known):
+            if end <= span.start or not (joined in known or joined.removesuffix("'s") in known):
+                continue
+            rest = [w[0].lower() for w in words if span.start <= w.start() < span.end]
+            beyond = [w for w in rest if w not in joined]
+            if end >= span.end or all(map(is_other, beyond)):
                 return not _is_somebody(text, word.start(), end)
     return False
 

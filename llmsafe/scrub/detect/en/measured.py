@@ -1,7 +1,7 @@
 """A drug has a dose behind it, a scale a score, a sign a result, an operation a name before it.
 
 People have none of these, whatever they are called: "Cornell 11, Zarit 41", "Finnegan n/a",
-"Thomas test", "Kyzatrex 200 mg".
+"Thomas test", "Kyzatrex 200 mg". And the code behind an antibody is its clone, nobody's number.
 """
 
 # ruff: noqa: E501 - a pattern is easier to read on one line
@@ -26,6 +26,7 @@ _RESULT = re.compile(
 _SCORED = re.compile(
     r" (?:score )?\d{1,3}(?:\.\d)?(?:/\d{1,3})?(?=[,;)|\n]|\.?(?:\s|\Z))(?! ?[ap]m\b)"
 )
+_DAY = re.compile(r"(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])\Z")
 _SCORES_BEFORE = re.compile(
     r"[A-Za-z][\w-]+ (?:\d{1,3}(?:\.\d)?(?:/\d{1,3})?|neg|n/a|low|nl)[,;] \Z"
 )
@@ -59,10 +60,32 @@ def is_measured(text: str, span: PhiSpan) -> bool:
         return False
     if _RESULT.match(text, span.end):
         return True
-    if not _SCORED.match(text, span.end):
+    score = _SCORED.match(text, span.end)
+    if not score or _DAY.match(score[0].strip()):
         return False
     if _FAMILY.search(text[max(0, span.start - 70) : span.start]):
         return False
     before = text[max(0, span.start - 30) : span.start]
     listed = _SCORES_BEFORE.search(before) or _SCORES_AFTER.match(text, span.end)
     return described or listed is not None
+
+
+# Stained or sequenced: what stands behind in brackets is the clone of an antibody.
+_MARKER = re.compile(
+    r"(?:\b(?:CD\d{1,3}[a-z]?|MLH-?1|MSH-?[26]|PMS-?2|ER|PR|HER-?2|Ki-?67|[pP]\d{2,3}|TTF-?1|SOX-?\d{1,2}|PRAME|HMB-?45|S-?100"
+    r"|Melan-?A|MART-?1|AE1/AE3|CK-?\d{1,2}(?:/\d{1,2})?|CDX-?2|GATA-?3|PAX-?\d|WT-?1|PD-?L1|ALK|ROS-?1|BRAF|NTRK|BCL-?\d|MUM-?1"
+    r"|synaptophysin|chromogranin|INSM1|napsin|AMACR|ERG|NKX3\.1|DOG-?1|desmin|SMA|vimentin|EMA|CEA|mammaglobin|GCDFP|IDH1|ATRX"
+    r"|STAT6|inhibin|calretinin|D2-40|IHC|antibody|clones?)\b|[a-z]ine?)[ :,]{0,2}\(?\Z"
+)
+_CLONE = re.compile(
+    r"(?:EPR|SP|ES|EP|MRQ|BC|OTI|UMAB|D|E|G|M|SR?|ZR|RM|A|IP|LK|MIB|VE|QR)[-\d][\dA-Z/(-]{1,9}"
+)
+
+
+def is_clone(text: str, span: PhiSpan) -> bool:
+    """Whether it is the clone of the antibody that stands before it: PMS2 (EPR3947)."""
+    if span.category not in ("OTHER_ID", "DEVICE", "MRN", "LICENSE", "ACCOUNT", "HEALTH_PLAN"):
+        return False
+    if not _CLONE.fullmatch(text, span.start, span.end):
+        return False
+    return _MARKER.search(text[max(0, span.start - 20) : span.start]) is not None

@@ -13,9 +13,9 @@ from dataclasses import replace
 from functools import cache
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en.dates import is_rating
+from llmsafe.scrub.detect.en.dates import HOLIDAY_WORDS, is_rating
 from llmsafe.scrub.detect.en.eponyms import DISEASES, is_pair
-from llmsafe.scrub.detect.en.measured import is_measured
+from llmsafe.scrub.detect.en.measured import is_clone, is_measured
 from llmsafe.scrub.detect.en.vocabulary import is_brand, is_word
 from llmsafe.scrub.detect.en.words import (
     DOUBT,
@@ -188,6 +188,8 @@ _PUBLIC = re.compile(
 _PRICE = re.compile(r"\d{1,3}(?:,\d{3})*\.\d\d")
 _VARIANT = re.compile(r"[cgpmr]\.[\d*+-]*[A-Z_>\d]+[a-z]{0,3}\d*")
 _PROCEDURE = re.compile(r"[A-V]\d{4}")
+# Why a claim was denied, as X12 lists it.
+_REASON = re.compile(r"(?:CO|PR|OA|PI|CR)-?\d{1,3}|(?:MA?|N)\d{2,3}")
 
 
 def _is_public(text: str, span: PhiSpan) -> bool:
@@ -196,6 +198,10 @@ def _is_public(text: str, span: PhiSpan) -> bool:
     if span.category in ("PHONE", "FAX", "SSN", "VEHICLE"):
         return False
     if _PRICE.fullmatch(found) or _VARIANT.fullmatch(found):
+        return True
+    if _REASON.fullmatch(found):
+        return True
+    if is_clone(text, span):
         return True
     coded = span.category in ("MRN", "OTHER_ID", "ACCOUNT")
     if coded and span.score < _NEARLY and _PROCEDURE.fullmatch(found):
@@ -242,6 +248,8 @@ def _is_grade(text: str, span: PhiSpan) -> bool:
 def _is_score(text: str, span: PhiSpan) -> bool:
     """A pain of 4-5/10, 39-4/7 weeks (no date mixes its signs), years alone, vertebrae, nerves."""
     found = text[span.start : span.end]
+    if _SIZE.fullmatch(found) or _is_nonsense(found):
+        return True
     if _CARDINAL.fullmatch(found) or _COUNTED.search(text[max(0, span.start - 12) : span.start]):
         return True
     if text.startswith("-0", span.end) or _WEEKS.search(found) or _SPACED.match(text, span.start):
@@ -255,6 +263,29 @@ def _is_score(text: str, span: PhiSpan) -> bool:
     ):
         return True
     return bool(_MIXED.fullmatch(text, span.start, span.end) or _SEVENTHS.match(text, span.end))
+
+
+_SIZE = re.compile(r"\d{1,3}(?:\.\d)? ?[x×] ?\d{1,3}(?:\.\d)?(?: ?[x×] ?\d{1,3})?")
+_LONG = re.compile(r"[A-Za-z]{3,}")
+
+
+def _is_nonsense(found: str) -> bool:
+    """Whether it begins and ends with letters and holds numbers and no word of a date: "Puy / 2.8
+    / R"."""
+    if not (found[0].isalpha() and found[-1].isalpha() and any(map(str.isdigit, found))):
+        return False
+    words = _LONG.findall(found)
+    return bool(words) and not (_DATED.search(re.sub(r"\d", "", found)) or is_holiday(words))
+
+
+def is_holiday(words: list[str]) -> bool:
+    """Whether one of the words begins the name of a holiday or is a season or a day."""
+    return any(w.lower() in HOLIDAY_WORDS or _DAY_WORD.match(w) for w in words)
+
+
+_DAY_WORD = re.compile(
+    r"(?i)(?:mon|tue|wed|thu|fri|sat|sun|spring|summer|fall|autumn|winter|day|eve)"
+)
 
 
 def _is_heading(text: str, span: PhiSpan) -> bool:
