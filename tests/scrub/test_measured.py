@@ -7,6 +7,7 @@ import pytest
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.company import kept
 from llmsafe.scrub.detect.en.eponyms import in_phrase, phrases
+from llmsafe.scrub.detect.en.listed import find_listed
 from llmsafe.scrub.detect.en.measured import is_measured
 from llmsafe.scrub.detect.en.sense import senseless
 from llmsafe.scrub.detect.en.vocabulary import is_thing
@@ -105,3 +106,21 @@ def test_a_stranger_needs_company_or_a_cue() -> None:
     text = "thanks Zebulonka for the ride"
     lone = span(text, "Zebulonka")
     assert list(kept(text, [lone])) == [lone]
+
+
+def test_a_note_of_doubts_keeps_who_is_meant() -> None:
+    text = "wears Depend, likes Bonanza, watched with Marisol Quintanilla"
+    show, full = span(text, "Bonanza"), span(text, "Marisol Quintanilla")
+    assert list(kept(text, [show, full])) == [full]
+    third = PhiSpan(0, 5, "PHONE", 0.9, "number formats")
+    assert show in kept(text, [show, full, third])
+
+
+def test_a_grade_is_no_initial() -> None:
+    text = "LA grade A. Schatzki dilated"
+    assert not [text[s.start : s.end] for s in find_listed(text) if "A." in text[s.start : s.end]]
+
+
+def test_nobody_is_in_a_drug() -> None:
+    text = "will call in Mounjaro today"
+    assert senseless(text, span(text, "Mounjaro", "LOCATION", 0.95))

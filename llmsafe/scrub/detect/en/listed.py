@@ -27,6 +27,9 @@ _RUN = re.compile(
     rf"(?<![\w'’.@/-])(?:{CAP}|{ALL}|{INITIAL})(?:(?:[ ]{{1,2}}|[ ]?\n[ ]?|(?<=\.)){PARTICLE}?(?:{CAP}|{ALL}|{INITIAL})){{0,4}}"
 )
 _UNIT = re.compile(r"\d ?\Z")
+_GRADE = re.compile(
+    r"(?i)\b(?:grade|class|type|stage|group|hepatitis|vitamin|influenza|flu|protein|factor|part|level|child|strep)\s\Z"
+)
 _SIDE = re.compile(r"[a-z]{3} \Z")
 _PRODUCT = re.compile(r"[A-Z][a-z]{3,}[A-Z][a-z]")  # VerteFill, but MacLeod and DeVries
 _COMMA = re.compile(r",[ ]{0,2}\n?[ ]?[A-Z]")
@@ -120,6 +123,8 @@ def _name_at(
     none."""
     start = pieces[at].start()
     word = pieces[at][0].lower().rstrip(".")
+    if len(word) == 1 and _GRADE.search(text[max(0, start - 12) : start]):
+        return 0, 0.0  # LA grade A. Schatzki
     if word in ("c", "f", "l") and _UNIT.search(text[max(0, start - 2) : start]):
         return 0, 0.0  # degrees and litres
     shape = kinds[at : at + 4]

@@ -24,7 +24,7 @@ _RESULT = re.compile(
     r"|absent(?=[.,;)\n]|\Z)|[(]?[+\u2013\u2212-][)]?(?=[.,;) \n]|\Z))|(?<=\w)[+](?=[.,; \n]|\Z)"
 )
 _SCORED = re.compile(
-    r" (?:score )?\d{1,3}(?:\.\d)?(?:/\d{1,3})?(?=[,;)|\n]|\.?(?:\s|\Z))(?! ?[ap]m\b)"
+    r" (?:score |grade |stage |type |class )?(?:\d{1,3}(?:\.\d)?(?:/\d{1,3})?|\d[a-d]|I{1,3}[a-c]?|I?V|VI{1,3})(?=[,;)|\n]|\.?(?:\s|\Z))(?! ?[ap]m\b)"
 )
 _DAY = re.compile(r"(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])\Z")
 _SCORES_BEFORE = re.compile(

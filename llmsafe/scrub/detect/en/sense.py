@@ -16,7 +16,7 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import HOLIDAY_WORDS, is_rating
 from llmsafe.scrub.detect.en.eponyms import DISEASES, is_pair
 from llmsafe.scrub.detect.en.measured import is_clone, is_measured
-from llmsafe.scrub.detect.en.vocabulary import is_brand, is_word
+from llmsafe.scrub.detect.en.vocabulary import is_brand, is_other, is_product, is_word
 from llmsafe.scrub.detect.en.words import (
     DOUBT,
     SURE,
@@ -27,6 +27,7 @@ from llmsafe.scrub.detect.en.words import (
     is_spelled_word,
     is_usage,
     is_word_of_list,
+    is_workplace,
     parts_of,
 )
 from llmsafe.scrub.detect.lexicon import english, read_json
@@ -248,7 +249,7 @@ def _is_grade(text: str, span: PhiSpan) -> bool:
 def _is_score(text: str, span: PhiSpan) -> bool:
     """A pain of 4-5/10, 39-4/7 weeks (no date mixes its signs), years alone, vertebrae, nerves."""
     found = text[span.start : span.end]
-    if _SIZE.fullmatch(found) or _is_nonsense(found):
+    if _SIZE.fullmatch(found) or _is_nonsense(found) or is_product(found.lower()):
         return True
     if _CARDINAL.fullmatch(found) or _COUNTED.search(text[max(0, span.start - 12) : span.start]):
         return True
@@ -337,20 +338,21 @@ def _is_eponym(text: str, span: PhiSpan) -> bool:
     return known and not after_person(text, span)
 
 
-_EMPLOYED = re.compile(
-    r"(?i)\b(?:at|for|from|in|near|of|to|by|with|work\w*|employ\w*|job|retired|engineer|manager|driver|rep"
-    r"|boss|hr|clerk|shift|plant|factory|office|warehouse)\b[:,]?\s(?:the\s)?\Z"
-)
+_PLACED = re.compile(r"\b(?:at|from|near)\s\Z")
 
 
 def _is_maker(text: str, span: PhiSpan) -> bool:
     """Whether it is products and makers alone, and nothing says that somebody is there or works
     there: "Accredo", "Progressa"."""
     parts = parts_of(text[span.start : span.end])
-    known = text[span.start].isupper() and bool(parts) and all(map(is_brand, parts))
+    known = text[span.start].isupper() and bool(parts) and is_brand(parts[0])
+    known = known and not is_word(parts[0])
+    known = known and all(map(is_other, parts[1:]))
     if known and _SPELLED.search(text, span.start, span.end + 12):
         return False  # Zephyr, Z-E-P-H-Y-R
-    return known and not _EMPLOYED.search(text[max(0, span.start - 24) : span.start])
+    if known and span.category == "LOCATION" and all(map(is_product, parts)):
+        return not _PLACED.search(text[max(0, span.start - 6) : span.start])
+    return known and not is_workplace(text, span)
 
 
 def _described(word: str) -> bool:
