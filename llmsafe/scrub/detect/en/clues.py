@@ -26,6 +26,7 @@ _SENT = re.compile(
     rf"(?i:{'|'.join(_SERVICES.split())}) \((?:Dr\.? )?(?P<n>[A-Z][a-z]{{2,20}}(?:-[A-Z][a-z]{{1,20}})?)\)"
 )
 _MD = r"(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])"
+_PAIR = re.compile(r"\d(?<!\d\d)\d?/\d")
 # An operation by somebody, an order per somebody, a visit with somebody.
 _DONE_BY = re.compile(
     rf"(?<![\w/.,:+-])(?P<d>{_MD}) (?:by|per|w/|w|with) (?:(?i:dr\.?|np|pa|rn|md) [A-Za-z]|(?P<n>[A-Z][a-z]{{2,20}})(?!\w))"
@@ -92,12 +93,13 @@ def find_clues(text: str) -> Iterator[PhiSpan]:
 
 def _days(text: str) -> Iterator[PhiSpan]:
     """Days with whom something was done, and rows of days and values: "3/2 118, 4/6 114"."""
-    for match in _DONE_BY.finditer(text):
+    places = [match.start() for match in _PAIR.finditer(text)]
+    for match in find_at(_DONE_BY, text, places):
         month, day = (int(number) for number in match["d"].split("/"))
         share = month <= day <= 10
         if not share and not (match["n"] and is_other(match["n"].lower())):
             yield PhiSpan(*match.span("d"), "DATE", 0.6)
-    for match in _ROW.finditer(text):
+    for match in find_at(_ROW, text, places):
         days = [match.span("first"), *(m.span() for m in _NEXT.finditer(text, *match.span("rest")))]
         pairs = [tuple(map(int, text[start:end].split("/"))) for start, end in days]
         if sorted(pairs) == pairs and len({day for _, day in pairs}) > 1:

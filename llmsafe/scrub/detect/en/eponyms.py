@@ -42,9 +42,17 @@ def _beginnings() -> frozenset[str]:
     return frozenset(phrase.split(" ", 1)[0] for phrase in phrases())
 
 
+@lru_cache(maxsize=1)
+def _words() -> frozenset[str]:
+    return frozenset(word for phrase in phrases() for word in _WORD.findall(phrase))
+
+
 def in_phrase(text: str, span: PhiSpan) -> bool:
     """Whether the finding lies in such a phrase, and nothing beside it says that somebody is called
     so: "Dave" in "Dave's Killer Bread"."""
+    inside = _WORD.findall(_plainly(text[span.start : span.end].lower()))
+    if _words().isdisjoint(inside) and _words().isdisjoint(f"{word}'s" for word in inside):
+        return False
     low = max(0, span.start - _REACH)
     words = list(_WORD.finditer(text, low, min(len(text), span.end + _REACH)))
     known, beginnings = phrases(), _beginnings()
