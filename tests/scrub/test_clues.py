@@ -118,3 +118,8 @@ def test_nodes_are_no_date() -> None:
     first, second = text.index("1/22"), text.rindex("1/22")
     spans = [PhiSpan(at, at + 4, "DATE", 0.6, "dates") for at in (first, second)]
     assert list(kept(text, spans)) == [spans[1]]
+
+
+def test_a_day_between_words_is_a_date() -> None:
+    text = "cardiology Ames 3/20 Suite 210"
+    assert not senseless(text, PhiSpan(11, 26, "DATE", 0.9, "tagger"))

@@ -270,12 +270,17 @@ _SIZE = re.compile(r"\d{1,3}(?:\.\d)? ?[x×] ?\d{1,3}(?:\.\d)?(?: ?[x×] ?\d{1,3
 _LONG = re.compile(r"[A-Za-z]{3,}")
 
 
+_DAY_OF_MONTH = re.compile(r"\d[/-]\d")
+
+
 def _is_nonsense(found: str) -> bool:
     """Whether it begins and ends with letters and holds numbers and no word of a date: "Puy / 2.8
     / R"."""
     if not (found[0].isalpha() and found[-1].isalpha() and any(map(str.isdigit, found))):
         return False
     words = _LONG.findall(found)
+    if _DAY_OF_MONTH.search(found):
+        return False  # Ames 3/20 Suite
     return bool(words) and not (_DATED.search(re.sub(r"\d", "", found)) or is_holiday(words))
 
 
