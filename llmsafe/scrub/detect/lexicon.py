@@ -21,8 +21,8 @@ class Lexicon:
 
     ``everyday``: names that are also ordinary words. ``words``: ordinary and clinical words.
     ``capitals``: capitalised words that are no names (peoples, products). ``eponyms``: names of
-    diseases, signs, scores and instruments. ``daily`` and ``brands``: more words and capitals, of
-    everyday life, of which firms and places make their names.
+    diseases, signs, scores and instruments. ``daily`` and ``brands``: more words, of everyday
+    life, of which firms and places make their names, and products, makers, programs, organisms.
     """
 
     first: frozenset[str]
@@ -52,7 +52,7 @@ def english() -> Lexicon:
         words=read_words("scrub_words.txt"),
         daily=read_words("scrub_daily.txt"),
         capitals=read_words("scrub_capitals.txt"),
-        brands=read_words("scrub_brands.txt"),
+        brands=read_words("scrub_brands.txt") | read_words("scrub_things.txt"),
         eponyms=read_words("scrub_eponyms.txt"),
         nicknames=nicknames,
     )
@@ -69,6 +69,13 @@ def read_words(name: str) -> frozenset[str]:
     """The words of a text asset, without its comment lines."""
     lines = (line for line in _text(name).splitlines() if not line.startswith("#"))
     return frozenset(word for line in lines for word in line.split())
+
+
+@cache
+def read_phrases(name: str) -> frozenset[str]:
+    """The phrases of a text asset, parted by commas and line ends, without its comment lines."""
+    lines = (line for line in _text(name).splitlines() if not line.startswith("#"))
+    return frozenset(part.strip() for line in lines for part in line.split(",") if part.strip())
 
 
 def _text(name: str) -> str:

@@ -5,6 +5,7 @@ Recognisers look at the view; spans always refer to the original text.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _LOOKALIKES = str.maketrans(
     | dict.fromkeys("\u2028\u2029\x0b\x0c\x85", "\n")
 )
 
+# ASCII is its own view, so it is taken as it comes; anything else is looked at one by one.
+_RUNS = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]")
 _SLASHES = "⁄∕⧸"
 
 
@@ -62,8 +65,10 @@ def _folded(text: str, apart: bool) -> View:
     pieces: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    for position, character in enumerate(text):
-        folded = _fold(character)
+    for match in _RUNS.finditer(text):
+        position, character = match.start(), match[0]
+        plain = character.isascii()
+        folded = character if plain else _fold(character)
         if not folded:
             # An accent belongs to the letter before it; an invisible sign to nothing.
             if ends and unicodedata.combining(character):
@@ -74,6 +79,10 @@ def _folded(text: str, apart: bool) -> View:
             starts.append(position)
             ends.append(position)
         pieces.append(folded)
+        if plain:
+            starts.extend(range(position, match.end()))
+            ends.extend(range(position + 1, match.end() + 1))
+            continue
         starts.extend([position] * len(folded))
         ends.extend([position + 1] * len(folded))
     return View(text, "".join(pieces), starts, ends)
@@ -87,8 +96,6 @@ def _another_script(left: str, right: str) -> bool:
 
 
 def _fold(character: str) -> str:
-    if character.isascii():
-        return character
     if character == "\u02bb":  # of Hawaiian names, which are written without as often
         return ""
     if character in _SLASHES:

@@ -14,6 +14,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en import (
+    clues,
     dates,
     events,
     firms,
@@ -23,6 +24,7 @@ from llmsafe.scrub.detect.en import (
     listed,
     names,
     places,
+    quiet,
     ranges,
     tables,
 )
@@ -62,6 +64,8 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("firms", ("ORGANIZATION",), firms.find_firms),
     ("labelled numbers", tuple(dict.fromkeys(c for c, _, _ in ids.LABELLED)), ids.find_labelled),
     ("number formats", (*dict.fromkeys(c for c, _, _ in ids.FORMATS), "FAX"), ids.find_formats),
+    ("clues", clues.CATEGORIES, clues.find_clues),
+    ("notes without capitals", ("NAME", "ORGANIZATION", "DATE"), quiet.find_quiet),
     ("check digits", ("VEHICLE", "LICENSE", "ACCOUNT"), ids.find_checked),
 )
 

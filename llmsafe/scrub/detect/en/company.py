@@ -6,35 +6,106 @@ import re
 from collections.abc import Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.eponyms import in_phrase
+from llmsafe.scrub.detect.en.measured import is_clone
 from llmsafe.scrub.detect.en.tables import things
-from llmsafe.scrub.detect.en.vocabulary import is_eponym, is_product
-from llmsafe.scrub.detect.en.words import after_person
+from llmsafe.scrub.detect.en.vocabulary import is_eponym, is_name, is_other, is_product
+from llmsafe.scrub.detect.en.words import after_person, is_workplace, parts_of
+from llmsafe.scrub.detect.lexicon import english
 
+# So many of so many lymph nodes: pN1a (1/22).
+_NODES = re.compile(r"(?i)\bp?N[0-3x][a-c]?(?:\(\w+\))?\s?[(,:]\s?\Z|\b(?:nodes?|lns?)[ :(]{1,3}\Z")
 _SHARE = re.compile(r"(\d{1,2})/(\d{1,2})")
 _TOP = 12
 _WHEN = re.compile(r"(?i)\b(?:on|since|around|about|by|from|before|after|until|till)\s\Z")
 _WORDED = ("NAME", "LOCATION", "ORGANIZATION")
 _ASKING = frozenset(("tagger", "listed names", "unknown names", "reversed names", "cities"))
 """Findings that the heading of a column can deny."""
+_PHRASED = _ASKING | {
+    "titled names", "labelled names", "names by trade", "names by what they do", "everyday names",
+    "institutions", "firms",
+}  # fmt: skip
 _DOUBTFUL, _SURE = 0.45, 0.485  # of the tagger: half its chance
+_SUREST = 0.495  # of the tagger, half its chance
+_RULED = 0.85  # of a rule that has a list behind it
+_UNSURE = frozenset(("tagger", "listed names", "unknown names", "reversed names", "echo", "whole"))
+# What makes a lone strange word somebody or somewhere: what people do, where they are, thanks.
+_CUE_AFTER = re.compile(
+    r"(?i)['’]s\b|,? (?:is|was|has|had|will|came|says?|said|feels?|felt|lives?|lived|denies|denied"
+    r"|reports?|reported|called|wants?|asks?|asked|went|can|does|did|agrees?|takes?|needs?|here"
+    r"|and (?:i|his|her|the)\b)\b"
+)
+_CUE_BEFORE = re.compile(
+    r"(?i)(?:\b(?:dear|hi|hello|hey|thanks|thank you|thx|from|in|at|near|to|by|per|for|of|dr|mr|mrs"
+    r"|ms|miss|cc|attn|re|regards|sincerely|best|love|am|is|it's|name|called|named|employer"
+    r"|facility)[.,:]?\s+|[-–—~]\s?)\Z"
+)
 
 
 def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
-    """``found`` without names of what a table calls a drug or a scale, names in lists of such, and
-    what the tagger alone half believes in a note in which nobody has found anything else."""
+    """``found`` without names of what a table calls a drug or a scale, names in lists of such,
+    parts of phrases that name nobody, and what is only half believed in a note in which nobody has
+    found anything else."""
     cells = things(text)
+    company = _company(found)
+    alone = not any(map(_is_sure, found)) and _names(text, found) < 3
     for span in found:
+        if span.category in _WORDED and span.source in _PHRASED and _in_phrase(text, span):
+            continue
         if span.category in _WORDED and span.source in _ASKING:
             thing = any(start <= span.start and span.end <= end for start, end in cells)
             listed = span.category == "NAME" and _with_things(text, span)
-            lonely = _is_tagged(span, _DOUBTFUL) and not _company(found)
+            lonely = _is_tagged(span, _DOUBTFUL) and not company
+            lonely = lonely or (alone and not _is_meant(text, span))
             if thing or listed or lonely:
                 continue
+        if span.source == "number formats" and is_clone(text, span):
+            continue
+        if span.category == "DATE" and _NODES.search(text[max(0, span.start - 24) : span.start]):
+            continue
         if span.category == "DATE" and _is_tagged(span, _SURE) and _share(text, span):
             dates = (other for other in found if other.category == "DATE")
             if all(_share(text, other) for other in dates):
                 continue
         yield span
+
+
+def _in_phrase(text: str, span: PhiSpan) -> bool:
+    working = span.category != "NAME" and is_workplace(text, span)
+    return not working and in_phrase(text, span)
+
+
+def _is_sure(span: PhiSpan) -> bool:
+    """Whether it shows that a note holds PHI: what a rule knows by more than one sign."""
+    if span.source == "tagger":
+        return span.category not in _WORDED and span.score >= _SURE
+    if span.source in _UNSURE or span.category == "DATE":
+        return span.score >= _RULED
+    return True
+
+
+def _names(text: str, found: Sequence[PhiSpan]) -> int:
+    """How many findings of which the tagger has little doubt are made of listed names."""
+    sure = (span for span in found if span.category == "NAME" and span.score >= _SUREST)
+    return sum(any(map(is_name, parts_of(text[span.start : span.end]))) for span in sure)
+
+
+def _is_meant(text: str, span: PhiSpan) -> bool:
+    """Whether somebody or some place is meant: a word beside it says so, or it is a given name, or
+    one and a family name, that is no word."""
+    if after_person(text, span) or _CUE_AFTER.match(text, span.end):
+        return True
+    if _CUE_BEFORE.search(text[max(0, span.start - 24) : span.start]):
+        return True
+    parts = parts_of(text[span.start : span.end])
+    if span.category != "NAME" or not parts:
+        return not parts  # spelled letter by letter
+    first, last = parts[0], parts[-1]
+    lexicon = english()
+    given = first in lexicon.first and not (is_other(first) or lexicon.plain(first))
+    if len(parts) == 1:
+        return given and span.score >= _SUREST
+    return given and is_name(last) and "," not in text[span.start : span.end]
 
 
 def _is_tagged(span: PhiSpan, below: float) -> bool:

@@ -180,6 +180,13 @@ _SHORT = tuple(month[:3] for month in MONTHS)
 # Where a date in numbers can begin: at a first digit, for which the engine can look quickly.
 _NUMERIC = re.compile(r"\d(?<!\d\d)(?:\d{0,3}[-/.]\d|\d{7})")
 _PAIR = re.compile(r"\d(?<!\d\d)\d?[-/]\d")
+# One of these stands in every match of a form, with all digits 0.
+_SIGNS = {
+    "iso": ("0000-0", "0000/0", "0000.0"),
+    "numeric month year": ("0/0000",),
+    "compact": ("00000000",),
+    "stamp": ("000000000000",),
+}
 _SEASONS = word_set("spring summer fall autumn winter")
 HOLIDAY_WORDS = word_set(
     "thanksgiving christmas xmas new halloween valentine valentines easter memorial labor"
@@ -216,8 +223,11 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
     """Every date in any of the :data:`FORMS`, and month/day pairs where the words say so."""
     note = outline(text)
     months = near_months(text, 40, 120)
-    numbers = [_with_weekday(text, match.start()) for match in _NUMERIC.finditer(text)]
+    places = [match.start() for match in _NUMERIC.finditer(text)]
+    numbers = [_with_weekday(text, place) for place in places]
     for form in FORMS:
+        if not any(sign in note.signs for sign in _SIGNS.get(form.name, ("",))):
+            continue
         if form.name == "season":
             found = find_in(form.pattern, text, around(text, note.places(_SEASONS), 10, 24))
         elif form.name == "holiday":
@@ -231,7 +241,7 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
                 continue
             start = match.start("mon") if form.name == "month alone" else match.start()
             yield PhiSpan(start, match.end(), "DATE", form.score)
-    for match in find_at(_PADDED, text, [match.start() for match in _NUMERIC.finditer(text)]):
+    for match in find_at(_PADDED, text, places):
         yield PhiSpan(*match.span(), "DATE", 0.6)
     nths = windows(text, _NTHS, 20, 8) if _may_count(note.signs) else []
     for match in find_in(_WEEKDAY_NTH, text, nths):

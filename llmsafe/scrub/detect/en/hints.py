@@ -15,6 +15,7 @@ from functools import lru_cache
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.listed import MONTH_WORDS
 from llmsafe.scrub.detect.en.names import CLINICAL_NEXT, FIELD, RELATIVE_WORDS
+from llmsafe.scrub.detect.en.vocabulary import is_thing
 from llmsafe.scrub.detect.lexicon import english
 from llmsafe.scrub.detect.outline import outline, word_set
 from llmsafe.scrub.detect.windows import around, find_at, find_in
@@ -101,7 +102,7 @@ def find_subjects(text: str) -> Iterator[PhiSpan]:
     lexicon = english()
     for match in _subjects(text):
         word = match["n"].lower()
-        strange = not lexicon.plain(word) and word not in lexicon.eponyms
+        strange = not lexicon.plain(word) and word not in lexicon.eponyms and not is_thing(word)
         if match["n"].isupper() and not text.isupper():
             continue  # "MRI says"
         if (
@@ -161,7 +162,7 @@ def find_trades(text: str) -> Iterator[PhiSpan]:
     for match in find_at(_TALKED, text, note.places(TALKED_WORDS)):
         word = match["n"].lower()
         named = word in lexicon.first or word in lexicon.last
-        if word in _NO_ROLE or (lexicon.plain(word) and not named):
+        if word in _NO_ROLE or ((lexicon.plain(word) or is_thing(word)) and not named):
             continue
         if not FIELD.search(word) and not CLINICAL_NEXT.match(text, match.end("n")):
             yield PhiSpan(*match.span("n"), "NAME", 0.7)

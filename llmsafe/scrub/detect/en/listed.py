@@ -13,9 +13,9 @@ from functools import lru_cache
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import MONTHS
-from llmsafe.scrub.detect.en.eponyms import PAIRS, is_pair
+from llmsafe.scrub.detect.en.eponyms import is_pair, phrases
 from llmsafe.scrub.detect.en.names import ALL, CAP, CLINICAL_NEXT, INITIAL, PARTICLE, PIECE, end_of
-from llmsafe.scrub.detect.en.vocabulary import is_other
+from llmsafe.scrub.detect.en.vocabulary import is_other, is_thing
 from llmsafe.scrub.detect.lexicon import Lexicon, english
 from llmsafe.scrub.detect.outline import outline
 from llmsafe.scrub.detect.windows import find_at, find_in, windows
@@ -27,6 +27,9 @@ _RUN = re.compile(
     rf"(?<![\w'’.@/-])(?:{CAP}|{ALL}|{INITIAL})(?:(?:[ ]{{1,2}}|[ ]?\n[ ]?|(?<=\.)){PARTICLE}?(?:{CAP}|{ALL}|{INITIAL})){{0,4}}"
 )
 _UNIT = re.compile(r"\d ?\Z")
+_GRADE = re.compile(
+    r"(?i)\b(?:grade|class|type|stage|group|hepatitis|vitamin|influenza|flu|protein|factor|part|level|child|strep)\s\Z"
+)
 _SIDE = re.compile(r"[a-z]{3} \Z")
 _PRODUCT = re.compile(r"[A-Z][a-z]{3,}[A-Z][a-z]")  # VerteFill, but MacLeod and DeVries
 _COMMA = re.compile(r",[ ]{0,2}\n?[ ]?[A-Z]")
@@ -120,6 +123,8 @@ def _name_at(
     none."""
     start = pieces[at].start()
     word = pieces[at][0].lower().rstrip(".")
+    if len(word) == 1 and _GRADE.search(text[max(0, start - 12) : start]):
+        return 0, 0.0  # LA grade A. Schatzki
     if word in ("c", "f", "l") and _UNIT.search(text[max(0, start - 2) : start]):
         return 0, 0.0  # degrees and litres
     shape = kinds[at : at + 4]
@@ -245,7 +250,7 @@ def _lonely(piece: re.Match[str], text: str, word: str, lexicon: Lexicon) -> boo
     right = _RIGHT_WORD.match(text, piece.end())
     if right and is_pair(f"{word} {right[1].lower()}", text, piece.start(), right.end()):
         return False
-    if _CITED.match(text, piece.end()) or (left and f"{left[1].lower()} {word}" in PAIRS):
+    if _CITED.match(text, piece.end()) or (left and f"{left[1].lower()} {word}" in phrases()):
         return False
     return not after.startswith(("-", "®", "™")) and before not in ("-", "/")
 
@@ -272,7 +277,7 @@ def find_unknown(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(*match.span(), "NAME", 0.8)
         elif (
             all(_kind(word.lower(), word) == "U" for word in words)
-            and not any(_PRODUCT.match(word) for word in words)
+            and not any(_PRODUCT.match(word) or is_thing(word.lower()) for word in words)
             and not _ARTICLE.search(text[max(0, match.start() - 8) : match.start()])
             and not CLINICAL_NEXT.match(text, match.end())
         ):

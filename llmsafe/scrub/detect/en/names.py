@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en.eponyms import DISEASES, PAIRS
+from llmsafe.scrub.detect.en.eponyms import DISEASES, phrases
 from llmsafe.scrub.detect.en.vocabulary import is_other
 from llmsafe.scrub.detect.lexicon import english
 from llmsafe.scrub.detect.outline import outline, word_set
@@ -50,7 +50,13 @@ _CREDENTIAL = (
     r"|O\.?T\.?R|L\.?C\.?S\.?W|M\.?S\.?W|L\.?M\.?F\.?T|M\.?P\.?H|F\.?A\.?C\.?[SPC]\.?|MBBS|MBChB|R\.?D|R\.?T|CMA|M\.?A|CCC-SLP|DNP|Psy\.?D|EMT(?:-P)?|RPh)"
 )
 # Before it the longest name: four words of 221 letters, each with a second half or two.
-_CREDENTIAL_HINT = re.compile(rf"[ ,]{_CREDENTIAL}(?!\w)")
+_CREDENTIAL_HINT = re.compile(rf"(?<=[ ,]){_CREDENTIAL}(?!\w)")
+# With which word a credential begins, with its full stops or without.
+CREDENTIAL_WORDS = word_set(
+    "M MD D DO R RN N NP P PA Ph PhD Pharm PharmD DDS DPM B BSN MSN A APRN ARNP F FNP C CRNA L LPN"
+    " LVN CNA DPT PT O OTR LCSW MSW LMFT MPH FACS FACP FACC MBBS MBChB RD RT CMA MA CCC DNP Psy PsyD"
+    " EMT RPh"
+)
 _CREDENTIALED = re.compile(
     rf"(?<![\w.])(?P<n>{_NAME}),? {{1,2}}{_CREDENTIAL}(?!\w|/(?:INR|PTT))|(?<![\w.])(?P<n2>{_NAME}),{_CREDENTIAL}(?!\w)"
 )
@@ -144,13 +150,24 @@ def find_titled(text: str) -> Iterator[PhiSpan]:
 def _before_credentials(text: str) -> list[tuple[int, int]]:
     """The lines of credentials, as far as a name before one can reach."""
     ranges: list[tuple[int, int]] = []
-    for match in _CREDENTIAL_HINT.finditer(text):
-        line = text.rfind("\n", max(0, match.start() - 1100), match.start()) + 1
-        start, end = max(line, match.start() - 1100), match.end()
+    for match in find_at(_CREDENTIAL_HINT, text, outline(text).exact(CREDENTIAL_WORDS)):
+        before = match.start() - 1  # a space or a comma
+        line = text.rfind("\n", max(0, before - 1100), before) + 1
+        start, end = _back(text, before, max(line, before - 1100)), match.end()
         if ranges and start <= ranges[-1][1]:
             start = ranges.pop()[0]
         ranges.append((start, end))
     return ranges
+
+
+def _back(text: str, place: int, floor: int) -> int:
+    """Where the ninth word before ``place`` begins, or a word before it: a name has no more, its
+    particles and suffix counted, and at most two spaces stand between two of them."""
+    for _ in range(18):
+        place = max(text.rfind(" ", floor, place), text.rfind("\t", floor, place))
+        if place < 0:
+            return floor
+    return place + 1
 
 
 def _credentialed(text: str, start: int, end: int) -> Iterator[PhiSpan]:
@@ -204,7 +221,7 @@ _LISTED = re.compile(r"(?:['’]s?)?(?:\s*[,;.]|\s*$|\s*\n|\s(?:and|at|dx|in)\b)
 def _is_nobody(text: str, match: re.Match[str]) -> bool:
     """Whether a relative has a disease rather than a name: "mother Graves, father Crohn", or is
     Uncle Sam."""
-    if match[0].lower() in PAIRS:
+    if match[0].lower() in phrases():
         return True
     return match["n"].lower() in DISEASES and _LISTED.match(text, match.end("n")) is not None
 

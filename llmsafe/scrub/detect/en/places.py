@@ -207,7 +207,9 @@ _WORKS = re.compile(
     r"|letter)\b[^.\n;:]{0,40}?\b(?:at|for|by|from|with)\s(?:the\s)?"
     rf"(?P<o>{_TITLE_CASE}(?:\s(?:{_TITLE_CASE}|&|and|of)){{1,3}})"
 )
-_TOOL = re.compile(r"(?:'s)?\s(?:clamps?|forceps|retractors?|scissors|bag|tube|vascular clamp)\b")
+_TOOL = re.compile(
+    r"(?:'s)?\s(?:bipolar|dissectors?|graspers?|clamps?|forceps|retractors?|scissors|bag|tube|vascular clamp)\b"
+)
 EMPLOYER_WORDS = word_set(
     "employer facility hospital clinic agency pharmacy school job form forms note"
 )
@@ -304,6 +306,8 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         city, code, zip_code = match["city"], match["code"], match["zip"]
         words = city.split(" ")
         known = any(" ".join(words[at:]) in cities for at in range(len(words)))
+        if match["name"] == "Maryland" and _TOOL.match(text, match.end()):
+            continue  # "Cadiere, Maryland bipolar"
         sure = match["comma"].startswith(",") and (not code or code not in _DOUBTFUL)
         if zip_code or known or (sure and len(city) > 2):
             start = match.start("city")

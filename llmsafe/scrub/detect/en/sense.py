@@ -13,9 +13,10 @@ from dataclasses import replace
 from functools import cache
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.en.dates import is_rating
+from llmsafe.scrub.detect.en.dates import HOLIDAY_WORDS, is_rating
 from llmsafe.scrub.detect.en.eponyms import DISEASES, is_pair
-from llmsafe.scrub.detect.en.vocabulary import is_word
+from llmsafe.scrub.detect.en.measured import is_clone, is_measured
+from llmsafe.scrub.detect.en.vocabulary import is_brand, is_other, is_product, is_word
 from llmsafe.scrub.detect.en.words import (
     DOUBT,
     SURE,
@@ -26,6 +27,7 @@ from llmsafe.scrub.detect.en.words import (
     is_spelled_word,
     is_usage,
     is_word_of_list,
+    is_workplace,
     parts_of,
 )
 from llmsafe.scrub.detect.lexicon import english, read_json
@@ -130,8 +132,11 @@ def senseless(text: str, span: PhiSpan) -> bool:
     found = text[span.start : span.end]
     if span.category not in _NUMBERED and found.islower() and is_usage(text, span):
         return True
-    if span.category in _WORDED and span.score < SURE and is_product_name(text, span):
-        return True
+    if span.category in _WORDED:
+        if span.score < SURE and is_product_name(text, span):
+            return True
+        if is_measured(text, span) and not after_person(text, span):
+            return True
     match span.category:
         case "DATE":
             return _in_series(text, span) or _is_grade(text, span) or _is_score(text, span)
@@ -162,7 +167,8 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 return True  # march up hills
             small = span.category == "LOCATION" and is_small(text, span)
             return small or any(
-                test(text, span) for test in (_is_instrument, _is_eponym, is_spelled_word)
+                test(text, span)
+                for test in (_is_instrument, _is_eponym, _is_maker, is_spelled_word)
             )
         case category if category in _NUMBERED:
             if _is_public(text, span):
@@ -183,6 +189,8 @@ _PUBLIC = re.compile(
 _PRICE = re.compile(r"\d{1,3}(?:,\d{3})*\.\d\d")
 _VARIANT = re.compile(r"[cgpmr]\.[\d*+-]*[A-Z_>\d]+[a-z]{0,3}\d*")
 _PROCEDURE = re.compile(r"[A-V]\d{4}")
+# Why a claim was denied, as X12 lists it.
+_REASON = re.compile(r"(?:CO|PR|OA|PI|CR)-?\d{1,3}|(?:MA?|N)\d{2,3}")
 
 
 def _is_public(text: str, span: PhiSpan) -> bool:
@@ -191,6 +199,10 @@ def _is_public(text: str, span: PhiSpan) -> bool:
     if span.category in ("PHONE", "FAX", "SSN", "VEHICLE"):
         return False
     if _PRICE.fullmatch(found) or _VARIANT.fullmatch(found):
+        return True
+    if _REASON.fullmatch(found):
+        return True
+    if is_clone(text, span):
         return True
     coded = span.category in ("MRN", "OTHER_ID", "ACCOUNT")
     if coded and span.score < _NEARLY and _PROCEDURE.fullmatch(found):
@@ -237,6 +249,8 @@ def _is_grade(text: str, span: PhiSpan) -> bool:
 def _is_score(text: str, span: PhiSpan) -> bool:
     """A pain of 4-5/10, 39-4/7 weeks (no date mixes its signs), years alone, vertebrae, nerves."""
     found = text[span.start : span.end]
+    if _SIZE.fullmatch(found) or _is_nonsense(found) or is_product(found.lower()):
+        return True
     if _CARDINAL.fullmatch(found) or _COUNTED.search(text[max(0, span.start - 12) : span.start]):
         return True
     if text.startswith("-0", span.end) or _WEEKS.search(found) or _SPACED.match(text, span.start):
@@ -250,6 +264,34 @@ def _is_score(text: str, span: PhiSpan) -> bool:
     ):
         return True
     return bool(_MIXED.fullmatch(text, span.start, span.end) or _SEVENTHS.match(text, span.end))
+
+
+_SIZE = re.compile(r"\d{1,3}(?:\.\d)? ?[x×] ?\d{1,3}(?:\.\d)?(?: ?[x×] ?\d{1,3})?")
+_LONG = re.compile(r"[A-Za-z]{3,}")
+
+
+_DAY_OF_MONTH = re.compile(r"\d[/-]\d")
+
+
+def _is_nonsense(found: str) -> bool:
+    """Whether it begins and ends with letters and holds numbers and no word of a date: "Puy / 2.8
+    / R"."""
+    if not (found[0].isalpha() and found[-1].isalpha() and any(map(str.isdigit, found))):
+        return False
+    words = _LONG.findall(found)
+    if _DAY_OF_MONTH.search(found):
+        return False  # Ames 3/20 Suite
+    return bool(words) and not (_DATED.search(re.sub(r"\d", "", found)) or is_holiday(words))
+
+
+def is_holiday(words: list[str]) -> bool:
+    """Whether one of the words begins the name of a holiday or is a season or a day."""
+    return any(w.lower() in HOLIDAY_WORDS or _DAY_WORD.match(w) for w in words)
+
+
+_DAY_WORD = re.compile(
+    r"(?i)(?:mon|tue|wed|thu|fri|sat|sun|spring|summer|fall|autumn|winter|day|eve)"
+)
 
 
 def _is_heading(text: str, span: PhiSpan) -> bool:
@@ -299,6 +341,23 @@ def _is_eponym(text: str, span: PhiSpan) -> bool:
         _described(part) and not (part in lexicon.first or part in lexicon.last) for part in parts
     )
     return known and not after_person(text, span)
+
+
+_PLACED = re.compile(r"\b(?:at|from|near)\s\Z")
+
+
+def _is_maker(text: str, span: PhiSpan) -> bool:
+    """Whether it is products and makers alone, and nothing says that somebody is there or works
+    there: "Accredo", "Progressa"."""
+    parts = parts_of(text[span.start : span.end])
+    known = text[span.start].isupper() and bool(parts) and is_brand(parts[0])
+    known = known and not is_word(parts[0])
+    known = known and all(map(is_other, parts[1:]))
+    if known and _SPELLED.search(text, span.start, span.end + 12):
+        return False  # Zephyr, Z-E-P-H-Y-R
+    if known and span.category == "LOCATION" and all(map(is_product, parts)):
+        return not _PLACED.search(text[max(0, span.start - 6) : span.start])
+    return known and not is_workplace(text, span)
 
 
 def _described(word: str) -> bool:

@@ -17,12 +17,12 @@ from llmsafe.scrub.detect.outline import outline
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 _PERSON = re.compile(
-    r"(?i)\b(?:drs?|mrs?|ms|miss|prof|doctor|nurse|resident|fellow|intern|attending|surgeon|physician"
+    r"(?i)\b(?:(?:drs?|mrs?|ms|prof|pt)\.\s{1,2}\Z|(?:drs?|mrs?|ms|miss|prof|doctor|nurse|resident|fellow|intern|attending|surgeon|physician"
     r"|pcp|np|rn|pa|tech|therapist|pharmacist|consultant|patient|pt|name|wife|husband|son|daughter"
     r"|mother|father|mom|dad|brother|sister|friend|partner|neighbou?r|aunt|uncle|told"
     r"|called|saw|seen|named|spoke (?:to|with)|cc|[A-Z]\."
     r"|(?:seen|read|signed|dictated|examined|evaluated|performed|entered|reviewed|called|assisted|placed"
-    r"|done|taken|given|written|referred) by)[.:,]?\s{1,2}\Z"
+    r"|done|taken|given|written|referred) by)[:,]?\s{1,2}\Z)"
 )
 
 DOUBT = 0.9
@@ -67,6 +67,17 @@ def _is_listed_name(word: str) -> bool:
 def after_person(text: str, span: PhiSpan) -> bool:
     """Whether a word for a person stands before it: Dr., his wife, seen by."""
     return _PERSON.search(text[max(0, span.start - 25) : span.start]) is not None
+
+
+_EMPLOYED = re.compile(
+    r"(?i)\b(?:at|for|from|in|near|of|to|by|with|work\w*|employ\w*|job|retired|engineer|manager|driver|rep"
+    r"|boss|hr|clerk|shift|plant|factory|office|warehouse)\b[:,]?\s(?:the\s)?\Z"
+)
+
+
+def is_workplace(text: str, span: PhiSpan) -> bool:
+    """Whether a word before it says that somebody is there or works there."""
+    return _EMPLOYED.search(text[max(0, span.start - 24) : span.start]) is not None
 
 
 def parts_of(found: str) -> list[str]:
