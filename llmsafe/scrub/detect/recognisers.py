@@ -31,7 +31,7 @@ from llmsafe.scrub.detect.memory import HINT, SIGN, TRACE
 from llmsafe.scrub.detect.zh import dates as zh_dates
 from llmsafe.scrub.detect.zh import ids as zh_ids
 from llmsafe.scrub.detect.zh import labels as zh_labels
-from llmsafe.scrub.detect.zh import mentions, organizations, romanised, slots
+from llmsafe.scrub.detect.zh import meant, mentions, organizations, romanised, slots
 from llmsafe.scrub.detect.zh import names as zh_names
 from llmsafe.scrub.detect.zh import places as zh_places
 
@@ -76,6 +76,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("listed names", ("NAME",), mentions.find_listed),
     ("signed names", ("NAME",), mentions.find_signed),
     ("names in slots", ("NAME",), slots.find_slots),
+    ("names that are words", ("NAME",), meant.find_meant),
     ("free names", ("NAME",), mentions.find_free),
     ("romanised names", ("NAME",), romanised.find_pinyin),
     ("dates", ("DATE",), zh_dates.find_dates),
@@ -193,6 +194,12 @@ def english() -> list[EntityRecognizer]:
 def chinese() -> list[EntityRecognizer]:
     """All our Chinese recognisers."""
     return [
-        Finder(name, categories, find, "zh", doubtful=DOUBTFUL["zh"].get(name, {}))
+        Finder(
+            name,
+            categories,
+            meant.people(find) if categories == ("NAME",) else find,
+            "zh",
+            doubtful=DOUBTFUL["zh"].get(name, {}),
+        )
         for name, categories, find in CHINESE
     ]

@@ -101,6 +101,21 @@ _CODE = re.compile(
 )
 
 
+# 国械注准20173460123: what an authority admitted to the market.
+_REGISTERED = re.compile(r"[械药食妆消][注备准健][准进许字]?$")
+# The number of a service in the national catalogue of prices, before its name and its price.
+_SERVICE_ITEM = re.compile(r"[1-4]\d{8}")
+_PRICE = re.compile(
+    r"[ \t|]{0,3}[\u4e00-\u9fff][^\n,。;]{0,30}?[ \t|]\d{1,5}(?:\.\d{1,2})?[ \t]?(?=[|元/\n]|$)"
+)
+
+
+def priced(text: str, start: int, end: int) -> bool:
+    """Whether a number is that of a service whose name and price follow."""
+    item = _SERVICE_ITEM.fullmatch(text, start, end)
+    return item is not None and _PRICE.match(text, end) is not None
+
+
 def resident_check(first17: str) -> str:
     """The last character of a resident number (GB 11643-1999, ISO 7064 MOD 11-2)."""
     total = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(first17))
@@ -225,5 +240,6 @@ def find_formats(text: str) -> Iterator[PhiSpan]:
     for match in _BRACKETED.finditer(text):
         yield PhiSpan(match.start() + 1, match.end() - 1, "MRN", 0.5)
     for match in _LONG.finditer(text):
-        if not _UNIT_AFTER.match(text, match.end()):
+        of_a_thing = _REGISTERED.search(text, max(0, match.start() - 4), match.start())
+        if not (of_a_thing or priced(text, *match.span()) or _UNIT_AFTER.match(text, match.end())):
             yield PhiSpan(*match.span(), "OTHER_ID", 0.5)
