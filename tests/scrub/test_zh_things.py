@@ -123,3 +123,53 @@ def test_what_may_identify_beside_values_is_found(
     detector: Detector, text: str, found: str
 ) -> None:
     assert found in [text[s.start : s.end] for s in detector.detect(text)]
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "日期时间|观察与处置|签名\n4/6 22:10|胃管脱出，已重置|{莎}\n4/6 23:00|嗜睡|{莎}/{邝敏}",
+        "|时间|病情|责任护士|\n|08:00|平稳|{王}|\n|16:00|诉头痛|{李}|",
+        "08:12|148/80|TMP 96|{展翅}\n09:30|98/56|头晕，停超|{展翅}",
+        "当日查房无特殊。主管医师{阴}。",
+    ],
+)
+def test_staff_in_cells_and_on_duty_is_found(detector: Detector, marked: str) -> None:
+    text = re.sub("[{}]", "", marked)
+    found = {text[s.start : s.end] for s in detector.detect(text) if s.category == "NAME"}
+    assert found == set(re.findall(r"{(.*?)}", marked))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "时间|意识|护士签名\n08:00|清|\n10:00|嗜睡|未",
+        "08:00|体温36.5|平稳\n12:00|体温36.8|平稳\n16:00|体温37.0|平稳",
+        "项目|结果|单位\n尿蛋白|阴性|无\n尿糖|阴性|无",
+        "主管医师及家属沟通病情。",
+    ],
+)
+def test_cells_without_anybody_stay(detector: Detector, text: str) -> None:
+    assert [text[s.start : s.end] for s in detector.detect(text) if s.category == "NAME"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("患者在宁德时代倒班，睡眠差。", "宁德时代"),
+        ("工作单位：海底捞　工种：服务员", "海底捞"),
+        ("单位：中建三局，架子工，高处坠落。", "中建三局"),
+        ("供职于字节跳动，近期加班多，心悸。", "字节跳动"),
+        ("其女在美团送外卖。", "美团"),
+    ],
+)
+def test_an_employer_needs_no_word_for_a_firm(detector: Detector, text: str, found: str) -> None:
+    spans = detector.detect(text)
+    assert found in [text[s.start : s.end] for s in spans if s.category == "ORGANIZATION"]
+
+
+@pytest.mark.parametrize(
+    "text", ["用小米手环测心率。", "在美团点外卖，喝蒙牛牛奶。", "手机是华为的。"]
+)
+def test_the_wares_of_a_firm_stay(detector: Detector, text: str) -> None:
+    assert [text[s.start : s.end] for s in detector.detect(text)] == []

@@ -28,10 +28,10 @@ from llmsafe.scrub.detect.en import (
 )
 from llmsafe.scrub.detect.engine import Reading
 from llmsafe.scrub.detect.memory import HINT, SIGN, TRACE
+from llmsafe.scrub.detect.zh import cells, meant, mentions, organizations, romanised, slots
 from llmsafe.scrub.detect.zh import dates as zh_dates
 from llmsafe.scrub.detect.zh import ids as zh_ids
 from llmsafe.scrub.detect.zh import labels as zh_labels
-from llmsafe.scrub.detect.zh import meant, mentions, organizations, romanised, slots
 from llmsafe.scrub.detect.zh import names as zh_names
 from llmsafe.scrub.detect.zh import places as zh_places
 
@@ -77,6 +77,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("signed names", ("NAME",), mentions.find_signed),
     ("names in slots", ("NAME",), slots.find_slots),
     ("names that are words", ("NAME",), meant.find_meant),
+    ("staff in cells", ("NAME",), cells.find_cells),
     ("free names", ("NAME",), mentions.find_free),
     ("romanised names", ("NAME",), romanised.find_pinyin),
     ("dates", ("DATE",), zh_dates.find_dates),

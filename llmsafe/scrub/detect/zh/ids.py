@@ -41,7 +41,7 @@ _DOCUMENTS = re.compile(
 )
 _PLATE = re.compile(
     # No plate has an I or an O, but people type them for 1 and 0.
-    rf"[{PLATE}][A-Z] ?[·・•.-]? ?(?=[A-Z]{{0,3}}\d)[A-Z\d]{{4,6}}[挂学警港澳领]?(?![A-Za-z\d])"
+    rf"[{PLATE}][·・•]?[A-Z] ?[·・•.-]? ?(?=[A-Z]{{0,3}}\d)[A-Z\d]{{4,6}}[挂学警港澳领]?(?![A-Za-z\d])"
 )
 _CARD = re.compile(rf"{_NOT_BEFORE}(?:\d[ -]{{0,2}}){{15,18}}\d{_NOT_AFTER}")
 
@@ -82,7 +82,9 @@ _HARDWARE = re.compile(r"(?<![A-Za-z\d:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2
 _CHAT = re.compile(
     r"(?<![A-Za-z\d])wxid_[A-Za-z0-9_]{4,40}|(?<=\s)@[A-Za-z][A-Za-z\d_.]{3,30}(?![A-Za-z\d_@.])"
 )
-_DOCUMENT = re.compile(r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号")
+_DOCUMENT = re.compile(
+    r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号|[\u4e00-\u9fff]{2,8}字\d{4}第 ?\d{2,6}号?"
+)
 _LONG = re.compile(
     r"(?<![\d.A-Za-z/×^-])(?<!\d,)(?!\d{0,20}0{5})\d{7,25}(?![\dA-Za-z%/×]|[.]\d|,\d{3}(?!\d))"
 )

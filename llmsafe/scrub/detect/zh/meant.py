@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese
-from llmsafe.scrub.detect.zh.reading import HAN, meet, name_span, stop, surname_length
+from llmsafe.scrub.detect.zh.reading import HAN, NEXT, meet, name_span, stop, surname_length
 from llmsafe.scrub.detect.zh.roles import KIN, NAMED, alternatives
 from llmsafe.scrub.detect.zh.things import is_part, words
 
@@ -21,6 +21,7 @@ _STAFF = alternatives(
     "医师 医生 大夫 护士 护士长 护理师 护师 药师 技师 麻醉师 治疗师 营养师 康复师 助产士 主任 主治 主刀 术者 一助 二助 三助 助手 规培生 实习生 护工 护理员 社工 "
     "志愿者 司机 村医 收费员 导诊"
 )
+_OTHERS_OF = alternatives("工友 家人 同事 邻居 室友 同学 爱人 口子 老乡 战友 保姆 看护 陪护")
 _PATIENT = alternatives("患者 病人 患儿 病患 产妇 孕妇 伤者 死者 受检者 受试者 病员")
 _COLON = r"[ \t]{0,3}(?:\([^()\n]{0,8}\))?[ \t]{0,2}[:|][ \t|_]{0,4}"
 _OTHERS = rf"(?:{HAN}{{1,4}}[、/][ \t]?){{0,4}}"
@@ -33,7 +34,7 @@ _LABEL = re.compile(
 )
 _CLOSED = re.compile(r"[ \t]*(?:$|[\n;|/、()])|[ \t]+|[ \t]?(?:19|20)\d\d|签|日期")
 _ROLE = re.compile(
-    rf"(?:(?P<staff>{_STAFF})|(?P<patient>{_PATIENT}|(?<!\d)\d{{1,3}}床)|(?P<kin>{KIN}))[ \t]{{0,2}}{_OTHERS}$"
+    rf"(?:(?P<staff>{_STAFF})|(?P<patient>{_PATIENT}|(?<!\d)\d{{1,3}}床)|(?P<kin>{KIN}|{_OTHERS_OF}))[ \t]{{0,2}}{_OTHERS}$"
 )
 _TOLD = re.compile(
     r"[ \t]{0,2}[,(、 \t|]{1,2}[ \t]{0,2}(?:性别:?)?[男女]性?(?=[,、 \t\d|)。;]|$)|[ \t]{0,2}[,( ]{1,2}\d{1,3}岁|[ \t]?(?:\(|,?电话:?|,?手机:?)[ \t]?1[3-9]\d"
@@ -43,7 +44,7 @@ _WORKS = re.compile(
     r"[ \t]?(?:$|[,;。)\n/、](?![ \t]?\d)|执行|[交接]班|[值当]班|查房|查看|指示|建议|嘱|审方|审核|复核|核对|会诊|接诊|主刀|记录|签|报告|汇报|陪|送|巡视|告知|说|讲|已?通知|来电|护送|代|操作|穿刺|主持|带教)"
 )
 _ACTS = re.compile(
-    r"代[取签诉领办缴述]|签[字名署]|来[电院诊]|陪[同护诊]|[诉称](?![^,。]{0,2}不)|要求|[于因](?=\d|[今昨前\"“])|[说讲]|今[日晨晚](?!餐)|昨[日晚]|入院|送来|到场|自带|本人|之[父母子女夫妻]"
+    r"(?:强烈|坚决|一再|再三)要求|扶送|护送|赶来|出差|[来到]院|抱[来送]|背[来送]|代[取签诉领办缴述]|签[字名署]|来[电院诊]|陪[同护诊]|[诉称](?![^,。]{0,2}不)|要求|[于因](?=\d|[今昨前\"“])|[说讲]|今[日晨晚](?!餐)|昨[日晚]|入院|送来|到场|自带|本人|之[父母子女夫妻]"
 )
 _DOSE = re.compile(
     r"[ \t]?\d+(?:\.\d+)?(?:[ \t]{0,2}(?:m?g|m?l|[μu]g|[uU]|IU|[片粒支丸袋克两贴勺个只份斤碗杯块瓶盒枚]|%|\(|[bt]id|q[dn])|[ \t]{1,2}[\u4e00-\u9fff]{2,4}\d)"
@@ -81,7 +82,8 @@ def could_name(word: str) -> bool:
     if word in lexicon.telling or word in words() or word in lexicon.given_names:
         return True
     made = surname_length(word, 0) == 1 and 1 < len(word) < 4
-    ordinary = word in lexicon.words or meet(word) > 1
+    made = made or (len(word) == 2 and not meet(word) and word[0] in lexicon.given)  # 随缘, 承欢
+    ordinary = word in lexicon.words or meet(word) > 1 or NEXT.match(word) is not None
     return made and not ordinary and all(c in lexicon.given for c in word[1:])
 
 
@@ -97,7 +99,7 @@ def people(find: Callable[[str], Iterable[PhiSpan]]) -> Callable[[str], Iterator
 
 
 _PLACE = re.compile(
-    rf"(?:{_STAFF}|{_PATIENT}|{KIN}|(?<!\d)\d{{1,3}}床|(?:者|人|员|代表|签名|签字|签章|家属)(?={_COLON}))(?:\(?签[名字]?\)?)?(?:{_COLON}|[ \t]{{0,2}})(?={HAN}{{2}})"
+    rf"(?:{_STAFF}|{_PATIENT}|{KIN}|{_OTHERS_OF}|(?<!\d)\d{{1,3}}床|(?:者|人|员|代表|签名|签字|签章|家属)(?={_COLON}))(?:\(?签[名字]?\)?)?(?:{_COLON}|[ \t]{{0,2}})(?={HAN}{{2}})"
     rf"|(?<={HAN})[/、](?={HAN}{{2,3}}(?!{HAN}))"
 )
 

@@ -26,9 +26,9 @@ _GIVEN = ("foods", "goods", "herbs", "brands", "points", "eponyms", "makers")
 """Kinds whose words of two characters stand in names: 王百合, 安素珍."""
 
 _SIGN = re.compile(
-    r"(?:氏)?(?:征(?![得求询集兆象])|综合征|症候群|试验|现象|反射|分级|分型|分期|评分|量表|三角|染色|憩室|杆菌)"
+    r"(?:颗粒|胶囊|口服液|注射液|滴丸|软膏|乳膏|糖浆|滴眼液|药酒|药膏)|(?:氏)?(?:征(?![得求询集兆象])|综合征|症候群|试验|现象|反射|分级|分型|分期|评分|量表|三角|染色|憩室|杆菌)"
 )
-"""What makes of any name before it the name of a sign: 托马斯征, 惠普尔综合征."""
+"""What makes of any name before it that of a sign or a medicine: 托马斯征, 惠普尔综合征."""
 
 
 class Thing(NamedTuple):
@@ -148,10 +148,10 @@ def _within_name(text: str, start: int, end: int, thing: Thing) -> bool:
 def is_part(text: str, start: int, end: int) -> bool:
     """Whether ``text[start:end]`` is a thing or has a part of one in it, or more of the name of one
     stands behind it."""
-    for thing in touched(text, start, end):
-        if not _within_name(text, start, end, thing):
-            return True
-    return goes_on(text, end)
+    several = touched(text, start, end)
+    if any(not _within_name(text, start, end, thing) for thing in several):
+        return True
+    return len(several) > 1 or goes_on(text, end)  # 蒙牛|牛奶
 
 
 def listed(text: str, start: int, end: int) -> bool:
