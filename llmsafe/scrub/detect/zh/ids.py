@@ -108,7 +108,7 @@ _REGISTERED = re.compile(r"[械药食妆消][注备准健][准进许字]?$")
 # The number of a service in the national catalogue of prices, before its name and its price.
 _SERVICE_ITEM = re.compile(r"[1-4]\d{8}")
 _PRICE = re.compile(
-    r"[ \t|]{0,3}[\u4e00-\u9fff][^\n,。;]{0,30}?[ \t|]\d{1,5}(?:\.\d{1,2})?[ \t]?(?=[|元/\n]|$)"
+    r"[ \t|]{0,3}[A-Z\u4e00-\u9fff][^\n,。;]{0,30}?[ \t|]\d{1,5}(?:\.\d{1,2})?[ \t]?(?=[|元/\n]|$)"
 )
 
 

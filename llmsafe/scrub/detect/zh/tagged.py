@@ -81,7 +81,7 @@ _PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
 _DECIMAL = re.compile(r"\d+\.\d+")
 # 后飙到13.6, 权重1.0628, 9.2/8.8, 1/42000, Alb 19: no month, no day.
 _NO_PAIR = re.compile(
-    rf"\D*(?!{_PAIR.pattern}(?!\d))(?!(?:19|20)\d\d\.\d)(?![0-3]\d\.(?:0\d|1[0-2])(?!\d))\d+\.\d+\D*|\d+\.\d+/\d+\.\d+|\d{{1,2}}/\d{{3,}}"
+    rf"\D*(?!{_PAIR.pattern}(?!\d))(?!(?:19|20)\d\d\.\d)(?![0-3]\d\.(?:0\d|1[0-2])(?!\d))\d+\.\d+\D*|\d+\.\d+/\d+\.\d+|\d{{1,2}}/\d{{3,}}|\d{{3}}/\d{{2,3}}"
     rf"|(?!.*{HAN})(?!.*(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)).*[A-Za-z]{{3}}.*"
 )
 _LEVEL = re.compile(r"[腰颈胸骶肺LTCS]\d")  # L4-5
@@ -382,6 +382,8 @@ def _number(text: str, span: PhiSpan) -> PhiSpan | None:
     if span.score < SURE or digits < 3 or led or found in PUBLIC:
         return None
     if before.endswith("*") or NO_LABEL.search(before):  # HLA-B*1502, 批号2021
+        return None
+    if digits < 4 and re.search(r"\d[至到~]$", before):  # 128至132
         return None
     if _CATALOGUED.fullmatch(found) or priced(text, span.start, span.end):
         return None

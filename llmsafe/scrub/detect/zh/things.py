@@ -26,7 +26,8 @@ _GIVEN = ("foods", "goods", "herbs", "brands", "points", "eponyms", "makers")
 """Kinds whose words of two characters stand in names: 王百合, 安素珍."""
 
 _SIGN = re.compile(
-    r"(?:颗粒|胶囊|口服液|注射液|滴丸|软膏|乳膏|糖浆|滴眼液|药酒|药膏)|(?:氏)?(?:征(?![得求询集兆象])|综合征|症候群|试验|现象|反射|分级|分型|分期|评分|量表|三角|染色|憩室|杆菌)"
+    r"(?:颗粒|胶囊|口服液|注射液|滴丸|软膏|乳膏|糖浆|滴眼液|药酒|药膏)|(?:氏)?(?:征(?![得求询集兆象])|综合征|症候群|试验|现象|反射|分级|分型|分期|评分|量表|三角|染色|憩室|杆菌|球菌)"
+    r"|术式|术(?=[、,。;)])|韧带"
 )
 """What makes of any name before it that of a sign or a medicine: 托马斯征, 惠普尔综合征."""
 
@@ -151,7 +152,22 @@ def is_part(text: str, start: int, end: int) -> bool:
     several = touched(text, start, end)
     if any(not _within_name(text, start, end, thing) for thing in several):
         return True
-    return len(several) > 1 or goes_on(text, end)  # 蒙牛|牛奶
+    # 蒙牛|牛奶
+    return len(several) > 1 or goes_on(text, end) or _among_things(text, start, end)
+
+
+_DOSE = re.compile(r"[ \t]?\d+(?:\.\d+)?[ \t]?(?:m?g|[μu]g|IU)(?![A-Za-z])")
+
+
+def _among_things(text: str, start: int, end: int) -> bool:
+    """Whether a dose stands behind, or things stand right before and behind in a list."""
+    if _DOSE.match(text, end):
+        return True
+    if not (text.startswith("、", end) and text[start - 1 : start] == "、"):
+        return False
+    after = thing_at(text, end + 1)
+    before = touched(text, max(0, start - 2), start - 1)
+    return after is not None and bool(before)
 
 
 def listed(text: str, start: int, end: int) -> bool:
