@@ -30,10 +30,10 @@ from llmsafe.scrub.detect.en import (
 )
 from llmsafe.scrub.detect.engine import Reading
 from llmsafe.scrub.detect.memory import HINT, SIGN, TRACE
+from llmsafe.scrub.detect.zh import cells, meant, mentions, organizations, romanised, slots
 from llmsafe.scrub.detect.zh import dates as zh_dates
 from llmsafe.scrub.detect.zh import ids as zh_ids
 from llmsafe.scrub.detect.zh import labels as zh_labels
-from llmsafe.scrub.detect.zh import mentions, organizations, romanised, slots
 from llmsafe.scrub.detect.zh import names as zh_names
 from llmsafe.scrub.detect.zh import places as zh_places
 
@@ -80,6 +80,8 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("listed names", ("NAME",), mentions.find_listed),
     ("signed names", ("NAME",), mentions.find_signed),
     ("names in slots", ("NAME",), slots.find_slots),
+    ("names that are words", ("NAME",), meant.find_meant),
+    ("staff in cells", ("NAME",), cells.find_cells),
     ("free names", ("NAME",), mentions.find_free),
     ("romanised names", ("NAME",), romanised.find_pinyin),
     ("dates", ("DATE",), zh_dates.find_dates),
@@ -197,6 +199,12 @@ def english() -> list[EntityRecognizer]:
 def chinese() -> list[EntityRecognizer]:
     """All our Chinese recognisers."""
     return [
-        Finder(name, categories, find, "zh", doubtful=DOUBTFUL["zh"].get(name, {}))
+        Finder(
+            name,
+            categories,
+            meant.people(find) if categories == ("NAME",) else find,
+            "zh",
+            doubtful=DOUBTFUL["zh"].get(name, {}),
+        )
         for name, categories, find in CHINESE
     ]

@@ -13,6 +13,7 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
 from llmsafe.scrub.detect.zh.reading import DOT, HAN, NEXT, in_word, stop, straddled, surname_length
 from llmsafe.scrub.detect.zh.roles import TITLE
+from llmsafe.scrub.detect.zh.things import is_part
 
 _SURE = 0.45
 """How sure a name must be to say that somebody of its surname is in the note."""
@@ -43,7 +44,7 @@ def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     for name in wanted:
         at = text.find(name)
         while at >= 0:
-            if not all(covered[at : at + len(name)]):
+            if not (all(covered[at : at + len(name)]) or is_part(text, at, at + len(name))):
                 yield _echo(at, at + len(name))
             at = text.find(name, at + len(name))
     for start, end in (
@@ -52,7 +53,7 @@ def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
         *_by_surname(text, surnames),
         *_by_given(text, given),
     ):
-        if not all(covered[start:end]):
+        if not (all(covered[start:end]) or is_part(text, start, end)):
             yield _echo(start, end)
 
 

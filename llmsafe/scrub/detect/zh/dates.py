@@ -281,7 +281,7 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
     """Dates of the common calendar, and the second end of a range that only names a day."""
     for score, form in FORMS:
         for match in form.finditer(text):
-            if _VALUE.fullmatch(match[0]) and _changed(text, *match.span()):
+            if changed(text, *match.span()):
                 continue
             start = match.start() + len(match[0]) - len(match[0].lstrip())
             if "床" in match[0]:
@@ -296,14 +296,28 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
         yield PhiSpan(*match.span(), "DATE", 0.8)
 
 
+# Two numbers that a word of change or a sign joins are values: 从11.2变7.5, 由6.2升至8.9,
+# (4.5)降至3.2, 3.4→2.1, 波动于5.6至11.2; so is a price, 1.2/套.
+_NUMBER = r"\d{1,4}(?:\.\d{1,3})?(?:\s?(?:%|[a-zA-Zμ]{1,5}(?:/[A-Za-z\d]{1,4})?))?"
 _VALUE = re.compile(r"\d+\.\d+")
-_FROM = re.compile(r"(?:从|自|由|原)(?:\d+\.\d+)?(?:[变升降增减]?[到至为变]|→)?$")
-_TO = re.compile(r"[变升降增减]?[到至为变]\d|[变升降增减]|→")
+_CHANGE = r"(?:[回上下]?[升降落跌涨增减缩扩恢波改转提飙窜翻][升降落跌涨增减缩高低大小复动变为善]{0,2}(?:[到至为了回]|于)?|变[到至]?|→|->|↑|↓)"
+_LEVEL = r"(?:波动[于在]|维持[于在]|(?:峰|谷|均|最高|最低)[值在]?|[多均]在)"
+_FROM = re.compile(
+    rf"(?:{_CHANGE}\s?|{_LEVEL}(?:{_NUMBER}[到至~-])?|(?:从|自|由|原)(?:[^\d\s,。;]{{0,6}}{_NUMBER}\)?)?{_CHANGE}?[到至]?)$"
+)
+_TO = re.compile(
+    rf"[^\d\s,。;(]{{0,2}}(?:\([^()\n]{{1,8}}\))?[^\d\s,。;(]{{0,2}}?{_CHANGE}|(?:[-~至到]|—){_NUMBER}(?!\d|[./-]\d|[日号])"
+)
+_BECOMES = re.compile(rf"\)?(?:\([^()\n]{{1,8}}\))?{_CHANGE}(?<=[到至为→>])\s?\d|/{HAN}")
 
 
-def _changed(text: str, start: int, end: int) -> bool:
-    """Whether a number is one end of a change: 从11.2变7.5, 原2.40到2.10."""
-    before = _FROM.search(text, max(0, start - 12), start)
+def changed(text: str, start: int, end: int) -> bool:
+    """Whether ``text[start:end]`` is one end of a change, or a level, or a price."""
+    if not _VALUE.fullmatch(text, start, end):
+        return False
+    if _BECOMES.match(text, end):
+        return True
+    before = _FROM.search(text, max(0, start - 16), start)
     return before is not None and (before[0][-1] not in "从自由原" or bool(_TO.match(text, end)))
 
 

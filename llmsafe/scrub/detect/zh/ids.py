@@ -41,7 +41,7 @@ _DOCUMENTS = re.compile(
 )
 _PLATE = re.compile(
     # No plate has an I or an O, but people type them for 1 and 0.
-    rf"[{PLATE}][A-Z] ?[·・•.-]? ?(?=[A-Z]{{0,3}}\d)[A-Z\d]{{4,6}}[挂学警港澳领]?(?![A-Za-z\d])"
+    rf"[{PLATE}][·・•]?[A-Z] ?[·・•.-]? ?(?=[A-Z]{{0,3}}\d)[A-Z\d]{{4,6}}[挂学警港澳领]?(?![A-Za-z\d])"
 )
 _CARD = re.compile(rf"{_NOT_BEFORE}(?:\d[ -]{{0,2}}){{15,18}}\d{_NOT_AFTER}")
 
@@ -82,7 +82,9 @@ _HARDWARE = re.compile(r"(?<![A-Za-z\d:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2
 _CHAT = re.compile(
     r"(?<![A-Za-z\d])wxid_[A-Za-z0-9_]{4,40}|(?<=\s)@[A-Za-z][A-Za-z\d_.]{3,30}(?![A-Za-z\d_@.])"
 )
-_DOCUMENT = re.compile(r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号")
+_DOCUMENT = re.compile(
+    r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号|[\u4e00-\u9fff]{2,8}字\d{4}第 ?\d{2,6}号?"
+)
 _LONG = re.compile(
     r"(?<![\d.A-Za-z/×^-])(?<!\d,)(?!\d{0,20}0{5})\d{7,25}(?![\dA-Za-z%/×]|[.]\d|,\d{3}(?!\d))"
 )
@@ -99,6 +101,21 @@ _BRACKETED = re.compile(r"(?<=[\u4e00-\u9fff] )\(\d{5,10}\)|(?<=[\u4e00-\u9fff])
 _CODE = re.compile(
     r"(?<![A-Za-z\d-])(?!ICD|NCT|CPT|ISO|GB|WS|YY)[A-Z]{1,4}-?\d{2,14}-\d{3,12}(?:-\d{1,8})?(?![A-Za-z\d-])"
 )
+
+
+# 国械注准20173460123: what an authority admitted to the market.
+_REGISTERED = re.compile(r"[械药食妆消][注备准健][准进许字]?$")
+# The number of a service in the national catalogue of prices, before its name and its price.
+_SERVICE_ITEM = re.compile(r"[1-4]\d{8}")
+_PRICE = re.compile(
+    r"[ \t|]{0,3}[A-Z\u4e00-\u9fff][^\n,。;]{0,30}?[ \t|]\d{1,5}(?:\.\d{1,2})?[ \t]?(?=[|元/\n]|$)"
+)
+
+
+def priced(text: str, start: int, end: int) -> bool:
+    """Whether a number is that of a service whose name and price follow."""
+    item = _SERVICE_ITEM.fullmatch(text, start, end)
+    return item is not None and _PRICE.match(text, end) is not None
 
 
 def resident_check(first17: str) -> str:
@@ -225,5 +242,6 @@ def find_formats(text: str) -> Iterator[PhiSpan]:
     for match in _BRACKETED.finditer(text):
         yield PhiSpan(match.start() + 1, match.end() - 1, "MRN", 0.5)
     for match in _LONG.finditer(text):
-        if not _UNIT_AFTER.match(text, match.end()):
+        of_a_thing = _REGISTERED.search(text, max(0, match.start() - 4), match.start())
+        if not (of_a_thing or priced(text, *match.span()) or _UNIT_AFTER.match(text, match.end())):
             yield PhiSpan(*match.span(), "OTHER_ID", 0.5)

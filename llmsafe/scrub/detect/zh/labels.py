@@ -65,7 +65,7 @@ _LABELS: tuple[tuple[str, str, float], ...] = (
 )
 _LINK = r"(?:[ \t]{0,3}(?:为|為|是|系|[:=#|(\[【\"'“]|[Nn][Oo]\.?|后[四六4-6]位)){0,3}[ \t]{0,4}"
 # Letters and digits, in groups that dashes join or, for digits, spaces.
-_VALUE = r"(?P<v>(?<![A-Za-z\d])(?=[A-Za-z_./*\-]{0,10}\d)[A-Za-z\d*][A-Za-z\d*_./-]{1,34}(?:(?:[ \t]{1,2}[\dXx*]{2,8}(?![\dA-Za-z.%/])){1,6}|\(\d\))?)"
+_VALUE = r"(?P<v>(?:[A-Z]{2,4} (?=\d{5}))?(?<![A-Za-z\d])(?=[A-Za-z_./*\-]{0,10}\d)[A-Za-z\d*][A-Za-z\d*_./-]{1,34}(?:(?:[ \t]{1,2}[\dXx*]{2,8}(?![\dA-Za-z.%/])){1,6}|\(\d\))?)"
 _CHAT_VALUE = r"(?P<v>@?[A-Za-z\d][A-Za-z\d_.-]{4,30})"
 _PATTERNS = tuple(
     (

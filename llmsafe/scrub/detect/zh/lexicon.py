@@ -14,7 +14,7 @@ _UNITS = ("特别行政区", "自治州", "自治县", "自治旗", "地区", "�
 class Lexicon:
     """Word sets; single characters are strings of one.
 
-    ``everyday``: single surnames that are more often a word.
+    ``ambiguous``: characters that are more often a word than a surname.
     ``given``: characters that given names are made of; ``parts``: those and single surnames.
     ``frequent`` and ``seen``: two characters that often, or now and then, meet in prose.
     ``words``: clinical and ordinary words that
@@ -25,7 +25,7 @@ class Lexicon:
 
     single: frozenset[str]
     compound: frozenset[str]
-    everyday: frozenset[str]
+    ambiguous: frozenset[str]
     given: frozenset[str]
     parts: frozenset[str]
     given_names: frozenset[str]
@@ -61,7 +61,7 @@ def chinese() -> Lexicon:
     return Lexicon(
         single=frozenset(name for name in surnames if len(name) == 1),
         compound=frozenset(name for name in surnames if len(name) > 1),
-        everyday=everyday,
+        ambiguous=everyday | _words("grammar"),
         given=given,
         parts=given | {name for name in surnames if len(name) == 1},
         given_names=_words("given_names"),

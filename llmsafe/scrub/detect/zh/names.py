@@ -290,12 +290,23 @@ def _strange_run(text: str, start: int) -> int | None:
     return None
 
 
+# 主管医师阴。: who is on duty may be called like a word, but not like a preposition.
+_OF_DUTY = re.compile(
+    r"(?:主管|责任|经治|值班|管床|主治|上级|入院|接诊|记录|当班|床位)(?:医[师生]|护士)$"
+)
+_GRAMMAR = frozenset("于向从由来和应经有都要同当对会能如并可则及与为被让使给在是没过到去不未无已")
+_SHUT = re.compile(r"[ \t]?(?:[。、/;\n|]|$)")
+
+
 def _surname_alone(text: str, start: int, gap: str) -> int | None:
     """药师 古 2024, 医生 梁,回读, 护士潘已完成."""
     surname = surname_length(text, start)
     end = start + surname
-    if not surname or (surname == 1 and ambiguous(text[start])):
+    if not surname:
         return None
+    if surname == 1 and ambiguous(text[start]):
+        signs = not gap and _OF_DUTY.search(text, max(0, start - 6), start)
+        return end if signs and text[start] not in _GRAMMAR and _SHUT.match(text, end) else None
     if (gap in ("", " ", "  ") and ends_here(text, end)) or re.match(
         r"[已予示查]", text[end : end + 1]
     ):

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.lexicon import read_words
 from llmsafe.scrub.detect.zh.lexicon import chinese
 from llmsafe.scrub.detect.zh.reading import HAN
 
@@ -78,7 +80,7 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
 
 # Where an employer or a school stands, whatever its name ends in.
 _EMPLOYER = re.compile(
-    rf"(?:(?:工作|所在|就职|任职)?单位(?:名称)?|就职|任职|公司|雇主|学校|就读)[ \t]?(?:于|:)[ \t]?(?P<v>{HAN}{{3,16}})(?=[,。;)\s]|$)"
+    rf"(?:(?:工作|所在|就职|任职)?单位(?:名称)?|就职|任职|供职|受雇|效力|公司|雇主|学校|就读)[ \t]?(?:于|:)[ \t]?(?P<v>{HAN}{{3,16}})(?=[,。;)\s]|$)"
     rf"|(?:(?<=[在于系为])|(?<=[系是]于))(?P<w>{HAN}{{3,16}}?)(?=上[白夜早中晚]?班|(?:的?(?:员工|职工|雇员|职员))|工作[,。;])"
     rf"|(?:假[条单]|证明)(?:\(|,)?[交寄给致]?(?P<u>{HAN}{{4,16}})(?=\))"
 )
@@ -87,7 +89,34 @@ _NOBODY = re.compile(
 )
 
 
+_AT_WORK = re.compile(
+    r"(?:[在于为从由给到系]|(?<!不)是|入职|进入?|加入|考[入进]|单位[:|]?|公司[:|]?|雇主[:|]?|退休前|原[为系在]?|[,。(:|、 ]|^)[ \t]?$"
+)
+_WORKS = re.compile(
+    rf"(?:{HAN}{{0,8}}?)(?:上班|倒班|值班|夜班|工作|打工|务工|员工|职工|工人|工程师|程序员|技术员|质检|司机|骑手|快递员|网点|车间|分厂|工厂|基地|项目部|工地|厂区|宿舍|门店|退休|退养|内退|离职|就职|任职|实习|做|当|任|出差|送(?:外卖|货|快递|餐))"
+)
+_EMPLOYED = re.compile(
+    r"(?:[单雇][位主][:|]?|入职|就职于?|任职于?|供职于?|受雇于|服务于|工作于|效力于|退休前[在于系]?)[ \t]?$"
+)
+
+
+@cache
+def _firms() -> re.Pattern[str]:
+    words = sorted(read_words("scrub_zh/firms.txt"), key=len, reverse=True)
+    return re.compile("|".join(words))
+
+
+def _known_firms(text: str) -> Iterator[PhiSpan]:
+    """A firm of the list, where somebody works for it: 在宁德时代倒班, 单位:中建三局."""
+    for match in _firms().finditer(text):
+        before = text[max(0, match.start() - 8) : match.start()]
+        works = _AT_WORK.search(before) and _WORKS.match(text, match.end())
+        if works or _EMPLOYED.search(before):
+            yield PhiSpan(*match.span(), "ORGANIZATION", 0.6)
+
+
 def _employers(text: str) -> Iterator[PhiSpan]:
+    yield from _known_firms(text)
     for match in _EMPLOYER.finditer(text):
         group = match.lastgroup or "v"
         if not _NOBODY.match(match[group]) and not generic(match[group]):

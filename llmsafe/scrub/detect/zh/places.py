@@ -16,6 +16,7 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.lexicon import read_words
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words, without_unit
 from llmsafe.scrub.detect.zh.reading import HAN
+from llmsafe.scrub.detect.zh.things import listed
 
 _NUM = r"(?:\d{1,5}(?:之\d{1,3})?|[A-Za-z]\d{0,3}|[一二三四五六七八九十百零〇甲乙丙丁]{1,5}|[东南西北中])"
 _UNIT = r"(?:号院|號院|号楼|號樓|[号號](?![床染线]|切)|[栋棟幢座弄巷组組队隊社村]|单元|單元|[室户戶层層]|楼(?![上下道梯])|樓|期|区(?=[A-Za-z\d])|段|门(?=\d))"
@@ -207,7 +208,7 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         if within := _within(text, match.end()):  # 黄冈麻城, 上海嘉定: two levels are a place
             yield PhiSpan(match.start(), grow(text, within), "LOCATION", 0.6)
             continue
-        if NOT_PLACE.match(text, end):
+        if NOT_PLACE.match(text, end) or listed(text, *match.span()):
             continue
         grown = end > match.end()
         before = text[max(0, match.start() - 3) : match.start()]

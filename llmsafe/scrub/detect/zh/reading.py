@@ -67,9 +67,6 @@ _NO_NAME = tuple(split_words("不 未 无 無 同 见 待 拒 其 好的 谢谢 
 _BAD_GIVEN = frozenset(
     "先的了是在有和与及或者因为并将等被给从由对向按经予未无不很较已曾又也都约各其此该本每这那你我他她它您们吗呢吧啊哦嗯谁哪什么病症痛疼炎癌瘤术药片院科医诊疗查检患岁床号码日年分您"
 )
-_AMBIGUOUS_FIRST = frozenset(
-    "于向从由来关和应经全有都要别同当原后对常管能会如若并且可则及与为被把让使给在是有没过到去上下左右前内外中大小高低多少正反双单平安方包常解伸曲明"
-)
 
 
 def name_span(start: int, end: int, score: float) -> PhiSpan:
@@ -276,8 +273,4 @@ def strange(word: str) -> bool:
 
 def ambiguous(character: str) -> bool:
     """Whether a surname is more often a function word: 于, 向, 时, 应."""
-    return (
-        character in _AMBIGUOUS_FIRST
-        or character in chinese().everyday
-        or character in "时从来要应相计支强华原国家有者车区户阴衣权"
-    )
+    return character in chinese().ambiguous

@@ -13,9 +13,11 @@ from dataclasses import replace
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.resolve import subtract
-from llmsafe.scrub.detect.zh.dates import COUNTED
+from llmsafe.scrub.detect.zh.dates import COUNTED, changed
+from llmsafe.scrub.detect.zh.ids import priced
 from llmsafe.scrub.detect.zh.labels import NO_LABEL, PUBLIC
 from llmsafe.scrub.detect.zh.lexicon import chinese
+from llmsafe.scrub.detect.zh.meant import could_name, told
 from llmsafe.scrub.detect.zh.organizations import HEAD, generic, whole
 from llmsafe.scrub.detect.zh.places import NOT_PLACE, begin, grow, names_a_thing
 from llmsafe.scrub.detect.zh.reading import (
@@ -34,6 +36,7 @@ from llmsafe.scrub.detect.zh.reading import (
     surname_length,
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, TITLE
+from llmsafe.scrub.detect.zh.things import is_part, left, touched
 
 FAINT, LIKELY, LONE, ODD, STRANGE = 0.2, 0.4, 0.85, 0.96, 0.995
 """How sure the tagger must be of a name that the rules would read too, of what is made like a name,
@@ -77,13 +80,24 @@ _SPAN_OF_TIME = re.compile(r"\d+[-~至]\d+(?:[天周年个]|月(?!\d))")
 _ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了]|术后|停药|间隔)$")
 _YEAR = re.compile(r"[\d〇零一二三四五六七八九]年$")  # a surname too
 _PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
+_DECIMAL = re.compile(r"\d+\.\d+")
+# 后飙到13.6, 权重1.0628, 9.2/8.8, 1/42000, Alb 19: no month, no day.
+_NO_PAIR = re.compile(
+    rf"\D*(?!{_PAIR.pattern}(?!\d))(?!(?:19|20)\d\d\.\d)(?![0-3]\d\.(?:0\d|1[0-2])(?!\d))\d+\.\d+\D*|\d+\.\d+/\d+\.\d+|\d{{1,2}}/\d{{3,}}|\d{{3}}/\d{{2,3}}"
+    rf"|(?!.*{HAN})(?!.*(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)).*[A-Za-z]{{3}}.*"
+)
 _LEVEL = re.compile(r"[腰颈胸骶肺LTCS]\d")  # L4-5
+_STRENGTH = re.compile(
+    r"(?:肌力|肌张力|握力|[上下四]肢|[左右双]侧?)[^\d,。;]{0,6}[0-5][+-]?[/-][0-5]$"
+)
 _UNCOUNTED = re.compile(rf"{COUNTED}(?!\s?[A-Za-z%×])")
 _GLUED = re.compile(r"(?:\d{1,4}[-/.年月])*\d{0,4}$"), re.compile(r"(?:[-/.]\d{1,4})*")
 _NUMERALS = "〇零一二三四五六七八九幺"
 _NO_CAR = re.compile(r"[平推快轮]车.{0,3}$")
 _LED = ("VEHICLE", "RESIDENT_ID", "LICENSE", "OTHER_ID")  # 京A12345, 军字第1234567号
 _MEASURED = re.compile(r"\d+\.\d+|.{0,6}\d+(?:\.\d+)?(?:[A-Za-zμ]+/[A-Za-z\d]+|元|次|岁|天|个|%)")
+# Codes of diseases (K80.101, S72.001x002) and of what insurance pays for (27 or 20 places).
+_CATALOGUED = re.compile(r"[A-Z]\d\d\.\d{1,3}(?:x\d{3})?|[CX][A-Z\d]?\d{17,26}|[A-Z]{2}\d{2}")
 _UNIT = re.compile(r"[ \t]?(?:[a-zμ]?[LlgMm]\b|[A-Za-zμ]{1,4}/|[%℃°]|元|次|天|分钟?)")
 
 
@@ -139,8 +153,14 @@ def _name(text: str, span: PhiSpan) -> PhiSpan | None:
 
 def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
     """The names in a finding that goes on behind one (何芳琴,99), as far as they are believed."""
-    for match in _PIECE.finditer(text, span.start, span.end):
-        start, end = _borders(text, *match.span())
+    for piece in _named(text, span):
+        start, end = _borders(text, *piece)
+        if could_name(text[slice(*piece)]) and told(text, *piece):
+            yield piece
+            continue
+        if is_part(text, start, end):
+            yield None
+            continue
         if span.score >= _doubt(text, start, end):
             yield start, end
             continue
@@ -151,6 +171,13 @@ def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
         if (named := open_name(text, start)) is not None and named < end:
             less.insert(len(less) // 2, (start, named))
         yield next((one for one in less if _doubt(text, *one) <= LIKELY <= span.score), None)
+
+
+def _named(text: str, span: PhiSpan) -> Iterator[tuple[int, int]]:
+    """What in a finding can be a name: what is no thing, unless somebody is meant."""
+    for match in _PIECE.finditer(text, span.start, span.end):
+        whole = could_name(match[0]) and told(text, *match.span())
+        yield from [match.span()] if whole else left(text, *match.span())
 
 
 def _borders(text: str, start: int, end: int) -> tuple[int, int]:
@@ -227,7 +254,7 @@ def _doubt(text: str, start: int, end: int) -> float:
         len(name) > 8
         or stop(name)
         or name in GENERIC
-        or name[-1] == "族"
+        or name[-1] in "族吧吗呢呀啦嘛"
         or _YEAR.search(text, 0, start + 1)
     ):
         return NEVER
@@ -302,17 +329,32 @@ def _place(text: str, span: PhiSpan) -> PhiSpan | None:
         in lexicon.provinces - {"香港", "澳门", "北京", "上海", "天津", "重庆"}
         or _REGION.fullmatch(found)
         or NOT_PLACE.match(text, span.end)
+        or _of_a_thing(text, span)
         or any(names_a_thing(text, at) for at in range(max(0, span.start - 3), span.end))
     ):
         return None
     return replace(span, start=begin(text, span.start), end=grow(text, span.end))
 
 
+def _of_a_thing(text: str, span: PhiSpan) -> bool:
+    """Whether a place or an institution is a part of a word for something: 扬州|炒饭."""
+    size = span.end - span.start
+    return any(
+        thing.start <= span.start and span.end <= thing.end and thing.end - thing.start > size
+        for thing in touched(text, span.start, span.end)
+    )
+
+
 def _organisation(text: str, span: PhiSpan) -> PhiSpan | None:
     span = replace(span, end=whole(text, span.start, span.end))
     found = _SPACE.sub("", text[span.start : span.end])
     known = HEAD.search(found) is not None
-    if len(found) < 3 or generic(found) or span.score < (KNOWN if known else UNHEADED):
+    if (
+        len(found) < 3
+        or generic(found)
+        or _of_a_thing(text, span)
+        or span.score < (KNOWN if known else UNHEADED)
+    ):
         return None
     return span
 
@@ -327,7 +369,12 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
     if (
         span.score < (PAIR if pair else KNOWN)
         or (pair and span.score < CERTAIN and not _UNCOUNTED.match(text, end))
+        or _NO_PAIR.fullmatch(found)
+        or changed(
+            text, *(number.span() if (number := _DECIMAL.search(text, start, end)) else (0, 0))
+        )
         or _LEVEL.search(text, max(0, start - 1), end)
+        or _STRENGTH.search(text, max(0, start - 12), end)
         or not _CALENDAR.search(found)
         or _NO_DATE.fullmatch(found)
         or _SPAN_OF_TIME.fullmatch(found)
@@ -349,6 +396,10 @@ def _number(text: str, span: PhiSpan) -> PhiSpan | None:
     if span.score < SURE or digits < 3 or led or found in PUBLIC:
         return None
     if before.endswith("*") or NO_LABEL.search(before):  # HLA-B*1502, 批号2021
+        return None
+    if digits < 4 and re.search(r"\d[至到~]$", before):  # 128至132
+        return None
+    if _CATALOGUED.fullmatch(found) or priced(text, span.start, span.end):
         return None
     if span.category == "VEHICLE" and _NO_CAR.search(before):
         return None
