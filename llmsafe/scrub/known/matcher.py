@@ -142,18 +142,13 @@ class KnownMatcher:
 
     def _dates(self, pattern: re.Pattern[str], text: str) -> Iterator[PhiSpan]:
         """Matches begin at a number or at the name of a month."""
-        lower = outline(text).signs
-        if len(lower) == len(text):
-            places = [*numbers(text)]
-            for month in self.months:
-                place = lower.find(month)
-                while place >= 0:
-                    places.append(place)
-                    place = lower.find(month, place + 1)
-            matches = find_at(pattern, text, sorted(places))
-        else:
-            matches = pattern.finditer(text)
-        for match in matches:
+        signs, places = outline(text).signs, [*numbers(text)]
+        for month in self.months:
+            place = signs.find(month)
+            while place >= 0:
+                places.append(place)
+                place = signs.find(month, place + 1)
+        for match in find_at(pattern, text, sorted(places)):
             yield PhiSpan(*match.span(), "DATE", 1.0)
 
     def _names(self, text: str) -> Iterator[PhiSpan]:
