@@ -172,7 +172,7 @@ def searched_whole(text: str, run: Any) -> set[Any]:
                 patch.setattr(module, name, lambda p, text, *_: p.finditer(text), raising=False)
             if hasattr(module, "outline"):
                 patch.setattr(module, "outline", lambda t: replace(outline(t), signs=_Everything()))
-        patch.setattr(ids, "_may_match", lambda sign, note: True)
+        patch.setattr(ids, "_may_match", lambda signs: ids.FORMATS)
         return set(run(text))
 
 

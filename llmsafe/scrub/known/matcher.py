@@ -7,12 +7,12 @@ people write it, is PHI wherever it stands in a note of that patient.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, chain, compress
+from itertools import chain, compress
+from operator import attrgetter
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import MONTHS
@@ -25,8 +25,8 @@ from llmsafe.scrub.known.reading import (
     TYPO_LENGTH,
     TYPO_LONGEST,
     WORD,
-    Line,
-    letter_places,
+    Lines,
+    Places,
     lines,
     numbers,
     squeezed,
@@ -159,18 +159,12 @@ class KnownMatcher:
         if not sure:
             return
         written = [*chain.from_iterable(line.written for _, line in read)]
-        firsts = [*accumulate((len(line.written) for _, line in read), initial=0)]
+        starts = Places(read, (len(line.written) for _, line in read), attrgetter("starts"))
         taken = [*map(sure.__contains__, written)]
-
-        def start(i: int) -> int:
-            """Where word i begins."""
-            number = bisect_right(firsts, i) - 1
-            begin, line = read[number]
-            return begin + line.starts[i - firsts[number]]
 
         def near(i: int) -> bool:
             """Whether word i + 1 stands at most three characters behind word i."""
-            return _JOINT.fullmatch(text, start(i) + len(written[i]), start(i + 1)) is not None
+            return _JOINT.fullmatch(text, starts[i] + len(written[i]), starts[i + 1]) is not None
 
         def beside(i: int) -> bool:
             """Whether a neighbour at most three characters away is taken."""
@@ -187,13 +181,13 @@ class KnownMatcher:
         for i in compress(range(len(written)), taken):
             word = written[i]
             if sure.get(word) is not False or word[0].isupper() or beside(i):
-                begin = start(i)
-                end = begin + len(word)
+                start = starts[i]
+                end = start + len(word)
                 if word.lower().endswith("'s") and word.lower() not in self.parts:
                     end -= 2
-                yield PhiSpan(begin, end, "NAME", 1.0)
+                yield PhiSpan(start, end, "NAME", 1.0)
 
-    def _sure(self, read: Sequence[tuple[int, Line]]) -> dict[str, bool]:
+    def _sure(self, read: Lines) -> dict[str, bool]:
         """The words that are parts: whether they are so wherever they stand, or are everyday words
         elsewhere."""
         parts = self.parts.keys()
@@ -229,7 +223,8 @@ class KnownMatcher:
         held = [pair for pair in self.compact if pair[0][0] in letters]
         if not held:
             return
-        places = letter_places(text)
+        read = lines(text)
+        places = Places(read, (line.size for _, line in read), attrgetter("letters"))
         longer = (value for _, behind in held for value in behind if value[0] in letters)
         for value, category, glued in dict.fromkeys((*(first for first, _ in held), *longer)):
             at, size = letters.find(value), len(value) - 1
@@ -242,7 +237,7 @@ class KnownMatcher:
                 at = letters.find(value, at + 1)
 
 
-def _together(places: Sequence[int], first: int, last: int, most: int) -> bool:
+def _together(places: Places, first: int, last: int, most: int) -> bool:
     """Whether each of the ordered places is at most so far from the next."""
     if places[last] - places[first] == last - first:
         return True

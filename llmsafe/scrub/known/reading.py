@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence, Set
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import compress
+from itertools import accumulate
 
 from llmsafe.scrub.detect.lexicon import english
 
@@ -19,25 +20,52 @@ TYPO_LENGTH, TYPO_LONGEST = 6, 40  # a slip is looked for in words as long as na
 @dataclass(frozen=True, repr=False, eq=False)
 class Line:
     """A line with the words in it as written, in order; all the forms in which they may be names;
-    those that may be one with a slip; and whether one is a capital letter."""
+    those that may be one with a slip; whether one is a capital letter; and how many letters and
+    digits there are."""
 
     text: str
     written: Sequence[str]
     forms: Set[str]
     slips: Sequence[str]
     initial: bool
+    size: int
 
     @cached_property
     def starts(self) -> Sequence[int]:
         """Where the words begin."""
         return [match.start() for match in WORD.finditer(self.text)]
 
+    @cached_property
+    def letters(self) -> Sequence[int]:
+        """Where each of the letters and digits stands."""
+        return [place for run in _RUN.finditer(self.text) for place in range(*run.span())]
+
+
+Lines = Sequence[tuple[int, Line]]
+"""The lines of a text with words in them, and where each begins."""
+
+
+class Places:
+    """Where something stands in a text, by its number; ``of`` says it for a line, and is asked only
+    for the lines that matter. ``counts``: how many each line has, one at least."""
+
+    def __init__(
+        self, read: Lines, counts: Iterable[int], of: Callable[[Line], Sequence[int]]
+    ) -> None:
+        self._read, self._of = read, of
+        self._firsts = [*accumulate(counts, initial=0)]
+
+    def __getitem__(self, number: int) -> int:
+        index = bisect_right(self._firsts, number) - 1
+        begin, line = self._read[index]
+        return begin + self._of(line)[number - self._firsts[index]]
+
 
 def _read(text: str) -> Line:
     if text.isascii() and "'" not in text:  # whatever is no letter or digit stands between words
-        written = text.encode().translate(_APART).decode().split()
+        written = runs = text.encode().translate(_APART).decode().split()
     else:
-        written = WORD.findall(text)
+        written, runs = WORD.findall(text), _RUN.findall(text)
     forms: set[str] = set()
     slips: list[str] = []
     initial = False
@@ -47,7 +75,7 @@ def _read(text: str) -> Line:
         if slip:
             slips.append(word)
         initial = initial or (len(word) == 1 and word.isupper())
-    return Line(text, written, forms, slips, initial)
+    return Line(text, written, forms, slips, initial, sum(map(len, runs)))
 
 
 _remembered = lru_cache(maxsize=4096)(_read)
@@ -55,8 +83,8 @@ _SHORT = 256  # characters of a line that is worth remembering
 
 
 @lru_cache(maxsize=4)
-def lines(text: str) -> Sequence[tuple[int, Line]]:
-    """The lines with words in them, and where each begins."""
+def lines(text: str) -> Lines:
+    """What is in the lines of a text."""
     found: list[tuple[int, Line]] = []
     begin = 0
     for source in text.split("\n"):
@@ -95,15 +123,6 @@ def squeezed(text: str) -> str:
     return lower if len(lower) == len(kept) else "".join(c.lower()[0] for c in kept)
 
 
-@lru_cache(maxsize=4)
-def letter_places(text: str) -> Sequence[int]:
-    """Where each of the letters and digits stands."""
-    if text.isascii():
-        return list(compress(range(len(text)), text.encode().translate(_KEPT)))
-    return [place for run in _RUN.finditer(text) for place in range(*run.span())]
-
-
 _LOWER = bytes(range(256)).lower()
 _OTHERS = bytes(code for code in range(128) if not chr(code).isalnum())
 _APART = bytes(32 if code in _OTHERS else code for code in range(256))
-_KEPT = bytes(code not in _OTHERS for code in range(256))

@@ -118,7 +118,7 @@ FORMATS = tuple(
 )
 
 
-# One of these is in every match of the pattern in the same place, in lower case with all digits 0:
+# One of these stands in every match of the pattern in the same place, in lower case with all digits 0:
 # signs, or patterns that begin with one, for which the engine can look quickly.
 _SIGNS: tuple[tuple[str | re.Pattern[str], ...], ...] = (
     ("@",),
@@ -151,8 +151,14 @@ _SIGNS: tuple[tuple[str | re.Pattern[str], ...], ...] = (
 )
 
 
-def _may_match(marks: tuple[str | re.Pattern[str], ...], signs: str) -> bool:
-    return any(mark in signs if isinstance(mark, str) else mark.search(signs) for mark in marks)
+_MARKS = frozenset(mark for marks in _SIGNS for mark in marks if isinstance(mark, str))
+_HINTS = frozenset(mark for marks in _SIGNS for mark in marks if isinstance(mark, re.Pattern))
+
+
+def _may_match(signs: str) -> list[tuple[str, float, re.Pattern[str]]]:
+    """The formats of which a sign is there."""
+    seen = {mark for mark in _MARKS if mark in signs} | {h for h in _HINTS if h.search(signs)}
+    return [f for f, marks in zip(FORMATS, _SIGNS, strict=True) if not seen.isdisjoint(marks)]
 
 
 _VIN = re.compile(r"(?<!\w)[A-HJ-NPR-Z0-9]{17}(?!\w)")
@@ -194,10 +200,7 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
 
 def find_formats(text: str) -> Iterator[PhiSpan]:
     """What its own form gives away: telephone, SSN, e-mail, URL, IP, UUID, MAC, UDI, codes."""
-    signs = outline(text).signs
-    for (category, score, pattern), marks in zip(FORMATS, _SIGNS, strict=True):
-        if not _may_match(marks, signs):
-            continue
+    for category, score, pattern in _may_match(outline(text).signs):
         for match in pattern.finditer(text):
             start, end = match.span("v" if "v" in pattern.groupindex else 0)
             found = category
