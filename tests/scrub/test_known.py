@@ -16,6 +16,7 @@ from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.outline import word_set
 from llmsafe.scrub.known import matcher as known
 from llmsafe.scrub.known.matcher import Identity, KnownMatcher, build_matcher, edit_distance_one
+from llmsafe.scrub.known.reading import WORD
 
 IDENTITY = Identity(
     "p1",
@@ -113,6 +114,15 @@ def test_edit_distance_agrees_with_the_definition(a: str, b: str) -> None:
     assert edit_distance_one(a, b) == (b in edits and a != b)
 
 
+def test_every_slip_is_found() -> None:
+    name = "okonkwo"
+    cut = [(name[:i], name[i:]) for i in range(len(name) + 1)]
+    slips = [a + b[1:] for a, b in cut] + [a + letter + b for a, b in cut for letter in "qk"]
+    slips += [a + "q" + b[1:] for a, b in cut] + [a + b[1::-1] + b[2:] for a, b in cut]
+    assert all(MATCHER._is_part(slip.capitalize()) for slip in slips)
+    assert MATCHER._is_part("Oqonkqo") is None
+
+
 def test_time_is_linear_in_the_length_of_a_word() -> None:
     def seconds(length: int) -> float:
         began = time.process_time()
@@ -153,7 +163,7 @@ def plainly(matcher: KnownMatcher, text: str) -> set[tuple[int, int, str]]:
                 found.add((own[0], own[-1] + 1, category))
     if matcher.dates:
         found |= {(*match.span(), "DATE") for match in matcher.dates.finditer(text)}
-    words = list(known._WORD.finditer(text))
+    words = list(WORD.finditer(text))
     parts = [matcher._is_part(word[0]) for word in words]
     taken = [part is not None for part in parts]
 

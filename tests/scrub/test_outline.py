@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from llmsafe.scrub.detect import outline as module
 from llmsafe.scrub.detect.en import dates, firms, hints, ids, mentions, names, places, ranges
 from llmsafe.scrub.detect.normalise import normalise
-from llmsafe.scrub.detect.outline import fold, outline, word_set
+from llmsafe.scrub.detect.outline import fold, outline, signs, word_set
 from llmsafe.scrub.detect.recognisers import ENGLISH
 from llmsafe.scrub.detect.windows import find_at
 
@@ -172,7 +172,7 @@ def searched_whole(text: str, run: Any) -> set[Any]:
                 patch.setattr(module, name, lambda p, text, *_: p.finditer(text), raising=False)
             if hasattr(module, "outline"):
                 patch.setattr(module, "outline", lambda t: replace(outline(t), signs=_Everything()))
-        patch.setattr(ids, "_may_match", lambda sign, note: True)
+        patch.setattr(ids, "_may_match", lambda signs: ids.FORMATS)
         return set(run(text))
 
 
@@ -200,6 +200,12 @@ def test_a_rule_that_looks_in_too_few_places_is_found(monkeypatch: pytest.Monkey
     assert set(ids.find_labelled(text)) != searched_whole(text, ids.find_labelled)
     monkeypatch.setattr(ids, "_SIGNS", (("no such thing",),) * len(ids.FORMATS))
     assert set(ids.find_formats(text)) != searched_whole(text, ids.find_formats)
+
+
+def test_every_character_keeps_its_place_among_the_signs() -> None:
+    for begin in range(0, 0x110000, 0x1000):
+        text = "".join(map(chr, range(begin, begin + 0x1000)))
+        assert [c == "0" for c in signs(text)] == [c.isdecimal() for c in text]
 
 
 def test_folding_is_that_of_the_patterns() -> None:

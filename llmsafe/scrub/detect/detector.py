@@ -237,6 +237,8 @@ def _run(recogniser: EntityRecognizer, text: str, artifacts: NlpArtifacts) -> It
 
 
 def _own(span: PhiSpan, recogniser: EntityRecognizer) -> PhiSpan:
+    if span.source == recogniser.name:
+        return span
     return PhiSpan(span.start, span.end, span.category, float(span.score), recogniser.name)
 
 

@@ -8,7 +8,6 @@ eponym ask for a second opinion.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, cast
 
 import spacy
@@ -141,7 +140,8 @@ class TaggerRecogniser(EntityRecognizer):
         read = tagged.read if self.supported_language == "zh" else _named
         for span in (read(text, found) for found in artifacts.found()):
             if span is not None:
-                yield replace(span, score=max(LEAST, span.score / 2))
+                score = max(LEAST, span.score / 2)
+                yield PhiSpan(span.start, span.end, span.category, score, TAGGER)
 
 
 # What ends the name of a department, made of words that name no institution.
@@ -159,4 +159,4 @@ def _named(text: str, span: PhiSpan) -> PhiSpan | None:
         words = (word.removesuffix("'s") for word in found.lower().replace("’", "'").split())
         if all(word in generic or word in ("hospital", "center", *_DEPARTMENT) for word in words):
             return None
-    return replace(span, score=coarse(span.score))
+    return PhiSpan(span.start, span.end, span.category, coarse(span.score))

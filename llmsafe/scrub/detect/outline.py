@@ -53,12 +53,14 @@ class _Sets:
         self.numbers: dict[tuple[frozenset[str], bool], int] = {}
         self.exact: defaultdict[str, list[int]] = defaultdict(list)
         self.folded: defaultdict[str, list[int]] = defaultdict(list)
+        self.words: set[str] = set()  # of all sets, in lower case
 
     def number(self, words: frozenset[str], *, exact: bool) -> int | None:
         """The number of a set, which is registered if it is new; ``None`` if there are many."""
         number = self.numbers.get((words, exact))
         if number is None and len(self.numbers) < _MOST_SETS:
             number = self.numbers[words, exact] = len(self.numbers)
+            self.words.update(map(fold, words))
             for word in words:
                 (self.exact if exact else self.folded)[word].append(number)
         return number
@@ -75,18 +77,19 @@ def _line(text: str) -> _Line:
     line = _LINES.get(text)
     if line is not None and line.known == len(_SETS.numbers):
         return line
-    exact, folded, lower = _SETS.exact, _SETS.folded, fold(text) if text.isascii() else None
+    exact, folded, words = _SETS.exact, _SETS.folded, _SETS.words
     hits: list[tuple[int, int]] = []
     long: list[tuple[int, int]] = []
-    for match in _RUN.finditer(text):
-        word, place = match[0], match.start()
-        small = lower[place : place + len(word)] if lower is not None else fold(word)
-        if small in folded:
-            hits += [(number, place) for number in folded[small]]
-        if word in exact:
-            hits += [(number, place) for number in exact[word]]
-        if len(word) >= _LONG:
-            long.append((place, len(word)))
+    for match in _RUN.finditer(fold(text)):
+        small = match[0]
+        if small in words:
+            place, end = match.span()
+            if small in folded:
+                hits += [(number, place) for number in folded[small]]
+            if (word := text[place:end]) in exact:
+                hits += [(number, place) for number in exact[word]]
+        if len(small) >= _LONG:
+            long.append((match.start(), len(small)))
     capitals = [match.start() for match in _CAPITAL.finditer(text)]
     line = _Line(len(_SETS.numbers), hits, capitals, long)
     if len(text) <= _KEPT_LENGTH:

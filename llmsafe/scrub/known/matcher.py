@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import compress
+from itertools import chain, compress
+from operator import attrgetter
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import MONTHS
@@ -20,14 +21,21 @@ from llmsafe.scrub.detect.normalise import normalise
 from llmsafe.scrub.detect.outline import outline
 from llmsafe.scrub.detect.windows import find_at
 from llmsafe.scrub.detect.zh.lexicon import simplified
+from llmsafe.scrub.known.reading import (
+    TYPO_LENGTH,
+    TYPO_LONGEST,
+    WORD,
+    Lines,
+    Places,
+    lines,
+    numbers,
+    squeezed,
+    word_forms,
+)
 from llmsafe.scrub.known.zh import ChineseNames, chinese_names
 
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]{2,})?")
-_RUN, _SIGNS = re.compile(r"[^\W_]+"), re.compile(r"[\W_]+")
-_NUMBER = re.compile(r"['0-9](?<![A-Za-z\d]['0-9])")
 _JOINT = re.compile(r"[ \t]?[\s,.'-]{0,3}")
 _GAP = 4  # as in "8156 Apple Ave, # 33C"
-_TYPO_LENGTH, _TYPO_LONGEST = 6, 40  # a slip is looked for in words as long as names are
 _SHORT_STREET = {
     "street": "st", "avenue": "ave", "boulevard": "blvd", "drive": "dr", "road": "rd", "lane": "ln",
     "court": "ct", "place": "pl", "terrace": "ter", "parkway": "pkwy", "highway": "hwy",
@@ -70,7 +78,7 @@ class Identity:
 
 @lru_cache(maxsize=4096)
 def _parts(names: tuple[str, ...]) -> frozenset[str]:
-    words = (w.lower() for name in names for w in _WORD.findall(normalise(name).text))
+    words = (w.lower() for name in names for w in WORD.findall(normalise(name).text))
     return frozenset(w for w in words if len(w) > 1 and w not in _NO_PART)
 
 
@@ -114,6 +122,7 @@ class KnownMatcher:
     source: str
     parts: Mapping[str, bool]  # word -> it is an everyday word, so it must be capitalised
     typos: Mapping[str, tuple[str, ...]]
+    ends: frozenset[str]  # the first two and the last two letters of those parts
     initials: frozenset[str]
     # Letters and digits in lower case, category, and whether nothing may stand between them. Those
     # that hold another one stand behind it: where that is not, they are not.
@@ -133,35 +142,29 @@ class KnownMatcher:
 
     def _dates(self, pattern: re.Pattern[str], text: str) -> Iterator[PhiSpan]:
         """Matches begin at a number or at the name of a month."""
-        lower = outline(text).signs
-        if len(lower) == len(text):
-            places = [*_numbers(text)]
-            for month in self.months:
-                place = lower.find(month)
-                while place >= 0:
-                    places.append(place)
-                    place = lower.find(month, place + 1)
-            matches = find_at(pattern, text, sorted(places))
-        else:
-            matches = pattern.finditer(text)
-        for match in matches:
+        signs, places = outline(text).signs, [*numbers(text)]
+        for month in self.months:
+            place = signs.find(month)
+            while place >= 0:
+                places.append(place)
+                place = signs.find(month, place + 1)
+        for match in find_at(pattern, text, sorted(places)):
             yield PhiSpan(*match.span(), "DATE", 1.0)
 
     def _names(self, text: str) -> Iterator[PhiSpan]:
         if not self.parts:
             return
-        lines = _lines(text)
-        sure = self._sure(lines)
+        read = lines(text)
+        sure = self._sure(read)
         if not sure:
             return
-        written = [word for _, line in lines for word in line.written]
-        starts = [begin + start for begin, line in lines for start in line.starts]
-        taken = [word in sure for word in written]
+        written = [*chain.from_iterable(line.written for _, line in read)]
+        starts = Places(read, (len(line.written) for _, line in read), attrgetter("starts"))
+        taken = [*map(sure.__contains__, written)]
 
         def near(i: int) -> bool:
             """Whether word i + 1 stands at most three characters behind word i."""
-            end = starts[i] + len(written[i])
-            return _JOINT.fullmatch(text, end, starts[i + 1]) is not None
+            return _JOINT.fullmatch(text, starts[i] + len(written[i]), starts[i + 1]) is not None
 
         def beside(i: int) -> bool:
             """Whether a neighbour at most three characters away is taken."""
@@ -169,7 +172,7 @@ class KnownMatcher:
             return left or (i + 1 < len(written) and taken[i + 1] and near(i))
 
         # An initial counts beside a part, or beside an initial that does.
-        if any(line.single for _, line in lines):
+        if any(line.initial for _, line in read):
             initials = [i for i, word in enumerate(written) if len(word) == 1 and not taken[i]]
             initials = [i for i in initials if self._is_initial(written[i])]
             for order in (initials, reversed(initials)):
@@ -184,26 +187,27 @@ class KnownMatcher:
                     end -= 2
                 yield PhiSpan(start, end, "NAME", 1.0)
 
-    def _sure(self, lines: Sequence[tuple[int, _Words]]) -> dict[str, bool]:
+    def _sure(self, read: Lines) -> dict[str, bool]:
         """The words that are parts: whether they are so wherever they stand, or are everyday words
         elsewhere."""
         parts = self.parts.keys()
-        found: list[str] = []
-        for _, line in lines:
+        found: dict[str, None] = {}
+        for _, line in read:
             if not parts.isdisjoint(line.forms):
-                found += [word for form in parts & line.forms.keys() for word in line.forms[form]]
-            if self.typos:
-                found += line.slips
-        sure = ((word, self._is_part(word)) for word in dict.fromkeys(found))
+                found.update(dict.fromkeys(line.written))
+            elif self.typos and line.slips:
+                found.update(dict.fromkeys(line.slips))
+        sure = ((word, self._is_part(word)) for word in found)
         return {word: part for word, part in sure if part is not None}
 
     def _is_part(self, word: str) -> bool | None:
         """True: a part; False: a part that is an everyday word; None: no part."""
-        folded, forms, slip = _word(word)
+        folded, forms, slip = word_forms(word)
         for form in forms:
             if form in self.parts:
                 return not self.parts[form]
-        if slip and self.typos:
+        # A slip leaves one end as it is.
+        if slip and not self.ends.isdisjoint((folded[:2], folded[-2:])):
             for key in _deletions(folded):
                 for part in self.typos.get(key, ()):
                     if part != folded and edit_distance_one(part, folded):
@@ -215,24 +219,25 @@ class KnownMatcher:
 
     def _values(self, text: str) -> Iterator[PhiSpan]:
         """Search letters and digits alone, so that any separators may stand between them."""
-        squeezed = _squeezed(text)
-        held = [pair for pair in self.compact if pair[0][0] in squeezed]
+        letters = squeezed(text)
+        held = [pair for pair in self.compact if pair[0][0] in letters]
         if not held:
             return
-        places = _places(text)
-        longer = (value for _, behind in held for value in behind if value[0] in squeezed)
+        read = lines(text)
+        places = Places(read, (line.size for _, line in read), attrgetter("letters"))
+        longer = (value for _, behind in held for value in behind if value[0] in letters)
         for value, category, glued in dict.fromkeys((*(first for first, _ in held), *longer)):
-            at, size = squeezed.find(value), len(value) - 1
+            at, size = letters.find(value), len(value) - 1
             while at >= 0:
                 start, last = places[at], places[at + size]
                 if _together(places, at, at + size, 1 if glued else _GAP + 1) and _border(
                     text, start, last
                 ):
                     yield PhiSpan(start, last + 1, category, 1.0)
-                at = squeezed.find(value, at + 1)
+                at = letters.find(value, at + 1)
 
 
-def _together(places: Sequence[int], first: int, last: int, most: int) -> bool:
+def _together(places: Places, first: int, last: int, most: int) -> bool:
     """Whether each of the ordered places is at most so far from the next."""
     if places[last] - places[first] == last - first:
         return True
@@ -243,99 +248,6 @@ def _together(places: Sequence[int], first: int, last: int, most: int) -> bool:
 def part_forms(part: str) -> frozenset[str]:
     """A part of a name as it is also written: without a number at its end or its apostrophes."""
     return frozenset((part, re.sub(r"\d+$", "", part), part.replace("'", "")))
-
-
-# --- what all matchers ask about a note ---------------------------------------------------------
-
-
-@dataclass(frozen=True, repr=False)
-class _Words:
-    """The words of a line in order and where they start; the words as written for each form in
-    which they may be names; those that may be one with a slip, and whether one is a letter."""
-
-    written: Sequence[str]
-    starts: Sequence[int]
-    forms: Mapping[str, Sequence[str]]
-    slips: Sequence[str]
-    single: bool
-
-
-def _read_words(text: str) -> _Words:
-    written = _WORD.findall(text)
-    starts: list[int] = []
-    place = 0
-    for word in written:  # the signs before it hold no letter
-        place = text.find(word, place)
-        starts.append(place)
-        place += len(word)
-    forms: dict[str, list[str]] = {}
-    slips: list[str] = []
-    each = dict.fromkeys(written)
-    for word in each:
-        _, ways, slip = _word(word)
-        for form in ways:
-            forms.setdefault(form, []).append(word)
-        if slip:
-            slips.append(word)
-    return _Words(written, starts, forms, slips, any(len(word) == 1 for word in each))
-
-
-_read_line = lru_cache(maxsize=4096)(_read_words)
-_LINE = 256  # characters of a line that is worth remembering
-
-
-@lru_cache(maxsize=4)
-def _lines(text: str) -> Sequence[tuple[int, _Words]]:
-    """The lines with words in them, and where each begins."""
-    lines: list[tuple[int, _Words]] = []
-    begin = 0
-    for source in text.split("\n"):
-        words = _read_line(source) if len(source) <= _LINE else _read_words(source)
-        if words.written:
-            lines.append((begin, words))
-        begin += len(source) + 1
-    return lines
-
-
-@lru_cache(maxsize=4)
-def _numbers(text: str) -> Sequence[int]:
-    """Where a number may begin, with the apostrophe of a short year."""
-    return [match.start() for match in _NUMBER.finditer(text)]
-
-
-@lru_cache(maxsize=20_000)
-def _word(word: str) -> tuple[str, tuple[str, ...], bool]:
-    """A word in lower case, the forms in which it may be a name, and whether it may be one with a
-    slip: one that the lists know is that word, at least where it is written small."""
-    folded, lexicon = word.lower(), english()
-    forms = dict.fromkeys((folded, folded.removesuffix("'s"), folded.replace("'", "")))
-    listed = folded in lexicon.last or folded in lexicon.first or folded in lexicon.everyday
-    other = folded in lexicon.words or (word[0].islower() and listed)
-    return folded, tuple(forms), _TYPO_LENGTH - 1 <= len(folded) <= _TYPO_LONGEST and not other
-
-
-@lru_cache(maxsize=4)
-def _squeezed(text: str) -> str:
-    """The letters and digits alone, one for each, in lower case."""
-    if text.isascii():
-        return text.encode().translate(_LOWER, _OTHERS).decode()
-    kept = _SIGNS.sub("", text)
-    lower = kept.lower()
-    # Of a letter whose lower case is longer, the first.
-    return lower if len(lower) == len(kept) else "".join(c.lower()[0] for c in kept)
-
-
-@lru_cache(maxsize=4)
-def _places(text: str) -> Sequence[int]:
-    """Where each of the letters and digits stands."""
-    if text.isascii():
-        return list(compress(range(len(text)), text.encode().translate(_KEPT)))
-    return [place for run in _RUN.finditer(text) for place in range(*run.span())]
-
-
-_LOWER = bytes(range(256)).lower()
-_OTHERS = bytes(code for code in range(128) if not chr(code).isalnum())
-_KEPT = bytes(code not in _OTHERS for code in range(256))
 
 
 def _border(text: str, start: int, last: int) -> bool:
@@ -368,7 +280,7 @@ def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
             parts.setdefault(nickname, lexicon.plain(nickname))
     typos: defaultdict[str, list[str]] = defaultdict(list)
     for part, everyday in parts.items():
-        if _TYPO_LENGTH <= len(part) <= _TYPO_LONGEST and not everyday:
+        if TYPO_LENGTH <= len(part) <= TYPO_LONGEST and not everyday:
             for key in _deletions(part):
                 typos[key].append(part)
     compact: dict[str, tuple[str, bool]] = {}
@@ -381,7 +293,7 @@ def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
             if len(local) >= 6:
                 compact.setdefault(local, ("EMAIL", True))
     for name in identity.names:
-        words = [w for w in _WORD.findall(normalise(name).text.lower()) if w not in _NO_PART]
+        words = [w for w in WORD.findall(normalise(name).text.lower()) if w not in _NO_PART]
         words = [re.sub(r"[\W_]", "", w) for w in words]
         # As it is, family name first, and given name last.
         for order in (words, [*words[-1:], *words[:-1]], [*words[1:], *words[:1]]):
@@ -395,6 +307,7 @@ def build_matcher(identity: Identity, *, shared: bool = False) -> KnownMatcher:
         source="known shared" if shared else "known",
         parts=parts,
         typos={key: tuple(names) for key, names in typos.items()},
+        ends=frozenset(end for names in typos.values() for n in names for end in (n[:2], n[-2:])),
         initials=frozenset(part[0] for part in identity.parts()),
         compact=_by_part([(form, *how) for form, how in sorted(compact.items())]),
         dates=_date_pattern(identity.dates),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from llmsafe.scrub.detect.en.dates import FORMS, MONTHS, PARTS
 from llmsafe.scrub.replace.spelled import (
@@ -77,6 +78,7 @@ class _Reading:
         return "d" in self.groups or "word" in self.groups
 
 
+@lru_cache(maxsize=1024)  # the date of a note stands in it, too
 def shift_date(text: str, shift: Shift) -> str | None:
     """``text``, a whole date in one of the forms, moved and written in the same form.
 

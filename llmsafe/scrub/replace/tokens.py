@@ -37,6 +37,7 @@ _OPENING = re.compile(r"\[[A-Z_]{2}")  # of a token or a tag
 _BLOCK = 16
 
 
+@lru_cache(maxsize=4)
 def may_hold_tokens(text: str) -> bool:
     """Whether there can be anything :data:`LIKE_A_TOKEN`, or a tag in brackets, at all."""
     return _OPENING.search(text) is not None or _LONG_END.search(text) is not None

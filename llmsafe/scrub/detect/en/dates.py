@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.outline import outline, word_set
@@ -177,9 +178,10 @@ _SCALES = frozenset(("3", "4", "5", "6", "8", "10"))
 _CAPITAL_ONLY = frozenset(("may", "march", "mar"))
 _MONTH_WORD = re.compile(MONTH + r"(?![a-z])", re.IGNORECASE)
 _SHORT = tuple(month[:3] for month in MONTHS)
-# Where a date in numbers can begin: at a first digit, for which the engine can look quickly.
-_NUMERIC = re.compile(r"\d(?<!\d\d)(?:\d{0,3}[-/.]\d|\d{7})")
-_PAIR = re.compile(r"\d(?<!\d\d)\d?[-/]\d")
+# Where a date in numbers can begin, in the text with every digit a 0: the engine looks quickly for
+# one character.
+_NUMERIC = re.compile(r"0(?<!00)(?:0{0,3}[-/.]0|0{7})")
+_PAIR = re.compile(r"0(?<![\w/.-]0)0?[-/]0")
 # One of these stands in every match of a form, with all digits 0.
 _SIGNS = {
     "iso": ("0000-0", "0000/0", "0000.0"),
@@ -196,7 +198,7 @@ HOLIDAY_WORDS = word_set(
     " armistice indigenous black cyber super election tax all dia chinese lunar nowruz holi"
     " purim sukkot shavuot yom rosh kwanzaa pentecost whit chanukah pesach vaisakhi navratri"
 )
-_OLD = re.compile(r"9\d|1[0-2]\d")
+_SMALL = re.compile(r"0(?<!00)00?(?!0)")  # a number of two or three digits
 _OLD_WORDS = word_set("ninety one")
 _AGE = re.compile(
     r"(?<![\w.-])(?P<n>9\d|1[0-2]\d)(?:[- ]?(?:years?|yrs?)[- ]?(?:old|of age)|[- ]?y/?o\b|[- ]?y\.o\."
@@ -223,8 +225,8 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
     """Every date in any of the :data:`FORMS`, and month/day pairs where the words say so."""
     note = outline(text)
     months = near_months(text, 40, 120)
-    places = [match.start() for match in _NUMERIC.finditer(text)]
-    numbers = [_with_weekday(text, place) for place in places]
+    starts = [match.start() for match in _NUMERIC.finditer(note.signs)]
+    numbers = [_with_weekday(text, start) for start in starts]
     for form in FORMS:
         if not any(sign in note.signs for sign in _SIGNS.get(form.name, ("",))):
             continue
@@ -241,12 +243,11 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
                 continue
             start = match.start("mon") if form.name == "month alone" else match.start()
             yield PhiSpan(start, match.end(), "DATE", form.score)
-    for match in find_at(_PADDED, text, places):
+    for match in find_at(_PADDED, text, starts):
         yield PhiSpan(*match.span(), "DATE", 0.6)
-    nths = windows(text, _NTHS, 20, 8) if _may_count(note.signs) else []
-    for match in find_in(_WEEKDAY_NTH, text, nths):
+    for match in find_in(_WEEKDAY_NTH, text, windows(note.signs, _NTHS, 20, 8)):
         yield PhiSpan(*match.span(), "DATE", 0.7)
-    for match in find_in(_PARTIAL, text, windows(text, _PAIR, 40, 40)):
+    for match in find_in(_PARTIAL, text, windows(note.signs, _PAIR, 40, 40)):
         low_scale = match["d"] in _SCALES and int(match["m"]) <= int(match["d"])
         sure = match["sure"] or match["weekday"] or match["day"]
         if low_scale and not sure and len(match["m"] + match["d"]) < 3:
@@ -290,20 +291,16 @@ _HEADED = re.compile(
 _WEEKDAY_NTH = re.compile(
     rf"(?i)(?<!\w){WEEKDAY[:-1]}(?:the )?(?:[12]?(?:1st|2nd|3rd|\dth)|1[123]th|30th|31st)(?![\w/-])"
 )
-_NTHS = re.compile(r"\d(?:st|nd|rd|th)\b", re.IGNORECASE)
-
-
-def _may_count(signs: str) -> bool:
-    return any(ending in signs for ending in ("0th", "0st", "0nd", "0rd"))
+_NTHS = re.compile(r"0(?:st|nd|rd|th)\b")  # with every digit a 0
 
 
 def find_bare(text: str) -> Iterator[PhiSpan]:
     """Month and day without a word that says so, of which no score is made (5/17), and days of a
     stay in front of what happened then."""
-    if _may_count(outline(text).signs):
-        for match in find_in(_HEADED, text, windows(text, _NTHS, 6, 8)):
-            yield PhiSpan(*match.span("d"), "DATE", 0.5)
-    pairs = _PAIR.finditer(text) if "/00" in outline(text).signs else ()
+    signs = outline(text).signs
+    for match in find_in(_HEADED, text, windows(signs, _NTHS, 6, 8)):
+        yield PhiSpan(*match.span("d"), "DATE", 0.5)
+    pairs = _PAIR.finditer(signs) if "/00" in signs else ()
     for match in find_at(_BARE, text, [match.start() for match in pairs]):
         if int(match["d"]) not in _DENOMINATORS:
             yield PhiSpan(*match.span(), "DATE", 0.5)
@@ -322,17 +319,20 @@ def is_rating(text: str, start: int, found: str) -> bool:
 def near_months(text: str, before: int, after: int) -> list[Range]:
     """Stretches around what may be the name of a month, for patterns with a :data:`MONTH` that no
     letter follows."""
-    lower = outline(text).signs
-    if len(lower) != len(text):
-        return windows(text, _MONTH_WORD, before, after)
+    return around(text, _month_places(text), before, after)
+
+
+@lru_cache(maxsize=4)
+def _month_places(text: str) -> list[int]:
+    signs = outline(text).signs
     places: list[int] = []
     for month in _SHORT:
-        place = lower.find(month)
+        place = signs.find(month)
         while place >= 0:
             if _MONTH_WORD.match(text, place):
                 places.append(place)
-            place = lower.find(month, place + 1)
-    return around(text, sorted(places), before, after)
+            place = signs.find(month, place + 1)
+    return sorted(places)
 
 
 def _sense(form: Form, match: re.Match[str]) -> bool:
@@ -352,8 +352,10 @@ def _sense(form: Form, match: re.Match[str]) -> bool:
 
 def find_ages(text: str) -> Iterator[PhiSpan]:
     """Ages of 90 and more; the span is the number alone."""
-    spelled = find_at(_AGE_SPELLED, text, outline(text).places(_OLD_WORDS))
-    near = windows(text, _OLD, 24, 40)
+    note = outline(text)
+    spelled = find_at(_AGE_SPELLED, text, note.places(_OLD_WORDS))
+    small = (match.span() for match in _SMALL.finditer(note.signs))
+    near = around(text, (start for start, end in small if 90 <= int(text[start:end]) < 130), 24, 40)
     for match in (*find_in(_AGE, text, near), *find_in(_IS_OLD, text, near), *spelled):
         name = next(name for name, value in match.groupdict().items() if value is not None)
         yield PhiSpan(match.start(name), match.end(name), "AGE", 0.9)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.outline import Outline, outline, word_set
+from llmsafe.scrub.detect.outline import outline, word_set
 from llmsafe.scrub.detect.windows import find_at
 
 _LINK = (
@@ -118,43 +118,47 @@ FORMATS = tuple(
 )
 
 
-# One of these stands in every match of the pattern in the same place: signs in the text with all
-# digits 0 or in lower case, or a pattern that is quick to look for.
-_SIGNS: tuple[tuple[str, ...] | re.Pattern[str], ...] = (
+# One of these stands in every match of the pattern in the same place, in lower case with all digits 0:
+# signs, or patterns that begin with one, for which the engine can look quickly.
+_SIGNS: tuple[tuple[str | re.Pattern[str], ...], ...] = (
     ("@",),
-    re.compile(r"[\[(]\s?at\s?[\])]", re.IGNORECASE),
+    (re.compile(r"at\s?[\])]"),),
     (" dot ",),
     ("://", "www."),
-    (".com", ".org", ".net", ".edu", ".gov", ".io", ".health", ".info", ".co.uk"),
+    (re.compile(r"\.(?:com|org|net|edu|gov|io|health|info|co\.uk)"),),
     ("000-00-0000",),
-    ("xxx", "xx*", "x*x", "x**", "*xx", "*x*", "**x", "***"),
+    ("xx", "**", "x*"),
     ("0.0.0", "0.00.0", "0.000.0"),
-    re.compile(r":[0-9A-Fa-f]{0,4}:"),
-    re.compile(r"[:-](?:[0-9A-Fa-f]{2}[:-]){4}"),
+    (re.compile(r":[0a-f]{0,4}:"),),
+    (re.compile(r":(?:[0a-f]{2}[:-]){4}"), re.compile(r"-(?:[0a-f]{2}[:-]){4}")),
     ("(00)00000000000000",),
-    re.compile(r"-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-"),
+    (re.compile(r"-[0a-f]{4}-[0a-f]{4}-"),),
     ("000-0000", "000.0000", "000 0000"),
     ("+0",),
     ("0-000-",),
     ("x0000",),
-    re.compile(r"[A-Z]{2}\d\d [A-Z]{3}"),
+    (re.compile(r"00 [a-z]{3}(?<=[a-z]{2}00 [a-z]{3})"),),
     ("00000", "00-000"),
-    ("000-00-0",),
+    (re.compile(r"000-00-0(?<!0000-00-0)"),),
     ("0000-0000",),
     ("000000",),
     ("000000",),
     ("last four", "last 0", "ending in"),
-    (" end",),
+    ("end 0000", "ends 0000", "ending 0000", "in 0000", "with 0000"),
     ("extension=",),
-    re.compile(r"#\s?[A-Z\d-]{5}"),
+    (re.compile(r"#\s?(?:[a-z]{1,6}-?)?0000"),),
     ("000000000",),
 )
 
 
-def _may_match(sign: tuple[str, ...] | re.Pattern[str], note: Outline) -> bool:
-    if isinstance(sign, re.Pattern):
-        return sign.search(note.text) is not None
-    return any(mark in note.signs for mark in sign)
+_MARKS = frozenset(mark for marks in _SIGNS for mark in marks if isinstance(mark, str))
+_HINTS = frozenset(mark for marks in _SIGNS for mark in marks if isinstance(mark, re.Pattern))
+
+
+def _may_match(signs: str) -> list[tuple[str, float, re.Pattern[str]]]:
+    """The formats of which a sign is there."""
+    seen = {mark for mark in _MARKS if mark in signs} | {h for h in _HINTS if h.search(signs)}
+    return [f for f, marks in zip(FORMATS, _SIGNS, strict=True) if not seen.isdisjoint(marks)]
 
 
 _VIN = re.compile(r"(?<!\w)[A-HJ-NPR-Z0-9]{17}(?!\w)")
@@ -196,10 +200,7 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
 
 def find_formats(text: str) -> Iterator[PhiSpan]:
     """What its own form gives away: telephone, SSN, e-mail, URL, IP, UUID, MAC, UDI, codes."""
-    note = outline(text)
-    for (category, score, pattern), sign in zip(FORMATS, _SIGNS, strict=True):
-        if not _may_match(sign, note):
-            continue
+    for category, score, pattern in _may_match(outline(text).signs):
         for match in pattern.finditer(text):
             start, end = match.span("v" if "v" in pattern.groupindex else 0)
             found = category
