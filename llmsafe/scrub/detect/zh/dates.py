@@ -94,6 +94,11 @@ _FORMS: tuple[tuple[float, str], ...] = (
         0.85,
         rf"(?<![\dA-Za-z./-])(?P<y>20[012]\d)-(?P<m>0[1-9]|1[0-2])(?![\d]|[./-]\d|{S}(?:[A-Za-z%×]|元|号))",
     ),
+    # Years of the Republic without a word: ;98.8.20黄斑OCT.
+    (
+        0.7,
+        rf"(?m)(?:(?<=[,。;])|^[ \t]{{0,4}})(?P<roc>[89]\d|1[01]\d)\.{_M}\.{_D}(?={S}{HAN}){COUNTED}",
+    ),
     # Behind the name of an occasion: 末次评估6-13, 手术日8.27, LMP:5.20.
     (
         0.75,
@@ -116,7 +121,7 @@ _FORMS: tuple[tuple[float, str], ...] = (
     (0.7, rf"(?m)^[ \t]{{0,4}}{_M}[-/]{_D}(?={HAN}){COUNTED}"),
     (
         0.7,
-        rf"(?<=[与较距]){_M}[-/]{_D}(?=(?:[前上那本][次片]|[片检查]|CT|MR|B超|超声|下降|上升|升高|降低|减[少轻]|增[加多高大]|好转|改善|相比|相仿))",
+        rf"(?<=[与较距])(?!\d/5(?!\d)){_M}[-/]{_D}(?=(?:[前上那本][次片]|[片检查]|CT|MR|B超|超声|下降|上升|升高|降低|减[少轻]|增[加多高大]|好转|改善|相比|相仿))",
     ),
     # At the head of a clause, before what somebody did or felt then: ,1-21饭后首次; ,6/3到本科复诊.
     (

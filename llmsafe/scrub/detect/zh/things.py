@@ -134,6 +134,9 @@ def _within_name(text: str, start: int, end: int, thing: Thing) -> bool:
     runs into a word of two characters: 付永飞|书写."""
     if re.search(DOT, text[start:end]):
         return True
+    foreign = end - start > 3 and all(c in chinese().foreign for c in text[start:end])
+    if foreign and thing.end - thing.start == 2:
+        return True  # 苏和巴特
     before, behind, surname = thing.start - start, end - thing.end, surname_length(text, start)
     if thing.end - thing.start == 2 and before * behind < 0:
         return True
