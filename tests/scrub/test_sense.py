@@ -38,6 +38,8 @@ def span(text: str, found: str, category: str) -> PhiSpan:
         ("doses at oh seven and oh eight hundred", "oh seven and oh eight", "PHONE"),
         ("He has Crohn's and takes steroids", "Crohn", "NAME"),
         ("ECG says W-P-W", "W-P-W", "NAME"),
+        ("from Ecuador 6 y ago", "Ecuador 6", "ORGANIZATION"),
+        ("came from Bolivia last year", "Bolivia", "LOCATION"),
         ('"Doctor Will I walk again"', "Will", "NAME"),
         ("marked with the Gonzalez ring", "Gonzalez", "NAME"),
         ("Wickham striae, Koebner positive", "Koebner", "NAME"),

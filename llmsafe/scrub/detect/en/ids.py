@@ -167,7 +167,7 @@ _CARD = re.compile(r"(?<![\w-])\d{4}[- ]?\d{4}[- ]?\d{4}[- ]?\d{1,7}(?![\w-])")
 _FAX_BEFORE = re.compile(r"\b(?:fax|facsimile|f)\b\W{0,4}(?:\w{1,6}\W{0,3})?$", re.IGNORECASE)
 # What looks like an address of a machine or like an SSN and is of a product.
 _VERSION = re.compile(
-    r"(?i)\b(?:firmware|fw|driver|version|ver|software|build|release|catalog(?:ue)?|cat|model|part)"
+    r"(?i)\b(?:firmware|fw|driver|version|ver|software|protocol|build|release|catalog(?:ue)?|cat|model|part)"
     r"\b[^\w\n]{0,4}(?:no\.?|number|v)?[^\w\n]{0,3}$"
 )
 _YEAR = re.compile(r"(?:18|19|20)\d\d")

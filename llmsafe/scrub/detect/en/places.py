@@ -297,6 +297,8 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
             continue
         if match["c"].isupper() and (words[0].lower() in _NO_NAME or words[0].title() in states()):
             continue
+        if match["c"] in read_json("scrub_places.json")["countries"]:
+            continue
         kept = [w for w in words if not english().plain(w.lower()) and w not in states()]
         if kept and kept[0] == words[0]:
             length = len(" ".join(kept)) if len(kept) == len(words) else len(words[0])

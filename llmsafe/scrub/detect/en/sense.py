@@ -113,11 +113,14 @@ _INSTRUMENT = re.compile(
 
 
 @cache
-def _states() -> frozenset[str]:
-    """States in full, which Safe Harbor lets stay, but for those that are cities or names too."""
-    states: Mapping[str, str] = read_json("scrub_places.json")["states"]
+def _regions() -> frozenset[str]:
+    """States in full, which Safe Harbor lets stay, and countries, but for those that are cities or
+    names too."""
+    places = read_json("scrub_places.json")
+    states: Mapping[str, str] = places["states"]
     names = {name.lower() for pair in states.items() for name in pair if len(name) > 2}
-    return frozenset(names - {"new york", "washington", "georgia", "virginia", "dakota"})
+    names |= {name.lower() for name in places["countries"]}
+    return frozenset(names - {"new york", "washington", "georgia", "virginia", "dakota", "israel"})
 
 
 def _is_instrument(text: str, span: PhiSpan) -> bool:
@@ -153,7 +156,7 @@ def senseless(text: str, span: PhiSpan) -> bool:
             )
         case "ORGANIZATION" if _is_heading(text, span) or _is_any(text, span):
             return True
-        case "LOCATION" if found.lower() in _states():
+        case "LOCATION" | "ORGANIZATION" if found.lower().rstrip(" 0123456789") in _regions():
             return True
         case "LOCATION" | "ORGANIZATION":
             if span.score < DOUBT and found.islower() and all_plain(found):
