@@ -37,10 +37,10 @@ from typing import Literal, TypeAlias, cast
 
 from llmsafe.errors import InputError
 
-Audience = Literal["private", "public", "test", "exam", "proof", "trial"]
-AUDIENCES: tuple[Audience, ...] = ("private", "public", "test", "exam", "proof", "trial")
+Audience = Literal["private", "public", "test", "exam", "proof", "trial", "final"]
+AUDIENCES: tuple[Audience, ...] = ("private", "public", "test", "exam", "proof", "trial", "final")
 # Those with frames and names of their own, in folders that end with their name.
-APART: tuple[Audience, ...] = ("test", "exam", "proof", "trial")
+APART: tuple[Audience, ...] = ("test", "exam", "proof", "trial", "final")
 
 
 @dataclass(frozen=True)
