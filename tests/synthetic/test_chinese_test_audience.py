@@ -1,4 +1,4 @@
-"""Audiences `test`, `exam`, `proof`, `trial`, `final`: frames, names and places that stand in no other."""
+"""The audiences that stand apart, `test` to `final`: frames, names, places of no other."""
 
 from __future__ import annotations
 
