@@ -11,8 +11,8 @@
 The first, zh_phi_test.jsonl, is of the `private` half of names, places and phrases; the others,
 zh_phi_test2.jsonl to zh_phi_test6.jsonl, of the audiences `test`, `exam`, `proof`, `trial` and
 `final`, which have names and frames of their own. A tagger that is to be tested on them is trained
-on `audience="public"`. At most two notes of a patient, and as many of each kind as the quota says, a
-third of them with an identifier that is rare. The same code gives the same bytes.
+on `audience="public"`. At most two notes of a patient, and as many of each kind as the quota says,
+a third of them with an identifier that is rare. The same code gives the same bytes.
 """
 
 from __future__ import annotations
