@@ -5,13 +5,14 @@
     python scripts/make_zh_phi_test.py --audience exam [OUTPUT.jsonl] [--identities TABLE.csv]
     python scripts/make_zh_phi_test.py --audience proof [OUTPUT.jsonl] [--identities TABLE.csv]
     python scripts/make_zh_phi_test.py --audience trial [OUTPUT.jsonl] [--identities TABLE.csv]
+    python scripts/make_zh_phi_test.py --audience final [OUTPUT.jsonl] [--identities TABLE.csv]
     python scripts/make_zh_phi_test.py dev.jsonl --audience public --seed 7     to develop on
 
 The first, zh_phi_test.jsonl, is of the `private` half of names, places and phrases; the others,
-zh_phi_test2.jsonl to zh_phi_test5.jsonl, of the audiences `test`, `exam`, `proof` and `trial`,
-which have names and frames of their own. A tagger that is to be tested on them is trained on
-`audience="public"`. At most two notes of a patient, and as many of each kind as the quota says, a
-third of them with an identifier that is rare. The same code gives the same bytes.
+zh_phi_test2.jsonl to zh_phi_test6.jsonl, of the audiences `test`, `exam`, `proof`, `trial` and
+`final`, which have names and frames of their own. A tagger that is to be tested on them is trained
+on `audience="public"`. At most two notes of a patient, and as many of each kind as the quota says,
+a third of them with an identifier that is rare. The same code gives the same bytes.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ OUTPUTS = {
     "exam": EVAL / "zh_phi_test3.jsonl",
     "proof": EVAL / "zh_phi_test4.jsonl",
     "trial": EVAL / "zh_phi_test5.jsonl",
+    "final": EVAL / "zh_phi_test6.jsonl",
 }
 
 

@@ -15,12 +15,14 @@ the order of their SHA-256 digests (first half private), so that a model pretrai
 ones has never seen a private sentence frame. A rule headed `[name]*` holds vocabulary
 (names of diseases, symptoms, findings) and is shared by both.
 
-Further audiences, `test`, `exam`, `proof` and `trial`, are for test sets whose frames were in no
-development when they were made. The misses of the first three are read by now: only `trial` is
-unseen. Their rules stand in the folder `grammar_test`, `grammar_exam`, `grammar_proof` or
-`grammar_trial` of a language that has one; a rule there takes the place of the rule of the same
-name, whole, for this audience alone. What is left of the divided rules (phrases of medicine that
-name nobody) they share with the private half, which no tagger is trained on.
+Further audiences, `test`, `exam`, `proof`, `trial` and `final`, are for test sets whose frames were
+in no development when they were made. The misses of the first four are read by now: only `final` is
+unseen. (`trial` was first measured on 28 November 2026, by the code of that day; then its misses
+were read, and its release is development material from now on.) Their rules stand in the folders
+`grammar_test`, `grammar_exam`, `grammar_proof`, `grammar_trial` and `grammar_final` of a language
+that has them; a rule there takes the place of the rule of the same name, whole, for this audience
+alone. What is left of the divided rules (phrases of medicine that name nobody) they share with the
+private half, which no tagger is trained on.
 
 A rule `[x.facts]` holds lines `key = alternative`: expanded once per episode of condition `x` and
 then the same in every note.
@@ -37,10 +39,10 @@ from typing import Literal, TypeAlias, cast
 
 from llmsafe.errors import InputError
 
-Audience = Literal["private", "public", "test", "exam", "proof", "trial"]
-AUDIENCES: tuple[Audience, ...] = ("private", "public", "test", "exam", "proof", "trial")
+Audience = Literal["private", "public", "test", "exam", "proof", "trial", "final"]
+AUDIENCES: tuple[Audience, ...] = ("private", "public", "test", "exam", "proof", "trial", "final")
 # Those with frames and names of their own, in folders that end with their name.
-APART: tuple[Audience, ...] = ("test", "exam", "proof", "trial")
+APART: tuple[Audience, ...] = ("test", "exam", "proof", "trial", "final")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Audiences `test`, `exam`, `proof`, `trial`: frames, names and places that stand in no other."""
+"""The audiences that stand apart, `test` to `final`: frames, names, places of no other."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_surnames_are_those_of_everybody_and_some_that_are_in_no_other_list() ->
     assert 0.03 < share < 0.25
 
 
-@pytest.mark.parametrize("audience", ["exam", "proof", "trial"])
+@pytest.mark.parametrize("audience", ["exam", "proof", "trial", "final"])
 def test_surnames_are_as_frequent_as_in_life(audience: Audience) -> None:
     """A word of the lists may count several times: every seventh person is a 王, 李 or 张."""
     names = lexicon(audience).names
@@ -188,7 +188,7 @@ def test_dotted_names_have_no_surname_in_common_with_the_father(audience: Audien
                 assert value != f"{who.last}某"
 
 
-@pytest.mark.parametrize("audience", ["exam", "proof", "trial"])
+@pytest.mark.parametrize("audience", ["exam", "proof", "trial", "final"])
 def test_names_of_two_parts_have_a_dot(audience: Audience) -> None:
     """`full_name` sets it after an own name of three characters or more; none is shorter."""
     for pairs in lexicon(audience).names.minorities.values():
@@ -207,12 +207,13 @@ def test_cities_have_their_own_districts(audience: Audience) -> None:
     assert all(re.fullmatch(r"0\d{2,3}", city.area) for city in lexicon(audience).cities)
 
 
-def test_a_county_is_called_so_and_no_city() -> None:
+@pytest.mark.parametrize("audience", ["trial", "final"])
+def test_a_county_is_called_so_and_no_city(audience: Audience) -> None:
     assert whole_city("海安") == "海安市"
     assert whole_city("桐庐县") == "桐庐县"
     assert whole_city("准格尔旗") == "准格尔旗"
     counties = 0
-    for person in patients(3, 60, lang="zh", audience="trial"):
+    for person in patients(3, 60, lang="zh", audience=audience):
         who = person.identity
         named = (who.other("address"), who.institution.name, who.institution.clinic, who.employer)
         assert not [value for value in named if re.search("[县旗]市", value or "")]
@@ -223,21 +224,22 @@ def test_a_county_is_called_so_and_no_city() -> None:
     assert counties > 5
 
 
-def test_organisations_are_named_after_the_town_that_they_are_in() -> None:
+@pytest.mark.parametrize("audience", ["trial", "final"])
+def test_organisations_are_named_after_the_town_that_they_are_in(audience: Audience) -> None:
     """A mainland clinic has its own town in its name; one of Taiwan the district, no village."""
-    towns = {town for city in lexicon("trial").cities for town in city.districts}
-    houses = [people.institution(3, "trial", number) for number in range(48)]
+    towns = {town for city in lexicon(audience).cities for town in city.districts}
+    houses = [people.institution(3, audience, number) for number in range(48)]
     named = [house.clinic for house in houses if house.clinic.startswith(tuple(towns))]
     assert len(named) > 10
-    villages = [county.districts for county in traditional("trial").taiwan]
+    villages = [county.districts for county in traditional(audience).taiwan]
     assert any("里" in district for group in villages for district in group)
     for number in range(48):
         assert not re.search(
-            "[里村](衛生所|診所)", people_hant.institution(3, "trial", number).clinic
+            "[里村](衛生所|診所)", people_hant.institution(3, audience, number).clinic
         )
 
 
-@pytest.mark.parametrize("audience", ["exam", "proof", "trial"])
+@pytest.mark.parametrize("audience", ["exam", "proof", "trial", "final"])
 def test_no_town_stands_within_a_town(audience: Audience) -> None:
     """Addresses of the country: `佛堂镇王家村`, and no second town between the two."""
     country = 0
