@@ -46,13 +46,13 @@ section() {  # title, command as shown, then the command itself
       "python eval/scrub_recall.py eval/stress/zh_$part.jsonl --systems llmsafe --processes 0" \
       "$python" eval/scrub_recall.py "eval/stress/zh_$part.jsonl" --systems llmsafe --processes 0
   done
-  section "Chinese test release 4: names, places and sentence frames that nobody developed on" \
-    "python eval/scrub_recall.py eval/zh_phi_test4.jsonl --systems llmsafe --processes 0" \
-    "$python" eval/scrub_recall.py eval/zh_phi_test4.jsonl --systems llmsafe --processes 0
-  section "Chinese test release 4, with its patients' identities as a hospital knows them" \
-    "python eval/scrub_recall.py eval/zh_phi_test4.jsonl --known-identifiers eval/zh_phi_test4_identities.csv --systems llmsafe --processes 0" \
-    "$python" eval/scrub_recall.py eval/zh_phi_test4.jsonl \
-    --known-identifiers eval/zh_phi_test4_identities.csv --systems llmsafe --processes 0
+  section "Chinese test release 6: names, places and sentence frames that nobody developed on" \
+    "python eval/scrub_recall.py eval/zh_phi_test6.jsonl --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/zh_phi_test6.jsonl --systems llmsafe --processes 0
+  section "Chinese test release 6, with its patients' identities as a hospital knows them" \
+    "python eval/scrub_recall.py eval/zh_phi_test6.jsonl --known-identifiers eval/zh_phi_test6_identities.csv --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/zh_phi_test6.jsonl \
+    --known-identifiers eval/zh_phi_test6_identities.csv --systems llmsafe --processes 0
   for release in zh_phi_test3 zh_phi_test2 zh_phi_test; do
     section "Chinese $release, by now development material: its misses were read" \
       "python eval/scrub_recall.py eval/$release.jsonl --systems llmsafe --processes 0" \
