@@ -63,7 +63,7 @@ LISTS = (
 )
 """Words of some kind; the last two are pairs of Chinese characters in ordinary prose."""
 NAME_LISTS = ("first", "last", "places")
-THRESHOLDS = {"en": (0.7, 0.12), "zh": (0.2, 0.12)}
+THRESHOLDS = {"en": (0.7, 0.12), "zh": (0.12, 0.08)}
 """From which chance on a token is PHI, and from which beside one that is; set on the development
 halves. The Chinese ones are low, for `detect/zh/tagged.py` keeps of what is found there only what
 is made like what it says."""

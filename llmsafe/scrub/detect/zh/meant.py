@@ -101,6 +101,7 @@ def people(find: Callable[[str], Iterable[PhiSpan]]) -> Callable[[str], Iterator
 _PLACE = re.compile(
     rf"(?:{_STAFF}|{_PATIENT}|{KIN}|{_OTHERS_OF}|(?<!\d)\d{{1,3}}床|(?:者|人|员|代表|签名|签字|签章|家属)(?={_COLON}))(?:\(?签[名字]?\)?)?(?:{_COLON}|[ \t]{{0,2}})(?={HAN}{{2}})"
     rf"|(?<={HAN})[/、](?={HAN}{{2,3}}(?!{HAN}))"
+    rf"|(?<!{HAN})(?={HAN}{{2,3}}(?:先生|女士|小姐|太太))"
 )
 
 

@@ -155,7 +155,7 @@ def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
     """The names in a finding that goes on behind one (何芳琴,99), as far as they are believed."""
     for piece in _named(text, span):
         start, end = _borders(text, *piece)
-        if could_name(text[slice(*piece)]) and told(text, *piece):
+        if _likely(text[slice(*piece)], span.score) and told(text, *piece):
             yield piece
             continue
         if is_part(text, start, end):
@@ -176,8 +176,13 @@ def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
 def _named(text: str, span: PhiSpan) -> Iterator[tuple[int, int]]:
     """What in a finding can be a name: what is no thing, unless somebody is meant."""
     for match in _PIECE.finditer(text, span.start, span.end):
-        whole = could_name(match[0]) and told(text, *match.span())
+        whole = _likely(match[0], span.score) and told(text, *match.span())
         yield from [match.span()] if whole else left(text, *match.span())
+
+
+def _likely(word: str, score: float) -> bool:
+    """Whether people are called so, or the tagger is sure of it and the word is no clinical one."""
+    return could_name(word) or (score >= ODD and word not in chinese().words)
 
 
 def _borders(text: str, start: int, end: int) -> tuple[int, int]:
@@ -401,7 +406,7 @@ def _number(text: str, span: PhiSpan) -> PhiSpan | None:
         return None
     if _CATALOGUED.fullmatch(found) or priced(text, span.start, span.end):
         return None
-    if span.category == "VEHICLE" and _NO_CAR.search(before):
+    if _NO_CAR.search(before):
         return None
     table = re.fullmatch(r"(?:\d )+\d", text[span.start : span.end])
     return None if table or _MEASURED.fullmatch(found) or _UNIT.match(text, span.end) else span
