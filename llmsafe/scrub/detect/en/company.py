@@ -26,6 +26,7 @@ _PHRASED = _ASKING | {
     "institutions", "firms",
 }  # fmt: skip
 _DOUBTFUL, _SURE = 0.45, 0.485  # of the tagger: half its chance
+_NOTE = 250  # characters
 _SUREST = 0.495  # of the tagger, half its chance
 _RULED = 0.85  # of a rule that has a list behind it
 _UNSURE = frozenset(("tagger", "listed names", "unknown names", "reversed names", "echo", "whole"))
@@ -48,7 +49,8 @@ def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     found anything else."""
     cells = things(text)
     company = _company(found)
-    alone = not any(map(_is_sure, found)) and _names(text, found) < 3
+    # A sentence is too short for want of company to tell anything.
+    alone = len(text) >= _NOTE and not any(map(_is_sure, found)) and _names(text, found) < 3
     for span in found:
         if span.category in _WORDED and span.source in _PHRASED and _in_phrase(text, span):
             continue
