@@ -53,7 +53,7 @@ section() {  # title, command as shown, then the command itself
     "python eval/scrub_recall.py eval/zh_phi_test6.jsonl --known-identifiers eval/zh_phi_test6_identities.csv --systems llmsafe --processes 0" \
     "$python" eval/scrub_recall.py eval/zh_phi_test6.jsonl \
     --known-identifiers eval/zh_phi_test6_identities.csv --systems llmsafe --processes 0
-  for release in zh_phi_test3 zh_phi_test2 zh_phi_test; do
+  for release in zh_phi_test{5,4,3,2,}; do
     section "Chinese $release, by now development material: its misses were read" \
       "python eval/scrub_recall.py eval/$release.jsonl --systems llmsafe --processes 0" \
       "$python" eval/scrub_recall.py "eval/$release.jsonl" --systems llmsafe --processes 0

@@ -16,13 +16,11 @@ ones has never seen a private sentence frame. A rule headed `[name]*` holds voca
 (names of diseases, symptoms, findings) and is shared by both.
 
 Further audiences, `test`, `exam`, `proof`, `trial` and `final`, are for test sets whose frames were
-in no development when they were made. The misses of the first four are read by now: only `final` is
-unseen. (`trial` was first measured on 28 November 2026, by the code of that day; then its misses
-were read, and its release is development material from now on.) Their rules stand in the folders
-`grammar_test`, `grammar_exam`, `grammar_proof`, `grammar_trial` and `grammar_final` of a language
-that has them; a rule there takes the place of the rule of the same name, whole, for this audience
-alone. What is left of the divided rules (phrases of medicine that name nobody) they share with the
-private half, which no tagger is trained on.
+in no development when they were made. The misses of the first four are read by now and their notes
+are trained on: only `final` is unseen. Their rules stand in the folders `grammar_test` to
+`grammar_final` of a language that has them; a rule there takes the place of the rule of the same
+name, whole, for this audience alone. What is left of the divided rules (phrases of medicine that
+name nobody) they share with the private half.
 
 A rule `[x.facts]` holds lines `key = alternative`: expanded once per episode of condition `x` and
 then the same in every note.

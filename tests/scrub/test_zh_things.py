@@ -15,6 +15,12 @@ def detector() -> Detector:
     return Detector(build_engine(language="zh"), language="zh")
 
 
+def names(detector: Detector, marked: str) -> set[str]:
+    """The names found in a text that was marked with braces."""
+    text = re.sub("[{}]", "", marked)
+    return {text[s.start : s.end] for s in detector.detect(text) if s.category == "NAME"}
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -67,9 +73,7 @@ def test_a_thing_is_nobody(detector: Detector, text: str) -> None:
     ],
 )
 def test_somebody_called_like_a_word_is_found(detector: Detector, marked: str) -> None:
-    text = re.sub("[{}]", "", marked)
-    found = {text[s.start : s.end] for s in detector.detect(text) if s.category == "NAME"}
-    assert found == set(re.findall(r"{(.*?)}", marked))
+    assert names(detector, marked) == set(re.findall(r"{(.*?)}", marked))
 
 
 @pytest.mark.parametrize(
@@ -138,9 +142,7 @@ def test_what_may_identify_beside_values_is_found(
     ],
 )
 def test_staff_in_cells_and_on_duty_is_found(detector: Detector, marked: str) -> None:
-    text = re.sub("[{}]", "", marked)
-    found = {text[s.start : s.end] for s in detector.detect(text) if s.category == "NAME"}
-    assert found == set(re.findall(r"{(.*?)}", marked))
+    assert names(detector, marked) == set(re.findall(r"{(.*?)}", marked))
 
 
 @pytest.mark.parametrize(

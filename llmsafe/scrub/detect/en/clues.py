@@ -35,15 +35,15 @@ _ROW = re.compile(
     rf"(?<![\w/.+-])(?P<first>{_MD})(?P<rest>(?:[: ]+\d{{1,4}}(?:\.\d{{1,2}})?(?: ?(?:lbs?|kg|g|%))?[,;] (?:and )?{_MD}){{1,8}})[: ]+\d{{1,4}}(?:\.\d{{1,2}})?(?![\d/])"
 )
 _NEXT = re.compile(rf"(?<![\d/.]){_MD}(?![\d/])")
-HANDLE_WORDS = word_set(
-    "instagram insta ig twitter tiktok snap snapchat facebook fb venmo discord telegram twitch handle gamertag username whatsapp"
-)
+_ACCOUNTS = "instagram insta ig twitter tiktok snap snapchat facebook fb venmo discord telegram twitch handle gamertag username whatsapp"
+HANDLE_WORDS = word_set(_ACCOUNTS)
 _HANDLE = re.compile(
-    r"(?i:instagram|insta|ig|twitter|tiktok|snap(?:chat)?|facebook|fb|venmo|discord|telegram|twitch|handle|gamertag|username|whatsapp)(?: (?:handle|user|name|account|id|is))?[ :=]{1,3}(?P<h>@[\w.]{3,30}|(?=[\w.]*[\d_])[A-Za-z_][\w.]{3,30})"
+    rf"(?i:{'|'.join(_ACCOUNTS.split())})(?: (?:handle|user|name|account|id|is))?[ :=]{{1,3}}(?P<h>@[\w.]{{3,30}}|(?=[\w.]*[\d_])[A-Za-z_][\w.]{{3,30}})"
 )
-CODE_WORDS = word_set("code pin passcode activation access invite key token")
+_SECRETS = "code pin passcode key token"
+CODE_WORDS = word_set(_SECRETS)
 _CODE = re.compile(
-    r"(?i:code|pin|passcode|key|token)(?: is|:|=|#)?[ ]{1,2}#?(?P<c>(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])(?=(?:[A-Z0-9-]*\d){2})[A-Z0-9]{2,8}-?[A-Z0-9]{4,10})(?![\w-])"
+    rf"(?i:{'|'.join(_SECRETS.split())})(?: is|:|=|#)?[ ]{{1,2}}#?(?P<c>(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])(?=(?:[A-Z0-9-]*\d){{2}})[A-Z0-9]{{2,8}}-?[A-Z0-9]{{4,10}})(?![\w-])"
 )
 _DIAGNOSIS = re.compile(r"[A-Z]\d{2}[A-Z0-9]{0,4}|[A-Z]\d{4}|\d{4}[FTU]")
 _PUBLIC_CODE = re.compile(
@@ -62,7 +62,7 @@ _NUMBER_BEFORE = re.compile(r"\d{2,5} \Z")
 
 
 def find_clues(text: str) -> Iterator[PhiSpan]:
-    """All of them."""
+    """People, days, codes, handles, rooms and blocks that a word beside them gives away."""
     note, lexicon = outline(text), english()
     for match in find_at(_SENT, text, note.places(SERVICE_WORDS)):
         word = match["n"].lower()

@@ -16,7 +16,9 @@ from llmsafe.scrub.detect.lexicon import english
 from llmsafe.scrub.detect.outline import outline, word_set
 from llmsafe.scrub.detect.windows import find_at
 
-_ENDS = r"(?=\s?[,.;:)\n]|\s?\Z| (?:in|from|who|and|x|since|says|w|with|w/|for|as|on|until|til|but|near|full|part|nights?|days?|had|has|is|was|here|now)\b)"
+# No part of what somebody works for.
+_STOP = "in|from|who|and|x|since|says|w|with|w/|for|as|on|until|til|but|near|full|part|nights?|days?|had|has|is|was|here|now"
+_ENDS = rf"(?=\s?[,.;:)\n]|\s?\Z| (?:{_STOP})\b)"
 _SPEAKS = re.compile(
     r"(?:(?<=[.;,] )|(?<=\n)|\A)(?P<n>[a-z]{3,15}) (?:says?|said|denies|denied|agrees|agreed|reports|feels|states|asks|wants|lives|called|complains|endorses|admits|thinks|prefers|drove|is (?:his|her|the) )(?!\w)"
 )
@@ -26,7 +28,7 @@ _JOBS = (
 )
 JOB_WORDS = word_set(_JOBS)
 _EMPLOYER = re.compile(
-    rf"(?:{'|'.join(_JOBS.split())})(?: [a-z]{{2,12}}){{0,2}}? (?:at|for|from) (?:the )?(?P<o>[a-z][a-z'-]{{2,18}}(?: (?!(?:in|from|who|and|x|since|says|w|with|for|as|on|until|til|but|near|full|part|nights?|days?|had|has|is|was|here|now)\b)[a-z&][a-z'-]{{1,18}}){{0,2}}){_ENDS}"
+    rf"(?:{'|'.join(_JOBS.split())})(?: [a-z]{{2,12}}){{0,2}}? (?:at|for|from) (?:the )?(?P<o>[a-z][a-z'-]{{2,18}}(?: (?!(?:{_STOP})\b)[a-z&][a-z'-]{{1,18}}){{0,2}}){_ENDS}"
 )
 DATE_WORDS = word_set(
     "f fu appt rtc seen on next due last labs lab visit since until admitted dc inr recheck"

@@ -284,10 +284,10 @@ def _is_nonsense(found: str) -> bool:
     words = _LONG.findall(found)
     if _DAY_OF_MONTH.search(found):
         return False  # Ames 3/20 Suite
-    return bool(words) and not (_DATED.search(re.sub(r"\d", "", found)) or is_holiday(words))
+    return bool(words) and not (_DATED.search(re.sub(r"\d", "", found)) or _is_holiday(words))
 
 
-def is_holiday(words: list[str]) -> bool:
+def _is_holiday(words: list[str]) -> bool:
     """Whether one of the words begins the name of a holiday or is a season or a day."""
     return any(w.lower() in HOLIDAY_WORDS or _DAY_WORD.match(w) for w in words)
 

@@ -375,9 +375,7 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
         span.score < (PAIR if pair else KNOWN)
         or (pair and span.score < CERTAIN and not _UNCOUNTED.match(text, end))
         or _NO_PAIR.fullmatch(found)
-        or changed(
-            text, *(number.span() if (number := _DECIMAL.search(text, start, end)) else (0, 0))
-        )
+        or _of_a_change(text, start, end)
         or _LEVEL.search(text, max(0, start - 1), end)
         or _STRENGTH.search(text, max(0, start - 12), end)
         or not _CALENDAR.search(found)
@@ -387,6 +385,12 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
     ):
         return None
     return replace(span, start=start, end=end)
+
+
+def _of_a_change(text: str, start: int, end: int) -> bool:
+    """Whether the first number with a point in ``text[start:end]`` is a value that changes."""
+    number = _DECIMAL.search(text, start, end)
+    return number is not None and changed(text, *number.span())
 
 
 def _as_it_is(text: str, span: PhiSpan) -> PhiSpan | None:
