@@ -8,7 +8,7 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.company import kept
 from llmsafe.scrub.detect.en.eponyms import in_phrase, phrases
 from llmsafe.scrub.detect.en.listed import find_listed
-from llmsafe.scrub.detect.en.measured import is_measured
+from llmsafe.scrub.detect.en.measured import is_clone, is_measured
 from llmsafe.scrub.detect.en.sense import senseless
 from llmsafe.scrub.detect.en.vocabulary import is_thing
 from llmsafe.scrub.detect.lexicon import english, read_words
@@ -129,3 +129,43 @@ def test_a_grade_is_no_initial() -> None:
 def test_nobody_is_in_a_drug() -> None:
     text = "will call in Mounjaro today"
     assert senseless(text, span(text, "Mounjaro", "LOCATION", 0.95))
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "behind"),
+    [
+        ("", "Siobhan Thistlewood", " refused PT."),
+        ("", "Grant Hollis", " refused PT."),
+        ("", "Garcia Okonkwo", " by phone."),
+        ("Admit under ", "Garcia", "."),
+        ("Seen with ", "Oyelaran", " today."),
+        ("Signed, ", "Okonkwo", ""),
+    ],
+)
+def test_a_name_alone_in_a_long_note_is_kept(before: str, name: str, behind: str) -> None:
+    text = f"gait steady{REST}. {before}{name}{behind}"
+    alone = span(text, name, score=0.47)
+    assert list(kept(text, [alone])) == [alone]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Account ER G44712290 balance due", "G44712290"),
+        ("Machine D-44712 in use", "D-44712"),
+        ("Medical record clone D1234567", "D1234567"),
+    ],
+)
+def test_a_number_is_no_clone_for_two_letters_before_it(text: str, found: str) -> None:
+    assert not is_clone(text, span(text, found, "OTHER_ID"))
+
+
+def test_a_clone_is_one() -> None:
+    text = "PMS2 (EPR3947), ER (EP1-12)"
+    assert is_clone(text, span(text, "EPR3947", "OTHER_ID"))
+    assert is_clone(text, span(text, "EP1-12", "OTHER_ID"))
+
+
+def test_a_listed_family_name_is_somebody_whatever_follows() -> None:
+    for text in ("Ramirez fracture clinic Tuesday", "Garcia 20 mg given"):
+        assert not is_measured(text, span(text, text.split()[0]))

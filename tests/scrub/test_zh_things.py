@@ -70,6 +70,17 @@ def test_a_thing_is_nobody(detector: Detector, text: str) -> None:
         "联系人：{彩虹}（妻）",
         "责任护士{黎明}交班：患者夜间入睡可。",
         "{李时珍}，男，63岁，主诉：眩晕。",
+        "患者{王芳}5mg吗啡肌注。",
+        "3床{李建国}20mg呋塞米静推。",
+        "血红蛋白：{王芳}112g/L，{李建国}98g/L",
+        "姓名：{李建国} 20mg 呋塞米",
+        "患者{陈明亮}对青霉素过敏。",
+        "患者{李建国}予肝素抗凝。",
+        "患者{李秀英}量表评分23分。",
+        "患者{王小红}反射正常。",
+        "患者{赵敏}试验性治疗3天。",
+        "患者{王清任}呕吐两次。",
+        "当归、{王芳}、黄芪",
     ],
 )
 def test_somebody_called_like_a_word_is_found(detector: Detector, marked: str) -> None:
@@ -90,6 +101,11 @@ def test_somebody_called_like_a_word_is_found(detector: Detector, marked: str) -
 )
 def test_a_word_without_anybody_stays(detector: Detector, text: str) -> None:
     assert [text[s.start : s.end] for s in detector.detect(text)] == []
+
+
+def test_somebody_who_was_named_is_found_again_before_a_score(detector: Detector) -> None:
+    text = "李秀英，女，67岁。入院后李秀英量表评分23分。再次复测李秀英评分25分。"
+    assert [text[s.start : s.end] for s in detector.detect(text)] == ["李秀英"] * 3
 
 
 def test_names_that_hold_a_thing() -> None:

@@ -32,14 +32,16 @@ _RULED = 0.85  # of a rule that has a list behind it
 _UNSURE = frozenset(("tagger", "listed names", "unknown names", "reversed names", "echo", "whole"))
 # What makes a lone strange word somebody or somewhere: what people do, where they are, thanks.
 _CUE_AFTER = re.compile(
-    r"(?i)['’]s\b|,? (?:is|was|has|had|will|came|says?|said|feels?|felt|lives?|lived|denies|denied"
+    r"(?i)['’]s\b|,? (?:covering|refus\w+|paged|notified|tolerat\w+|to (?:follow|ct|mri|or|icu)"
+    r"|is|was|has|had|will|came|says?|said|feels?|felt|lives?|lived|denies|denied"
     r"|reports?|reported|called|wants?|asks?|asked|went|can|does|did|agrees?|takes?|needs?|here"
     r"|and (?:i|his|her|the)\b)\b"
 )
 _CUE_BEFORE = re.compile(
-    r"(?i)(?:\b(?:dear|hi|hello|hey|thanks|thank you|thx|from|in|at|near|to|by|per|for|of|dr|mr|mrs"
-    r"|ms|miss|cc|attn|re|regards|sincerely|best|love|am|is|it's|name|called|named|employer"
-    r"|facility)[.,:]?\s+|[-–—~]\s?)\Z"
+    r"(?i)(?:\b(?:dear|hi|hello|hey|thanks|thank you|thx|from|in|at|near|to|by|per|for|of"
+    r"|(?:seen|spoke|met|reviewed|discussed|d) ?(?:with|w)/?|under|signed|page|paged|spouse|nurse"
+    r"|admit|admitted|dr|mr|mrs|ms|miss|cc|attn|re|regards|sincerely|best|love|am|is|it's|name"
+    r"|called|named|employer|facility)[.,:]{0,2}\s+|[-–—~]\s?)\Z"
 )
 
 
@@ -93,8 +95,9 @@ def _names(text: str, found: Sequence[PhiSpan]) -> int:
 
 
 def _is_meant(text: str, span: PhiSpan) -> bool:
-    """Whether somebody or some place is meant: a word beside it says so, or it is a given name, or
-    one and a family name, that is no word."""
+    """Whether somebody or some place is meant: a word beside it says so; or it is a given name that
+    is no word, of which the tagger is sure; or a first and a last name, neither of them known as
+    something else: no word but a given name, no product, no eponym."""
     if after_person(text, span) or _CUE_AFTER.match(text, span.end):
         return True
     if _CUE_BEFORE.search(text[max(0, span.start - 24) : span.start]):
@@ -104,10 +107,12 @@ def _is_meant(text: str, span: PhiSpan) -> bool:
         return not parts  # spelled letter by letter
     first, last = parts[0], parts[-1]
     lexicon = english()
-    given = first in lexicon.first and not (is_other(first) or lexicon.plain(first))
     if len(parts) == 1:
+        given = first in lexicon.first and not (is_other(first) or lexicon.plain(first))
         return given and span.score >= _SUREST
-    return given and is_name(last) and "," not in text[span.start : span.end]
+    called = first in lexicon.first or not (is_other(first) or lexicon.plain(first))
+    other = is_other(last) or lexicon.plain(last) or last in lexicon.eponyms
+    return called and not other and "," not in text[span.start : span.end]
 
 
 def _is_tagged(span: PhiSpan, below: float) -> bool:

@@ -1,7 +1,8 @@
 """A drug has a dose behind it, a scale a score, a sign a result, an operation a name before it.
 
-People have none of these, whatever they are called: "Cornell 11, Zarit 41", "Finnegan n/a",
-"Thomas test", "Kyzatrex 200 mg". And the code behind an antibody is its clone, nobody's number.
+A word that is in no list of family names and has one of these is nobody: "Finnegan n/a", "Thomas
+test", "Kyzatrex 200 mg"; nor is a listed eponym or brand: "Cornell 11, Zarit 41". And the code
+behind an antibody is its clone, nobody's number.
 """
 
 # ruff: noqa: E501 - a pattern is easier to read on one line
@@ -51,11 +52,13 @@ def is_measured(text: str, span: PhiSpan) -> bool:
     found = text[span.start : span.end]
     if " " in found or not found[0].isalpha() or any(map(str.isdigit, found)):
         return False
-    if _DOSED.match(text, span.end) or _DESCRIBED.match(text, span.end):
-        return True
     word = found.lower()
     lexicon = english()
     described = word in lexicon.eponyms or word in lexicon.brands
+    if not described and word in lexicon.last:
+        return False  # Ramirez fracture clinic, Oyelaran 4; Kowalczyk 2
+    if _DOSED.match(text, span.end) or _DESCRIBED.match(text, span.end):
+        return True
     if not described and word in lexicon.first:
         return False
     if _RESULT.match(text, span.end):
@@ -75,11 +78,13 @@ _MARKER = re.compile(
     r"(?:\b(?:CD\d{1,3}[a-z]?|MLH-?1|MSH-?[26]|PMS-?2|ER|PR|HER-?2|Ki-?67|[pP]\d{2,3}|TTF-?1|SOX-?\d{1,2}|PRAME|HMB-?45|S-?100"
     r"|Melan-?A|MART-?1|AE1/AE3|CK-?\d{1,2}(?:/\d{1,2})?|CDX-?2|GATA-?3|PAX-?\d|WT-?1|PD-?L1|ALK|ROS-?1|BRAF|NTRK|BCL-?\d|MUM-?1"
     r"|synaptophysin|chromogranin|INSM1|napsin|AMACR|ERG|NKX3\.1|DOG-?1|desmin|SMA|vimentin|EMA|CEA|mammaglobin|GCDFP|IDH1|ATRX"
-    r"|STAT6|inhibin|calretinin|D2-40|IHC|antibody|clones?)\b|[a-z]ine?)[ :,]{0,2}\(?\Z"
+    r"|STAT6|inhibin|calretinin|D2-40|IHC|antibody|clones?)\b)[ :,]{0,2}\(?\Z"
 )
 _CLONE = re.compile(
     r"(?:EPR|SP|ES|EP|MRQ|BC|OTI|UMAB|D|E|G|M|SR?|ZR|RM|A|IP|LK|MIB|VE|QR)[-\d][\dA-Z/(-]{1,9}"
 )
+_SHORT = re.compile(r"\b[A-Z]{2,3}[ :,]{0,2}\Z")  # ER, PR and EMA are not antibodies alone
+_NUMBER = re.compile(r"\d{6}")  # of an account, not of a clone
 
 
 def is_clone(text: str, span: PhiSpan) -> bool:
@@ -88,4 +93,9 @@ def is_clone(text: str, span: PhiSpan) -> bool:
         return False
     if not _CLONE.fullmatch(text, span.start, span.end):
         return False
-    return _MARKER.search(text[max(0, span.start - 20) : span.start]) is not None
+    before = text[max(0, span.start - 20) : span.start]
+    if _NUMBER.search(text, span.start, span.end) or (
+        _SHORT.search(before) and not before.endswith("(")
+    ):
+        return False  # Account ER G44712290
+    return _MARKER.search(before) is not None

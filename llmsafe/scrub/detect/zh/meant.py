@@ -44,7 +44,7 @@ _WORKS = re.compile(
     r"[ \t]?(?:$|[,;。)\n/、](?![ \t]?\d)|执行|[交接]班|[值当]班|查房|查看|指示|建议|嘱|审方|审核|复核|核对|会诊|接诊|主刀|记录|签|报告|汇报|陪|送|巡视|告知|说|讲|已?通知|来电|护送|代|操作|穿刺|主持|带教)"
 )
 _ACTS = re.compile(
-    r"(?:强烈|坚决|一再|再三)要求|扶送|护送|赶来|出差|[来到]院|抱[来送]|背[来送]|代[取签诉领办缴述]|签[字名署]|来[电院诊]|陪[同护诊]|[诉称](?![^,。]{0,2}不)|要求|[于因](?=\d|[今昨前\"“])|[说讲]|今[日晨晚](?!餐)|昨[日晚]|入院|送来|到场|自带|本人|之[父母子女夫妻]"
+    r"(?:强烈|坚决|一再|再三)要求|扶送|护送|赶来|出差|[来到]院|抱[来送]|背[来送]|代[取签诉领办缴述]|签[字名署]|来[电院诊]|陪[同护诊]|呕吐|发热|腹[痛泻]|咳嗽|头[晕痛]|胸闷|神志|体温|血压|不?同意|[诉称](?![^,。]{0,2}不)|要求|[于因](?=\d|[今昨前\"“])|[说讲]|今[日晨晚](?!餐)|昨[日晚]|入院|送来|到场|自带|本人|之[父母子女夫妻]"
 )
 _DOSE = re.compile(
     r"[ \t]?\d+(?:\.\d+)?(?:[ \t]{0,2}(?:m?g|m?l|[μu]g|[uU]|IU|[片粒支丸袋克两贴勺个只份斤碗杯块瓶盒枚]|%|\(|[bt]id|q[dn])|[ \t]{1,2}[\u4e00-\u9fff]{2,4}\d)"
@@ -56,7 +56,7 @@ _TITLE = re.compile(
 
 def told(text: str, start: int, end: int) -> bool:
     """Whether what stands around ``text[start:end]`` says that it is somebody's name."""
-    if end - start < 2 or _DOSE.match(text, end) or not re.match(HAN, text[start]):
+    if end - start < 2 or not re.match(HAN, text[start]):
         return False
     line = text.rfind("\n", max(0, start - 24), start) + 1 or max(0, start - 24)
     before = text[line:start]
@@ -65,6 +65,8 @@ def told(text: str, start: int, end: int) -> bool:
         ends = ends or (not label["speaks"] and text[end] in ",。")
         if ends or label["named"] or _TOLD.match(text, end):
             return True
+    if _DOSE.match(text, end):
+        return False
     if _TITLE.match(text, end) and not re.search(f"{HAN}$", before):
         return True
     described = _TOLD.match(text, end)
@@ -88,7 +90,7 @@ def could_name(word: str) -> bool:
 
 
 def people(find: Callable[[str], Iterable[PhiSpan]]) -> Callable[[str], Iterator[PhiSpan]]:
-    """``find`` without the names that are a thing or a part of one, and nobody's."""
+    """``find`` without what :func:`is_part` says is no name, unless somebody is meant."""
 
     def found(text: str) -> Iterator[PhiSpan]:
         for span in find(text):

@@ -29,7 +29,7 @@ _SIGN = re.compile(
     r"(?:颗粒|胶囊|口服液|注射液|滴丸|软膏|乳膏|糖浆|滴眼液|药酒|药膏)|(?:氏)?(?:征(?![得求询集兆象])|综合征|症候群|试验|现象|反射|分级|分型|分期|评分|量表|三角|染色|憩室|杆菌|球菌)"
     r"|术式|术(?=[、,。;)])|韧带"
 )
-"""What makes of any name before it that of a sign or a medicine: 托马斯征, 惠普尔综合征."""
+"""What makes of a foreign name before it that of a sign or a medicine: 托马斯征, 惠普尔综合征."""
 
 
 class Thing(NamedTuple):
@@ -150,13 +150,21 @@ def _within_name(text: str, start: int, end: int, thing: Thing) -> bool:
 
 
 def is_part(text: str, start: int, end: int) -> bool:
-    """Whether ``text[start:end]`` is a thing or has a part of one in it, or more of the name of one
-    stands behind it."""
+    """Whether ``text[start:end]`` is a thing or has a part of one in it; or, where it is not made
+    like somebody's name, more of the name of one stands behind it, or a dose, or things around."""
     several = touched(text, start, end)
-    if any(not _within_name(text, start, end, thing) for thing in several):
-        return True
-    # 蒙牛|牛奶
-    return len(several) > 1 or goes_on(text, end) or _among_things(text, start, end)
+    if len(several) > 1 or any(not _within_name(text, start, end, thing) for thing in several):
+        return True  # 蒙牛|牛奶
+    if _made_like_a_name(text[start:end]):
+        return False  # 陈明亮青霉素过敏, 王芳5mg吗啡肌注
+    return goes_on(text, end) or _among_things(text, start, end)
+
+
+def _made_like_a_name(word: str) -> bool:
+    """Whether it is a surname with one or two characters that given names are made of."""
+    surname = surname_length(word, 0)
+    given = word[surname:]
+    return surname > 0 and 0 < len(given) < 3 and all(c in chinese().given for c in given)
 
 
 _DOSE = re.compile(r"[ \t]?\d+(?:\.\d+)?[ \t]?(?:m?g|[μu]g|IU)(?![A-Za-z])")
@@ -181,7 +189,8 @@ def listed(text: str, start: int, end: int) -> bool:
 
 
 def goes_on(text: str, end: int) -> bool:
-    """Whether what ends at ``end`` is the name of a sign or a medicine by what follows."""
+    """Whether what ends at ``end``, if it is no person, is by what follows the name of a sign or a
+    medicine, or stands right before one."""
     if _SIGN.match(text, end):
         return True
     stem = _stems().search(text, end - 1, end + 4)
