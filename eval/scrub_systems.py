@@ -15,13 +15,15 @@ from llmsafe.scrub.settings import Settings
 from llmsafe.scrub.workers import CHUNK, collect_less
 
 SYSTEMS = {"llmsafe": "llmsafe", "presidio": "Presidio's patterns"}
+FINDING = {"finding": "llmsafe, finding only"}
+"""What Presidio's analyzer does too: nothing is replaced."""
 Job = tuple[Note, Identity | None]
 Find = Callable[[Note, Identity | None], "Sequence[PhiSpan] | None"]
 
 
 def build(system: str) -> Find:
     """A scrubber; it answers ``None`` where it quarantines the note."""
-    return {"llmsafe": _Llmsafe, "presidio": _presidio}[system]()
+    return {"llmsafe": _Llmsafe, "finding": _Finding, "presidio": _presidio}[system]()
 
 
 class _Llmsafe:
@@ -40,6 +42,11 @@ class _Llmsafe:
     def look_ahead(self, notes: Sequence[Note]) -> None:
         """As the processes of ``llmsafe scrub`` do with the notes that they are handed."""
         self._scrubber.look_ahead(notes)
+
+
+class _Finding(_Llmsafe):
+    def __call__(self, note: Note, identity: Identity | None) -> Sequence[PhiSpan]:
+        return self._scrubber.find(note, identity).spans
 
 
 def _presidio() -> Find:

@@ -70,7 +70,7 @@ class Scrubber:
             self.detectors["en"].look_ahead(texts)
 
     def _scrub(self, note: Note, identity: Identity | None) -> Outcome:
-        found = self._find(note, identity)
+        found = self.find(note, identity)
         written, edited = self._write(note, identity, found)
         if self.settings.method not in STAND_INS:
             # A tag where a name was shows other recognisers what they had not seen before. Looked
@@ -93,7 +93,7 @@ class Scrubber:
         if not found.spans or not self._spoken(written.text):
             return []
         new: list[PhiSpan] = []
-        for span in self._find(written, None).spans:
+        for span in self.find(written, None).spans:
             if span.source.startswith(KNOWN):
                 continue
             start, end = edited.back(span.start, span.end)
@@ -104,8 +104,13 @@ class Scrubber:
     def _spoken(self, text: str) -> tuple[str, ...]:
         return languages(_plain(text), self.settings.lang)
 
-    def _find(self, note: Note, identity: Identity | None) -> Detection:
-        """What is to be replaced: disjoint spans, in order."""
+    def find(self, note: Note, identity: Identity | None = None) -> Detection:
+        """What a scrub replaces: disjoint spans, in order. Methods that leave tags may see more
+        beside them.
+
+        Raises:
+            DetectionError: :meth:`scrub` would quarantine the note.
+        """
         spoken = self._spoken(note.text)
         if not spoken:
             raise DetectionError("language", "no recogniser for what it is written in")

@@ -169,6 +169,13 @@ def test_what_only_looks_like_a_token_is_scrubbed_whole(
         assert dict(counts.revealed) == {"OTHER_ID": 1}  # itself, and not what it says it holds
 
 
+def test_what_is_found_is_what_is_replaced(scrubbers: dict[str, Scrubber]) -> None:
+    note = Note("a", "Mrs. Ada Quayle was seen on 3/14/2022. MRN 4412907.")
+    spans = scrubbers["surrogate"].find(note).spans
+    assert tuple(spans) == scrubbers["surrogate"].scrub(note).spans
+    assert [note.text[s.start : s.end] for s in spans] == ["Ada Quayle", "3/14/2022", "4412907"]
+
+
 def test_a_token_of_this_note_stays_whatever_the_method(scrubbers: dict[str, Scrubber]) -> None:
     text = f"Seen by {seal(KEY, 'n', 'NAME', 'Kowalczyk')} and Dr. Kowalczyk."
     for method in METHODS:
