@@ -212,3 +212,12 @@ def test_traditional_notes_have_traditional_names(phi_ner: Any) -> None:
     for seed in range(50):
         pieces = phi_ner.fill(template, language, lexicon, random.Random(seed))
         assert not re.search("[刘陈张国华县医]", "".join(text for text, _ in pieces))
+
+
+def test_nobody_becomes_ninety_by_another_number(phi_ner: Any) -> None:
+    from phi_ner.swap import Swap
+
+    swap = Swap([], bounded=True)
+    ages = {swap([("aged 41", "")], random.Random(seed))[0][0].split()[1] for seed in range(400)}
+    assert len(ages) > 20
+    assert max(map(int, ages)) < 90

@@ -50,7 +50,8 @@ def _other(word: str, group: Sequence[str], rng: random.Random) -> str:
 
 
 def _other_number(number: str, rng: random.Random) -> str:
-    """Another number as long; years stay, and none comes."""
-    made = str(rng.randrange(10 ** (len(number) - 1), 10 ** len(number)))
+    """Another number as long; years stay, and none comes; nobody becomes 90 years old."""
+    most = 90 if len(number) == 2 and int(number) < 90 else 10 ** len(number)
+    made = str(rng.randrange(10 ** (len(number) - 1), most))
     keep = rng.random() > 0.3 or _YEAR.fullmatch(number) or _YEAR.fullmatch(made)
     return number if keep else made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from llmsafe.notes import Note, PhiSpan
 from llmsafe.scrub.detect.engine import TAGGER
 from llmsafe.scrub.detect.tagger import Features, embedded_tagger, tokenise
-from llmsafe.scrub.detect.zh.tagged import beside, read
+from llmsafe.scrub.detect.zh.tagged import IN_COMPANY, beside, read
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.scrubber import Scrubber, build_scrubber
 from llmsafe.scrub.settings import Settings
@@ -28,7 +29,12 @@ def kept(text: str, found: str, category: str, score: float) -> str | None:
     """What is left of a finding of the tagger, ``found`` in ``text``."""
     start = text.index(found)
     span = read(text, PhiSpan(start, start + len(found), category, score))
-    return None if span is None else text[span.start : span.end]
+    alone = (
+        list(beside(text, [replace(span, score=span.score / 2, source=TAGGER)], TAGGER))
+        if span
+        else []
+    )
+    return text[alone[0].start : alone[0].end] if alone else None
 
 
 def test_a_character_knows_the_words_that_it_lies_in() -> None:
@@ -95,6 +101,51 @@ def test_the_borders_of_a_rule_count() -> None:
         *{("10月底", "dates"), ("远舟", "listed names")},
         ("郝远舟", TAGGER),  # the surname that the rule missed
     }
+
+
+def test_what_nobody_is_beside_must_be_surer() -> None:
+    text = "家属单明胜对病情了解。电话13800001111,住院号778812,2023年5月3日入院"
+    doubtful = read(text, PhiSpan(2, 5, "NAME", 0.87))
+    assert doubtful is not None
+    assert doubtful.score == IN_COMPANY
+    doubtful = replace(doubtful, score=IN_COMPANY / 2, source=TAGGER)
+    others = [
+        PhiSpan(
+            text.index(value), text.index(value) + len(value), category, 0.9, "labelled numbers"
+        )
+        for value, category in (("13800001111", "PHONE"), ("778812", "MRN"), ("2023年", "DATE"))
+    ]
+    assert list(beside(text, [doubtful], TAGGER)) == []
+    assert list(beside(text, [doubtful, *others[:2]], TAGGER)) == others[:2]
+    assert list(beside(text, [doubtful, *others], TAGGER)) == [doubtful, *others]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("自2-8后停药。", "2-8"),
+        ("从1-4后未再发作", "1-4"),
+        ("胸片目前与3.6相同,无特殊变化。", "3.6"),
+    ],
+)
+def test_short_dates(scrubber: Scrubber, text: str, value: str) -> None:
+    outcome = scrubber.scrub(Note("n", text))
+    assert [text[s.start : s.end] for s in outcome.spans] == [value]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "白细胞小于1.5停药。",
+        "清点纱布11/11、器械无误。",
+        "微信运动昨天11234步。",
+        "公众查询可致电1823。",
+        "医生:别急,先摆荡运动。",
+        "从1-4级",
+    ],
+)
+def test_what_only_looks_like_it(scrubber: Scrubber, text: str) -> None:
+    assert scrubber.scrub(Note("n", text)).spans == ()
 
 
 CLEAN = """\

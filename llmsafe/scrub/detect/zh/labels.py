@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.ids import EXTENSION
+from llmsafe.scrub.detect.zh.lexicon import split_words
 
 _NO = r"(?:号码|編號|编号|號碼|卡号|卡號|证号|證號|[号號码碼]|ID|[Nn][Oo]\.?)"
 # Label -> category. The first whose label ends nearest to the number wins by its score.
@@ -76,13 +77,13 @@ _PATTERNS = tuple(
     for category, label, score in _LABELS
 )
 NO_LABEL = re.compile(
-    r"(?:端口|版本|批|型|床|房|楼|门牌|房间|规格|产品|国药准|批准文|注册|试剂)[号號]?\Z"
+    r"(?:(?:端口|版本|批|型|床|房|楼|门牌|房间|规格|产品|国药准|批准文|注册|试剂)[号號]?|药码|书编号)\Z"
 )
 _CALENDAR = re.compile(r"(?:19|20)\d\d(?:[-/.]\d{1,2}){0,2}")
 _MEASURE = re.compile(
     r"\d{1,4}(?:\.\d{1,3})?(?:[a-zA-Zμ]{1,4}(?:/[a-zA-Z\d]{1,4})?|[×x*/~-]\d{1,4}(?:\.\d)?[a-zA-Z]{0,3})?"
 )
-_AFTER = re.compile(r"\s?(?:元|岁|次/|℃|°|%|个|天|周|例|分(?!机|機)|床)")
+_AFTER = re.compile(r"\s?(?:元|岁|步|次/|℃|°|%|个|天|周|例|分(?!机|機)|床)")
 
 _CALL = r"(?:电话|電話|手机|手機|[Tt][Ee][Ll]|[Pp]hone|[Mm]obile|[Cc]ell|联系方式|聯絡(?:方式)?|联络(?:方式)?|联系|家属电|家电|分机|分機|热线|熱線|专线|致电|来电|來電|回电|拨打|打(?=1)|座机|短号|内线|小号|宅电|寻呼|值班电|[请急]呼|呼叫|(?:下班后?|夜间|请|可)[转轉]|打)"
 _LABEL_BEFORE = re.compile(
@@ -93,26 +94,12 @@ _DIALLED = re.compile(
     rf"(?<![\dA-Za-z.+(])\(?\+?\d[\d ()-]{{1,20}}\d(?![\dA-Za-z]|[.]\d){EXTENSION}"
 )
 PUBLIC = frozenset(
-    (
-        "110",
-        "112",
-        "119",
-        "120",
-        "122",
-        "114",
-        "12345",
-        "12320",
-        "12369",
-        "12315",
-        "12333",
-        "12393",
-        "12356",
-        "12378",
-        "10086",
-        "10010",
-        "95588",
+    split_words(
+        "110 112 113 114 119 120 122 165 999 1823 1922 1925 1966 1995 1999 10010 10086 12315 12320"
+        " 12333 12345 12356 12369 12378 12393 95588"
     )
 )
+"""Numbers of the public: emergencies, citizens' and health lines, of the mainland and beyond."""
 
 
 def find_labelled(text: str) -> Iterator[PhiSpan]:
