@@ -26,6 +26,8 @@ _PHRASED = _ASKING | {
     "institutions", "firms",
 }  # fmt: skip
 _DOUBTFUL, _SURE = 0.45, 0.485  # of the tagger: half its chance
+_ALONE = 0.3475  # of the tagger; what is less sure counts only among findings of rules
+_MANY, _WELL = 3, 0.8  # so many of them, with such a score
 _NOTE = 250  # characters
 _SUREST = 0.495  # of the tagger, half its chance
 _RULED = 0.85  # of a rule that has a list behind it
@@ -48,12 +50,15 @@ _CUE_BEFORE = re.compile(
 def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     """``found`` without names of what a table calls a drug or a scale, names in lists of such,
     parts of phrases that name nobody, and what is only half believed in a note in which nobody has
-    found anything else."""
+    found anything else, or a third believed in one in which rules have not found several."""
     cells = things(text)
     company = _company(found)
+    ruled = {span.start for span in found if span.source != "tagger" and span.score >= _WELL}
     # A sentence is too short for want of company to tell anything.
     alone = len(text) >= _NOTE and not any(map(_is_sure, found)) and _names(text, found) < 3
     for span in found:
+        if _is_tagged(span, _ALONE) and len(ruled) < _MANY:
+            continue
         if span.category in _WORDED and span.source in _PHRASED and _in_phrase(text, span):
             continue
         if span.category in _WORDED and span.source in _ASKING:
