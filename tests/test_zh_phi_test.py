@@ -19,7 +19,7 @@ from llmsafe.synthetic.zh import ids
 from llmsafe.synthetic.zh.notes import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
-AUDIENCES = ("private", "test", "exam", "proof", "trial", "final")  # releases 1 to 6
+AUDIENCES = ("private", "test", "exam", "proof", "trial", "final", "blind")  # releases 1 to 7
 
 
 @pytest.fixture(scope="module")

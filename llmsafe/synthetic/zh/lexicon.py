@@ -1,8 +1,8 @@
 """Chinese name lists, divided between the audiences.
 
-Those of the audiences `test`, `exam`, `proof`, `trial` and `final` stand apart, in the folders
-`words_test`, `words_exam`, `words_proof`, `words_trial` and `words_final` beside this file, so that
-nothing that reads the other lists can come upon them.
+Those of the audiences `test`, `exam`, `proof`, `trial`, `final` and `blind` stand apart, in the
+folders `words_test` to `words_blind` beside this file, so that nothing that reads the other lists
+can come upon them.
 """
 
 from __future__ import annotations
