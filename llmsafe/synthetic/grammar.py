@@ -16,11 +16,11 @@ ones has never seen a private sentence frame. A rule headed `[name]*` holds voca
 (names of diseases, symptoms, findings) and is shared by both.
 
 Further audiences, `test`, `exam`, `proof`, `trial`, `final` and `blind`, are for test sets whose
-frames were in no development when they were made. The misses of the first four are read by now and
-their notes are trained on; those of `final` are being read: only `blind` is unseen. Their rules
-stand in the folders `grammar_test` to `grammar_blind` of a language that has them; a rule there
-takes the place of the rule of the same name, whole, for this audience alone. What is left of the
-divided rules (phrases of medicine that name nobody) they share with the private half.
+frames were in no development when they were made. The misses of the others are read by now and
+their notes are trained on: only `blind` is unseen. Their rules stand in the folders `grammar_test`
+to `grammar_blind` of a language that has them; a rule there takes the place of the rule of the same
+name, whole, for this audience alone. What is left of the divided rules (phrases of medicine that
+name nobody) they share with the private half.
 
 A rule `[x.facts]` holds lines `key = alternative`: expanded once per episode of condition `x` and
 then the same in every note.

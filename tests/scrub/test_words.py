@@ -84,6 +84,16 @@ def test_half_a_belief_needs_company() -> None:
     assert list(kept(text, [sure])) == [sure]
 
 
+def test_what_is_a_third_sure_counts_among_findings_of_rules() -> None:
+    text = "told Bexley to hold it"
+    faint = span(text, "Bexley", score=0.31)
+    rules = [PhiSpan(at, at + 3, "PHONE", 0.9, "number formats") for at in (0, 11, 15)]
+    assert faint not in list(kept(text, [faint, *rules[:2]]))
+    assert list(kept(text, [faint, *rules])) == [faint, *rules]
+    doubled = PhiSpan(11, 14, "FAX", 0.9, "labelled numbers")  # the same number twice
+    assert faint not in list(kept(text, [faint, *rules[:2], doubled]))
+
+
 def test_in_a_list_of_things() -> None:
     text = "Koebner, Auspitz, Grover, Sweet, Schamberg negative"
     assert not list(kept(text, [span(text, "Grover", score=0.5)]))
@@ -101,7 +111,7 @@ def test_in_a_list_of_things() -> None:
         ("Stable, home. Next 7/23. RM", "RM", "NAME"),
         ("Circ: LM. Scrub: Ty.", "LM", "NAME"),
         ("Pre-op 7/7: SZABO, PIROSKA 00812-44. Mallampati II, Cormack 1", "SZABO, PIROSKA", "NAME"),
-        ("Pre-op: SZABO, PIROSKA 00812-44. Mallampati II", "SZABO, PIROSKA 00812-44", "NAME"),
+        ("Pre-op: SZABO, PIROSKA 00812-44. Mallampati II", "SZABO, PIROSKA", "NAME"),
         ("grandmother well at 98. ROS", "98", "AGE"),
         ("Seen in room 14, 102 yr f, frail", "102", "AGE"),
         ("paid by visa ending 0043.", "0043", "ACCOUNT"),
