@@ -99,8 +99,8 @@ class Size:
     dilations: tuple[int, ...] = (1, 2, 1, 4, 1)
 
 
-SIZES = {"en": Size(), "zh": Size(dilations=(1, 2, 4, 8, 1))}
-"""A Chinese word is two or three tokens, so the tagger must look further."""
+SIZES = {"en": Size(), "zh": Size(width=192, dilations=(1, 2, 4, 8, 1))}
+"""A Chinese word is two or three tokens, so the tagger must look further and see more at once."""
 
 
 class Model(nn.Module):
