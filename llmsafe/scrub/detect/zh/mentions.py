@@ -412,6 +412,15 @@ def find_listed(text: str) -> Iterator[PhiSpan]:
     for match in re.finditer(rf"(?<!{HAN}){HAN}{{2,8}}(?!{HAN})", text):
         if match[0] in lexicon.other_names and not lexicon.plain(match[0]):
             yield name_span(*match.span(), 0.7)
+    for match in _long_names().finditer(text):
+        yield name_span(*match.span(), 0.7)
+
+
+@cache
+def _long_names() -> re.Pattern[str]:
+    """Names of other peoples that are so long that they need no sign around them."""
+    names = (name for name in chinese().other_names if len(name) > 3 and "·" not in name)
+    return re.compile("|".join(sorted(names, key=len, reverse=True)))
 
 
 def _listed(word: str, *, signed: bool, certain: bool) -> bool:

@@ -141,6 +141,14 @@ _UNSAFE = split_words(
 _LIVED = re.compile(
     rf"(?:(?<=[在于到住:])|(?<!{HAN}))(?P<v>(?:(?![在于到]){HAN}){{2,6}}?)(?:市|县)?(?=(?:工作|生活|居住|务工|打工|上学|定居)(?:\d|[一二三四五六七八九十两]|多年|[,。;]|至今)|(?:儿子|女儿|子女|亲戚|亲友|父母|哥哥|姐姐|弟弟|妹妹)家)"
 )
+# So many people have been at: 去过开化, 从东方回来.
+_BEEN = re.compile(r"(?:[去到来回]过|来自|途经|路过|嫁到|老家在?|从)$")
+_AWAY = re.compile(
+    r"[,。;、)\s]|$|[回归]来|返回|旅[游行]|出差|探亲|务工|打工|上班|上学|转来|赶来|接[回来]|乘"
+)
+_NO_JOURNEY = split_words(
+    "平原 高原 青年 前进 清水 白水 新建 合作 南部 安全 比如 延长 共和 互助 资源 长子 和平 友谊 公安 大方 无为 同仁 新星"
+)
 _MUNICIPAL = split_words("北京 北京市 上海 上海市 天津 天津市 重庆 重庆市")
 _BORN = re.compile(
     rf"(?:生长于|生于|长于|出生于|出生地|籍贯|祖籍|原籍|[长常久旅现暂曾]居于?|[长常]住于?|定居于?|(?:户籍|户口)(?:所在)?地?)[ \t]?:?[ \t]?(?P<v>{HAN}{{2,8}})(?=[,。;:\s]|$)"
@@ -217,6 +225,10 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         bare = not re.search(rf"{HAN}$", before) and _OF_PLACE.match(text, match.end())
         if _TO_PLACE.search(before) or (grown and not re.search(rf"{HAN}$", before)) or bare:
             yield PhiSpan(match.start(), end, "LOCATION", 0.6)
+    for match in _doubtful_place().finditer(text):
+        been = _BEEN.search(text, max(0, match.start() - 3), match.start())
+        if been and _AWAY.match(text, match.end()):
+            yield PhiSpan(*match.span(), "LOCATION", 0.6)
     lexicon = chinese()
     for match in _LIVED.finditer(text):
         if match["v"] in lexicon.cities | lexicon.provinces | lexicon.districts:
@@ -231,6 +243,12 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(*match.span("v"), "LOCATION", 0.6)
     for match in re.finditer(r"[京沪滬津渝](?=籍|人(?!民))", text):
         yield PhiSpan(*match.span(), "LOCATION", 0.6)
+
+
+@cache
+def _doubtful_place() -> re.Pattern[str]:
+    """Counties and cities whose short names are words."""
+    return re.compile("|".join(sorted((_UNSAFE & _shorts()) - _NO_JOURNEY)))
 
 
 @cache
