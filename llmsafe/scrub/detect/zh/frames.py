@@ -64,7 +64,8 @@ def _anybody(word: str) -> bool:
 
 
 def _explained(word: str) -> bool:
-    return _anybody(word) and word not in _HOW and (_made(word) or strange(word))
+    likely = surname_length(word, 0) > 0 or could_name(word) or strange(word)
+    return _anybody(word) and word not in _HOW and likely
 
 
 def _entered(word: str) -> bool:
@@ -109,7 +110,7 @@ _FRAMES: tuple[tuple[str, Callable[[str], bool]], ...] = (
     (rf"(?:(?<!{HAN})|(?<=称))(?P<v>{HAN}{{2,3}})(?=本人(?:[接听签来称系说诉到电自未已要于,]|[^\u4e00-\u9fff]))", _himself),
     # 有事找我弟中雁, 侄女带喜每周送餐
     (rf"[找叫让由问][我他她其](?:的)?{KIN}(?P<v>{HAN}{{2,3}})(?=[,。;])", _himself),
-    (rf"{KIN}{_WORD}(?=每[周日天月晚早]|半夜|连夜)", _himself),
+    (rf"{KIN}{_WORD}(?=每[周日天月晚早]|半夜|连夜|(?:强烈|坚决|一再|再三|执意)要求)", _himself),
     # 助手 R3 童话、PGY Amy
     (rf"(?:助手?|主刀|医[师生]|值班)[^\n。;]{{0,12}}?{_RANK}(?P<v>{HAN}{{2,3}})(?=[、,;(。\n]|$)", _anybody),
 )  # fmt: skip
@@ -128,7 +129,7 @@ _RANG = re.compile(
 _ON_SHIFT = re.compile(
     rf"(?m)(?:^|(?<=[。;])|(?<=[。;] )){_SHIFT}[ \t]?:[ \t]?(?P<v>{HAN})(?=[ \t]*(?:$|[。;]))"
 )
-_SIGNS = re.compile(r"[。!](?P<v>[\u4e00-\u9fff])\s{0,9}\Z")
+_SIGNS = re.compile(r"(?:[。!]|[^\d.]\d{1,2}[./]\d{1,2} ?)(?P<v>[\u4e00-\u9fff])\s{0,9}\Z")
 _SPACED = re.compile(
     rf"(?:{_STAFF}|签名|签字)(?:\(?签[名字]?\)?)?{_COLON}(?P<v>{HAN}[ \t]{{1,2}}{HAN})(?=[ \t]*(?:$|[\n。;]))"
 )

@@ -30,7 +30,7 @@ _DUTY = alternatives(
 )
 # A label that only a person stands behind; ``speaks``: or what that person says.
 _LABEL = re.compile(
-    rf"(?:(?P<named>{NAMED})|(?P<speaks>(?<!{HAN})(?:{_STAFF}|{_PATIENT}|{KIN}|家属|管理员))|{HAN}{{0,4}}(?:者|人|员|{_STAFF}|{KIN}|家属|{_DUTY}))(?:\(?签[名字]?\)?)?{_COLON}{_OTHERS}$"
+    rf"(?:(?P<named>{NAMED})|(?P<speaks>(?<!{HAN})(?:(?P<staff>{_STAFF})|{_PATIENT}|{KIN}|家属|管理员))|{HAN}{{0,4}}(?:者|人|员|{_STAFF}|{KIN}|家属|{_DUTY}))(?:\(?签[名字]?\)?)?{_COLON}{_OTHERS}$"
 )
 _CLOSED = re.compile(r"[ \t]*(?:$|[\n;|/、()])|[ \t]+|[ \t]?(?:19|20)\d\d|签|日期")
 _ROLE = re.compile(
@@ -38,10 +38,10 @@ _ROLE = re.compile(
 )
 _TOLD = re.compile(
     r"[ \t]{0,2}[,(、 \t|]{1,2}[ \t]{0,2}(?:性别:?)?[男女]性?(?=[,、 \t\d|)。;]|$)|[ \t]{0,2}[,( ]{1,2}\d{1,3}岁|[ \t]?(?:\(|,?电话:?|,?手机:?)[ \t]?1[3-9]\d"
-    r"|[ \t]?\((?:[父母夫妻子女兄弟姐妹儿媳孙]{1,2}\)|(?:患[儿者]|孩子|其)?(?:小名|乳名|化名|昵称|绰号|笔名|真名|原名|本名)|\d{1,3}床\))"
+    r"|[ \t]?\((?:[父母夫妻子女兄弟姐妹儿媳孙]{1,2}\)|\d{1,3}床\))"
 )
 _WORKS = re.compile(
-    r"[ \t]?(?:$|[,;。)\n/、](?![ \t]?\d)|执行|[交接]班|[值当]班|查房|查看|指示|建议|嘱|审方|审核|复核|核对|会诊|接诊|主刀|记录|签|报告|汇报|陪|送|巡视|告知|说|讲|已?通知|来电|护送|代|操作|穿刺|主持|带教)"
+    r"[ \t]?(?:$|[,;。)\n/、](?![ \t]?\d)|执行|[交接]班|[值当]班|查房|查看|指示|建议|嘱|审方|审核|[复覆]核|核对|会诊|接诊|主刀|记录|签|报告|汇报|陪|送|巡视|告知|说|讲|已?通知|来电|护送|代|操作|穿刺|主持|带教)"
 )
 _ACTS = re.compile(
     r"(?:强烈|坚决|一再|再三)要求|扶送|护送|赶来|出差|[来到]院|抱[来送]|背[来送]|代[取签诉领办缴述]|签[字名署]|来[电院诊]|陪[同护诊]|呕吐|发热|腹[痛泻]|咳嗽|头[晕痛]|胸闷|神志|体温|血压|不?同意|[诉称](?![^,。]{0,2}不)|要求|[于因](?=\d|[今昨前\"“])|[说讲]|今[日晨晚](?!餐)|昨[日晚]|入院|送来|到场|自带|本人|之[父母子女夫妻]|已[听阅知签]|知情|(?:神情|情绪|言语)"
@@ -54,8 +54,11 @@ _TITLE = re.compile(
 )
 
 
-# Sex in brackets is told of people only, wherever they stand: 请我科看田七(男,58, 2.薄荷(女,其姓薄).
-_SEXED = re.compile(r"[ \t]?\([男女][,、)]")
+# Sex or another name in brackets is told of people only, wherever they stand: 请我科看田七(男,58,
+# 2.薄荷(女,其姓薄), 小满(患儿小名).
+_SEXED = re.compile(
+    r"[ \t]?\((?:[男女][,、)]|(?:患[儿者]|孩子|其)?(?:小名|乳名|化名|昵称|绰号|笔名|真名|原名|本名))"
+)
 _HANDLED = re.compile(rf"(?:[看由送见找给和与为查收接转请叫治及]|会诊|接诊|查看|{HAN}诊)$")
 # Whose kin acts: 胡椒妈妈接, 冷静丈夫路通来电.
 _KIN_OF = re.compile(
@@ -87,6 +90,8 @@ def told(text: str, start: int, end: int) -> bool:
     before = text[line:start]
     if label := _LABEL.search(before):
         ends = _CLOSED.match(text, end) is not None
+        if label["speaks"] and text.startswith("、", end) and not label["staff"]:
+            ends = False  # 奶奶:络活喜、阿司匹林
         ends = ends or (not label["speaks"] and text[end] in ",。")
         if ends or label["named"] or _TOLD.match(text, end):
             return True

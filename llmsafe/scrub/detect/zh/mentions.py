@@ -44,7 +44,7 @@ _NEVER = frozenset(
 _OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
 # Behind these somebody is meant, whose surname may be a word of grammar: 与高医生, 报告安主任.
 _WHOM = re.compile(
-    r"(?:[与请由经找挂约遵随跟报至按受依据照听问询叫嘱喊托替陪][告请示诊求照从]?|联[系络]|报告|汇报|通知|告知|告诉|请[求示]|邀请?|医嘱|同意|接到"
+    r"(?:[与请由经找挂约遵随跟报至按受依据照听问询叫嘱喊托替陪][告请示诊求照从]?|联[系络]|报告|汇报|通知|告知|告诉|请[求示]|邀请?|医嘱|同意|接到|麻醉|[内外骨妇儿]科"
     r"|护士|医生|医师|[早晚]上|[夜白值当][班日]|[上下中]午|今[日晨天]|这里是|我是|窗口|[,、;。:\s]|^)$"
 )
 # A preposition, an auxiliary or an adverb and the bare title: 应主任要求, 由医生陪同, 曾于医生处.
@@ -167,6 +167,8 @@ def _subject(text: str, start: int, end: int) -> bool:
     向医生, 按应副主任指示, 于主任审阅; not 向医生汇报, 应主任之邀, 由医生陪同."""
     word, before = text[start], text[max(0, start - 1) : start]
     clause = not re.match(HAN, before)
+    if word in "能会可" and clause:  # 能主任说
+        return re.compile("说|讲|指示|查房|建议|交代|看过").match(text, end) is not None
     if word == "于":
         return before not in _JOINED and not _THERE.match(text, end)
     if word == "向":
@@ -327,6 +329,7 @@ _LEADS = re.compile(
 
 BARE = 0.32
 """The score of a name that nothing but its characters tells."""
+_OF_STAFF = frozenset("医药技护老教律厨导")
 _OF_YEAR = re.compile(r"(?<=\d)年")
 
 
@@ -344,12 +347,14 @@ def find_free(text: str) -> Iterator[PhiSpan]:
         word, led = text[start:end], _LEADS.search(text, max(0, start - 1), start)
         surname = surname_length(word, 0)
         given = word[surname:]
+        if text.startswith("了", end) or (word[0] == "师" and text[start - 1 : start] in _OF_STAFF):
+            continue  # 那高兴了, 医师蓝天
         short, doubtful = surname < 2 and len(given) < 2, surname < 2 and ambiguous(word[0])
         if short and not (led and led[0] and led[0] in "请由找挂知"):
             continue
         if not led and (doubtful or straddled(text, start, end)):
             continue
-        ordinary = lexicon.plain(word) or lexicon.starts_word(word, 0) or TITLE.search(word)
+        ordinary = lexicon.plain(word) or given in lexicon.words or lexicon.starts_word(word, 0) or TITLE.search(word)
         if not (ordinary or in_word(text, start, end)) and all(c in lexicon.given for c in given):
             score = 0.35 if short or doubtful or not led else 0.4
             yield name_span(start, end, score if whole else BARE)

@@ -151,6 +151,7 @@ def _stands(text: str, start: int, end: int) -> bool:
         ambiguous(word[0])
         or stop(word)
         or TITLE.search(word)
+        or any(c in "未无已不" for c in word[1:])  # 章未盖
         or lexicon.plain(word)
         or lexicon.starts_word(word, 0)
     )
@@ -267,7 +268,9 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
         told = whole and surname_length(text, start) and _TELLS.match(text, whole.end())
         return whole.end() if told and whole else None
     end = open_name(text, start) or foreign_run(text, start) or _strange_run(text, start)
-    if end is None and not ambiguous(text[start : start + 1]) and _stands(text, start, start + 3):
+    does = NEXT.match(text, start + 1)  # 护士长宁|查房
+    free = not ambiguous(text[start : start + 1]) and not (does and does.end() > start + 2)
+    if end is None and free and _stands(text, start, start + 3):
         end = start + 3
     if end is None:
         end = _surname_alone(text, start, gap) or _given_alone(
