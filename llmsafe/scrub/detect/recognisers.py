@@ -107,7 +107,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("telephones", ("PHONE", "FAX", "RESIDENT_ID"), zh_ids.find_telephones),
     (
         "number formats",
-        ("VEHICLE", "ACCOUNT", "EMAIL", "URL", "IP", "DEVICE", "OTHER_ID"),
+        ("VEHICLE", "ACCOUNT", "EMAIL", "URL", "IP", "DEVICE", "LICENSE", "OTHER_ID"),
         zh_ids.find_formats,
     ),
     (

@@ -85,7 +85,7 @@ _NO_DATE = re.compile(
     r"|[前昨今明后当次同]+[年月天日晚晨早]|.{0,3}[春夏秋冬][天季]"
 )
 _SPAN_OF_TIME = re.compile(r"\d+[-~至]\d+(?:[天周年个]|月(?!\d))")
-_ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了]|术后|停药|间隔)$")
+_ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了岁]|术后|停药|间隔)$")
 _YEAR = re.compile(r"[\d〇零一二三四五六七八九]年$")  # a surname too
 _PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
 _DECIMAL = re.compile(r"\d+\.\d+")
@@ -394,6 +394,10 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
         or (pair and span.score < CERTAIN and not _UNCOUNTED.match(text, end))
         or _NO_PAIR.fullmatch(found)
         or _of_a_change(text, start, end)
+        or _VALUE_OF.search(text, max(0, start - 8), start)
+        or any(m.start() < end and start < m.end() for m in _AMOUNT.finditer(text, max(0, start - 4), end + 4))
+        or _CLOCK.search(text, max(0, start - 3), start)
+        or (not re.search("[年月日号/.-]", found) and _OCLOCK.match(text, end))
         or _LEVEL.search(text, max(0, start - 1), end)
         or _STRENGTH.search(text, max(0, start - 12), end)
         or _TALLY.search(text, max(0, start - 6), end)
@@ -404,6 +408,40 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
     ):
         return None
     return replace(span, start=start, end=end)
+
+
+_CLAUSE = re.compile(r"[^,，;；。\n]+")
+_CLOCK = re.compile(r"\d:\s?$")
+_OCLOCK = re.compile(r"[点时](?!间|段|期)|\s?:\s?\d\d")
+_TALE = re.compile(r"[从由自於于在至到约]")
+_DATED = "年月日号号初旬底末中上下节夕秋阳午旦分至满暑寒露冬夏春晚晨早夜间份天时许前后诞圣庆明降蛰种水雨雪假期凌傍三十廿卅一二四五六七八九〇零正腊甲乙丙丁戊己庚辛壬癸起"
+# A measured value, no day: 空腹血糖5.9, 干体重|51.5, K 6.4.
+_VALUE_OF = re.compile(
+    r"(?:血糖|体重|体温|血钾|血钠|血压|乳酸|尿酸|肌酐|血色素|白细胞|蛋白|(?<![A-Za-z])(?:K|Na|Cl|Ca|Hb|HGB|WBC|CRP|PCT|INR|BNP|Cr|UA|Glu|PLT|MMSE|VAS|NRS|MoCA))[:| ]{0,3}$"
+)
+_AMOUNT = re.compile(r"\d,\d{3}(?:\.\d\d)?(?!\d)")
+
+
+def _dates(text: str, span: PhiSpan) -> PhiSpan | None:
+    """What of a finding is a date: the clauses that are, without the word that runs into them."""
+    kept = [
+        found
+        for match in _CLAUSE.finditer(text, span.start, span.end)
+        if (found := _date(text, replace(span, start=_begun(text, *match.span()), end=match.end())))
+    ]
+    if not kept:
+        return None
+    end = kept[-1].end
+    while end - kept[0].start > 2 and re.match(HAN, text[end - 1]) and text[end - 1] not in _DATED:
+        end -= 1  # 2022年九月|割
+    return replace(span, start=kept[0].start, end=end)
+
+
+def _begun(text: str, start: int, end: int) -> int:
+    """Where a clause begins without the space and the preposition before the date."""
+    while start < end - 1 and (text[start].isspace() or _TALE.match(text, start)):
+        start += 1
+    return start
 
 
 def _of_a_change(text: str, start: int, end: int) -> bool:
@@ -425,6 +463,8 @@ def _number(text: str, span: PhiSpan) -> PhiSpan | None:
         return None
     if before.endswith("*") or NO_LABEL.search(before):  # HLA-B*1502, 批号2021
         return None
+    if re.search(r"[\d)][×xX*]\s?$", before):  # 1×52000
+        return None
     if digits < 4 and re.search(r"\d[至到~]$", before):  # 128至132
         return None
     if _CATALOGUED.fullmatch(found) or priced(text, span.start, span.end):
@@ -439,7 +479,7 @@ _READERS: dict[str, Callable[[str, PhiSpan], PhiSpan | None]] = {
     "NAME": _name,
     "LOCATION": _place,
     "ORGANIZATION": _organisation,
-    "DATE": _date,
+    "DATE": _dates,
     "AGE": _as_it_is,
     "EMAIL": _as_it_is,
     "URL": _as_it_is,
