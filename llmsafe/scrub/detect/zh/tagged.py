@@ -35,7 +35,7 @@ from llmsafe.scrub.detect.zh.reading import (
     strange,
     surname_length,
 )
-from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, TITLE
+from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
 from llmsafe.scrub.detect.zh.things import is_part, left, touched
 
 FAINT, LIKELY, LONE, ODD, STRANGE = 0.2, 0.4, 0.85, 0.96, 0.995
@@ -58,17 +58,22 @@ many times as likely as elsewhere; set on the development material."""
 
 _ROLE_ENDS = "由让代人者夫妹弟姐家"  # 爱人|阿旺平措, no beginning of a foreign name
 _NO_PART = "后前起止家所在到从居住于为是由归管换过了去寄至回离开的找先"
+_LAST = "省市区县旗镇乡村屯路街巷弄号栋楼室院店厂里站校"  # what the rules may miss of a place
 _SPACE = re.compile(r"\s+")
 _PIECE = re.compile(
     rf"{HAN}(?:[ \t]{{0,4}}{HAN})*(?:{DOT}{HAN}+)*{MASK}?"
     r"|[A-Z][A-Za-z'’.-]*(?:[ ,]{1,2}[A-Z][A-Za-z'’.-]*){0,3}"
 )
 _MASKED_ON = re.compile(rf"{HAN}某[均又再仍亦自曾将]")
+_ROLE_OVER = re.compile(rf"(?:{ROLE}|洗手|流动|友人|对象|个管师|护理师)$")
+_SHORT_TITLE = re.compile(r"[主师护](?=[说知嘱看曰云查示])")
 _KIN = re.compile(f"{KIN}$")  # 老公高明在旁
 _WHO = re.compile(rf"(?:{KIN}|家属|患者|病人|护士|医[生师])$")
 _RUN = re.compile(rf"{HAN}{{2,5}}(?!{HAN})")
 _REGION = re.compile(
     r"(?:中国|全国|外省|本省|国内|国外|台湾|新疆|西藏|内蒙古?|广西|宁夏)"
+    r"|(?:越南|泰国|日本|韩国|朝鲜|美国|英国|法国|德国|俄罗斯|印度|印尼|菲律宾|马来西亚|新加坡|缅甸|老挝|柬埔寨|蒙古国?|意大利|加拿大|澳大利亚|西亚)籍?"
+    r"|[一二三四五六七八九十]+|贵姓"
     r"|[左右].{0,3}[区侧叶]|农村|城市|城镇|山区|牧区|本市|当地|外地|病区|病房|楼[上下]|门[诊口]|医院|[东南西北]方"
 )
 _LATIN_ROAD = re.compile(r"\b(?:Rd|Road|St|Street|Ave|Avenue|Lane|Village|Court|Building)\b")
@@ -144,6 +149,8 @@ def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan
             if lone and (piece.category == "NAME" or text[piece.start] in _NO_PART):
                 continue  # 应|熊|大夫, 到|普洱市, 1-4|后
             places = piece.category in ("LOCATION", "ORGANIZATION")
+            if places and (not re.search(rf"{HAN}|[A-Z]", text[piece.start : piece.end]) or (lone and re.match(HAN, text[piece.start]) and text[piece.start] not in _LAST)):
+                continue
             if places or read(text, replace(piece, score=min(1.0, 2 * piece.score))):
                 yield piece
 
@@ -207,6 +214,18 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     """The name around or in ``text[start:end]``: with its surname, with the last character of the
     given name, without 老 or 小."""
     lexicon = chinese()
+    over = end - start > 1 and _ROLE_OVER.search(text, max(0, start - 2), start + 1)
+    if over and over.start() < start and (
+        surname_length(text, start + 1) or _doubt(text, start + 1, end) <= LONE
+    ):
+        start += 1  # 工|友同海, 洗|手巧云
+    if end - start > 2 and text[start] in "嘱系" and not surname_length(text, start):
+        start += 1  # 嘱|长河
+    if end - start > 2 and text[end - 1] in "爸妈" and _stops(text, end):
+        end -= 1  # 家豪|爸
+    short = surname_length(text, start)
+    if short and short < end - start < 4 and _SHORT_TITLE.match(text, start + short):
+        return start, start + short  # 邸|主说
     if end - start == 2 and text[start] in "老小阿" and surname_length(text, start + 1):
         return start + 1, end
     if end - start < 3 and not surname_length(text, start):
@@ -268,7 +287,7 @@ def _doubt(text: str, start: int, end: int) -> float:
     that a rule knows makes a name."""
     lexicon, name = chinese(), _SPACE.sub("", text[start:end])
     if not re.search(HAN, name):
-        return ODD
+        return ODD if len(name) > 1 else NEVER
     if re.search(rf"{HAN}{DOT}{HAN}", name):
         return LIKELY
     if re.search(rf"{MASK}$", name):
@@ -281,7 +300,7 @@ def _doubt(text: str, start: int, end: int) -> float:
         or _YEAR.search(text, 0, start + 1)
     ):
         return NEVER
-    if TITLE.fullmatch(name) or in_word(text, start, end):
+    if name in "我你您他她它听" or TITLE.fullmatch(name) or in_word(text, start, end):
         return NEVER
     if lexicon.plain(name):
         titled = len(name) == 1 and TITLE.match(text, end)
@@ -341,6 +360,7 @@ def _ordinary(name: str, given: str) -> bool:
 
 
 def _place(text: str, span: PhiSpan) -> PhiSpan | None:
+    span = _trimmed(text, span)
     found, lexicon = _SPACE.sub("", text[span.start : span.end]), chinese()
     if (
         span.score < KNOWN
@@ -357,6 +377,22 @@ def _place(text: str, span: PhiSpan) -> PhiSpan | None:
     ):
         return None
     return replace(span, start=begin(text, span.start), end=grow(text, span.end))
+
+
+# What stands before or behind a place in one run with it: 随夫居|广西东兴市, 从商丘|坐车.
+_LED_BY = re.compile(r"(?:居(?![巢庸])|补?寄|宿(?![州迁松豫城])|地[点點址]|住址)+(?=[\u4e00-\u9fff]{2})")
+_RUN_INTO = re.compile(r"(?:[坐做住来去到打在出喘饮]|上(?=[班学])|[渔牧农村居]民|,.?)$")
+
+
+def _trimmed(text: str, span: PhiSpan) -> PhiSpan:
+    """A place without a verb that runs into it on either side."""
+    start, end = span.start, span.end
+    if led := _LED_BY.match(text, start, end):
+        start = led.end()
+    into = _RUN_INTO.search(text, start, end + (text[end - 1] == "上" and text[end : end + 1] == "班"))
+    if into and into.start() - start > 1:
+        end = into.start()
+    return replace(span, start=start, end=end)
 
 
 def _of_a_thing(text: str, span: PhiSpan) -> bool:
