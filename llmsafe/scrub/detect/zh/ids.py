@@ -83,7 +83,7 @@ _CHAT = re.compile(
     r"(?<![A-Za-z\d])wxid_[A-Za-z0-9_]{4,40}|(?<=\s)@[A-Za-z][A-Za-z\d_.]{3,30}(?![A-Za-z\d_@.])"
 )
 _DOCUMENT = re.compile(
-    r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号|[\u4e00-\u9fff]{2,8}字\d{4}第 ?\d{2,6}号?"
+    r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号|(?:(?!号)[\u4e00-\u9fff]){2,8}字\d{4}第 ?\d{2,6}号?"
 )
 _LONG = re.compile(
     r"(?<![\d.A-Za-z/×^-])(?<!\d,)(?!\d{0,20}0{5})\d{7,25}(?![\dA-Za-z%/×]|[.]\d|,\d{3}(?!\d))"
@@ -95,10 +95,10 @@ _HONG_KONG_PLATE = re.compile(
     r"(?:车牌|停车|泊车|车辆|车号|座驾|(?<![风快单火列电平推轮])车)(?:登记|号码?|证)?[ :为是(\[]{0,3}(?P<v>[A-Z]{2} ?\d{1,4}|[A-Z]{2,3}[- ]\d{3,4}|\d{4}-[A-Z]{2})(?![A-Za-z\d-])"
 )
 _PLAIN_CODE = re.compile(
-    r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO|QQ)(?:[A-Z]{1,6}|[A-Z]{2,5}-)\d{6,12}[A-Z]?(?![A-Za-z\d-])"
+    r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO|QQ)(?:[A-Z]{1,6}|[A-Z]{2,5}-)\d{6,12}[A-Z]?(?![A-Za-z\d-]|[×*] ?\d)"
 )
 # 医字第048812号: of a doctor, a nurse, a pharmacist.
-_PRACTICE = re.compile(r"(?<![一-龥])(?:[医醫护護药藥技术術][师師]?|卫医|衛醫)字第? ?\d{4,8}[号號]")
+_PRACTICE = re.compile(r"(?:[医醫护護药藥技术術][师師]?|卫医|衛醫)字第? ?\d{4,8}[号號]")
 # A maker's letters before the serial number of an implant: MDT-CZR889012L.
 _SERIAL = re.compile(r"(?<![A-Za-z\d-])[A-Z]{2,4}-[A-Z]{1,4}\d{5,9}[A-Z]?(?![A-Za-z\d-])")
 _BRACKETED = re.compile(r"(?<=[\u4e00-\u9fff] )\(\d{5,10}\)|(?<=[\u4e00-\u9fff])\(\d{6,10}\)")

@@ -167,8 +167,6 @@ def _subject(text: str, start: int, end: int) -> bool:
     向医生, 按应副主任指示, 于主任审阅; not 向医生汇报, 应主任之邀, 由医生陪同."""
     word, before = text[start], text[max(0, start - 1) : start]
     clause = not re.match(HAN, before)
-    if word in "能会可" and clause:  # 能主任说
-        return re.compile("说|讲|指示|查房|建议|交代|看过").match(text, end) is not None
     if word == "于":
         return before not in _JOINED and not _THERE.match(text, end)
     if word == "向":

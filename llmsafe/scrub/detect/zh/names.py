@@ -311,7 +311,7 @@ def _surname_alone(text: str, start: int, gap: str) -> int | None:
         signs = not gap and _OF_DUTY.search(text, max(0, start - 6), start)
         return end if signs and text[start] not in _GRAMMAR and _SHUT.match(text, end) else None
     if (gap in ("", " ", "  ") and ends_here(text, end)) or re.match(
-        r"[已予示查]", text[end : end + 1]
+        r"[已予示查批]", text[end : end + 1]
     ):
         return end
     return None

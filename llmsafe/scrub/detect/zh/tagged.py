@@ -57,8 +57,7 @@ _COMPANY, _RULED = 3, 0.7
 many times as likely as elsewhere; set on the development material."""
 
 _ROLE_ENDS = "由让代人者夫妹弟姐家"  # 爱人|阿旺平措, no beginning of a foreign name
-_NO_PART = "后前起止家所在到从居住于为是由归管换过了去寄至回离开的找先"
-_LAST = "省市区县旗镇乡村屯路街巷弄号栋楼室院店厂里站校"  # what the rules may miss of a place
+_NO_PART = "后前起止家所在到从居住于为是由归管换过了去寄至回离开的找先原上饮居就写寄遵"
 _SPACE = re.compile(r"\s+")
 _PIECE = re.compile(
     rf"{HAN}(?:[ \t]{{0,4}}{HAN})*(?:{DOT}{HAN}+)*{MASK}?"
@@ -73,7 +72,7 @@ _RUN = re.compile(rf"{HAN}{{2,5}}(?!{HAN})")
 _REGION = re.compile(
     r"(?:中国|全国|外省|本省|国内|国外|台湾|新疆|西藏|内蒙古?|广西|宁夏)"
     r"|(?:越南|泰国|日本|韩国|朝鲜|美国|英国|法国|德国|俄罗斯|印度|印尼|菲律宾|马来西亚|新加坡|缅甸|老挝|柬埔寨|蒙古国?|意大利|加拿大|澳大利亚|西亚)籍?"
-    r"|[一二三四五六七八九十]+|贵姓"
+    r"|[一二三四五六七八九十]+|贵姓|\d{1,2}号楼\d?"
     r"|[左右].{0,3}[区侧叶]|农村|城市|城镇|山区|牧区|本市|当地|外地|病区|病房|楼[上下]|门[诊口]|医院|[东南西北]方"
 )
 _LATIN_ROAD = re.compile(r"\b(?:Rd|Road|St|Street|Ave|Avenue|Lane|Village|Court|Building)\b")
@@ -107,6 +106,7 @@ _TALLY = re.compile(r"(?:纱布|器械|敷料|缝针|棉[球片条])[^\d,。;]{0
 _UNCOUNTED = re.compile(rf"{COUNTED}(?!\s?[A-Za-z%×])")
 _GLUED = re.compile(r"(?:\d{1,4}[-/.年月])*\d{0,4}$"), re.compile(r"(?:[-/.]\d{1,4})*")
 _NUMERALS = "〇零一二三四五六七八九幺"
+_HOUR = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d")
 _NO_CAR = re.compile(r"[平推快轮]车.{0,3}$")
 _LED = ("VEHICLE", "RESIDENT_ID", "LICENSE", "OTHER_ID")  # 京A12345, 军字第1234567号
 _MEASURED = re.compile(r"\d+\.\d+|.{0,6}\d+(?:\.\d+)?(?:[A-Za-zμ]+/[A-Za-z\d]+|元|次|岁|天|个|%)")
@@ -149,7 +149,7 @@ def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan
             if lone and (piece.category == "NAME" or text[piece.start] in _NO_PART):
                 continue  # 应|熊|大夫, 到|普洱市, 1-4|后
             places = piece.category in ("LOCATION", "ORGANIZATION")
-            if places and (not re.search(rf"{HAN}|[A-Z]", text[piece.start : piece.end]) or (lone and re.match(HAN, text[piece.start]) and text[piece.start] not in _LAST)):
+            if places and piece.end - piece.start < 3 and not re.search(rf"{HAN}|[A-Z]", text[piece.start : piece.end]):
                 continue
             if places or read(text, replace(piece, score=min(1.0, 2 * piece.score))):
                 yield piece
@@ -300,6 +300,9 @@ def _doubt(text: str, start: int, end: int) -> float:
         or _YEAR.search(text, 0, start + 1)
     ):
         return NEVER
+    does = NEXT.match(name)
+    if len(name) > 1 and does and does.end() == len(name):
+        return NEVER  # 陶然|拜上
     if name in "我你您他她它听" or TITLE.fullmatch(name) or in_word(text, start, end):
         return NEVER
     if lexicon.plain(name):
@@ -505,6 +508,8 @@ def _number(text: str, span: PhiSpan) -> PhiSpan | None:
         return None
     if _CATALOGUED.fullmatch(found) or priced(text, span.start, span.end):
         return None
+    if _HOUR.fullmatch(found) and re.search(r"[。;,，\n:：]$", before) and re.match(HAN, text[span.end : span.end + 1]):
+        return None  # 。0200拔胃管
     if _NO_CAR.search(before):
         return None
     table = re.fullmatch(r"(?:\d )+\d", text[span.start : span.end])
