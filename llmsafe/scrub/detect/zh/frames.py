@@ -143,6 +143,8 @@ def find_framed(text: str) -> Iterator[PhiSpan]:
                 yield name_span(*match.span("v"), 0.75)
     for pattern in (_LATIN_RANK, _TYPED):
         for match in pattern.finditer(text):
+            if match["v"].lower() in ("ok", "no", "na", "nil", "yes", "ai", "pc", "his"):
+                continue
             yield name_span(*match.span("v"), 0.7)
     for match in _SPEAKS.finditer(text):
         if match["v"] not in chinese().words and not stop(match["v"]):

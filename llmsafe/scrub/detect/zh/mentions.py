@@ -23,6 +23,7 @@ from llmsafe.scrub.detect.zh.reading import (
     dotted_name,
     ends_here,
     in_word,
+    lives,
     meet,
     name_span,
     open_name,
@@ -33,6 +34,7 @@ from llmsafe.scrub.detect.zh.reading import (
     unlisted,
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
+from llmsafe.scrub.detect.zh.things import words
 
 # What may stand right before a name in running text.
 _BEFORE = re.compile(
@@ -224,6 +226,9 @@ def _doubtful_old(text: str, start: int, end: int) -> bool:
     )
 
 
+_MEDICINES = ("drugs", "brands", "remedies", "foods", "herbs", "points")
+
+
 def find_marked(text: str) -> Iterator[PhiSpan]:
     """张某, 李××, 丹增罗布, and names with a dot, unless an eponym goes on behind."""
     for match in _MASKED.finditer(text):
@@ -238,7 +243,9 @@ def find_marked(text: str) -> Iterator[PhiSpan]:
             role = _ROLE_HEAD.match(match[0])
             start = match.start() + (role.end() if role and role.end() < match[0].find("·") else 0)
             name = dotted_name(text, start, match.end())
-            if name and not chinese().starts_word(text, name[0]):
+            parts = re.split(DOT, match[0])
+            medicine = any(words().get(part) in _MEDICINES for part in parts)  # 头孢·奥硝唑
+            if name and not medicine and not chinese().starts_word(text, name[0]):
                 yield name_span(*name, 0.85)
     for match in _composed().finditer(text):
         yield name_span(*match.span(), 0.85)
@@ -345,7 +352,9 @@ def find_free(text: str) -> Iterator[PhiSpan]:
         word, led = text[start:end], _LEADS.search(text, max(0, start - 1), start)
         surname = surname_length(word, 0)
         given = word[surname:]
-        if text.startswith("了", end) or (word[0] == "师" and text[start - 1 : start] in _OF_STAFF):
+        if text.startswith("了", end) or lives(text, start, end) or (
+            word[0] == "师" and text[start - 1 : start] in _OF_STAFF
+        ):
             continue  # 那高兴了, 医师蓝天
         short, doubtful = surname < 2 and len(given) < 2, surname < 2 and ambiguous(word[0])
         if short and not (led and led[0] and led[0] in "请由找挂知"):

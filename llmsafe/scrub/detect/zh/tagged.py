@@ -111,7 +111,7 @@ _NO_CAR = re.compile(r"[平推快轮]车.{0,3}$")
 _LED = ("VEHICLE", "RESIDENT_ID", "LICENSE", "OTHER_ID")  # 京A12345, 军字第1234567号
 _MEASURED = re.compile(r"\d+\.\d+|.{0,6}\d+(?:\.\d+)?(?:[A-Za-zμ]+/[A-Za-z\d]+|元|次|岁|天|个|%)")
 # Codes of diseases (K80.101, S72.001x002) and of what insurance pays for (27 or 20 places).
-_CATALOGUED = re.compile(r"[A-Z]\d\d\.\d{1,3}(?:x\d{3})?|[CX][A-Z\d]?\d{17,26}|[A-Z]{2}\d{2}")
+_CATALOGUED = re.compile(r"[A-Z]\d\d\.\d{1,3}(?:x\d{3})?|[CX][A-Z\d]?\d{17,26}|[A-Z]{2}\d{2}|\d{5}[A-D]")
 _UNIT = re.compile(r"[ \t]?(?:[a-zμ]?[LlgMm]\b|[A-Za-zμ]{1,4}/|[%℃°]|元|次|步|天|分钟?)")
 
 
@@ -251,7 +251,9 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     does = NEXT.match(text, end - 1)  # 魏旭|改过
     cut = meet(text[end - 1 : end + 1]) > 1 and not meet(text[end - 2 : end])
     cut = cut or (does is not None and does.end() > end)
-    if surname and end - start == surname + 2 and cut and not NEXT.match(text, end):
+    runs = does is not None and does.end() > end and end - start == surname + 1  # 程|批:
+    cut = runs or (cut and end - start == surname + 2)
+    if surname and cut and not NEXT.match(text, end):
         return start, end - 1  # 龚锐|确认
     last = text[end : end + 1]
     alone = re.match(HAN, last) and ends_here(text, end + 1)
@@ -303,6 +305,8 @@ def _doubt(text: str, start: int, end: int) -> float:
     does = NEXT.match(name)
     if len(name) > 1 and does and does.end() == len(name):
         return NEVER  # 陶然|拜上
+    if text.startswith("了", end) and lexicon.plain(name[1:]):
+        return NEVER  # 那高兴|了
     if name in "我你您他她它听" or TITLE.fullmatch(name) or in_word(text, start, end):
         return NEVER
     if lexicon.plain(name):
@@ -323,6 +327,8 @@ def _doubt(text: str, start: int, end: int) -> float:
         return ODD
     preposition = surname == 1 and len(given) == 1 and ambiguous(name[0])  # 经祖|医生
     if surname and 0 < len(given) < 3 and strange(name) and not preposition:
+        if len(given) == 1 and straddled(text, start, end):
+            return LONE  # 祝大|家
         return LIKELY if len(given) == 2 and not straddled(text, start, end) else OTHER
     if surname == 1 and ambiguous(name[0]):
         if not given:
@@ -493,6 +499,11 @@ def _as_it_is(text: str, span: PhiSpan) -> PhiSpan | None:
     return span if span.score >= SURE else None
 
 
+def _mail(text: str, span: PhiSpan) -> PhiSpan | None:
+    found = text[span.start : span.end]
+    return _as_it_is(text, span) if re.search(r"@|艾特|\bat\b|\.[a-z]{2}", found) else None
+
+
 def _number(text: str, span: PhiSpan) -> PhiSpan | None:
     found = _SPACE.sub("", text[span.start : span.end])
     digits = sum(c.isdigit() or c in _NUMERALS for c in found)
@@ -508,7 +519,7 @@ def _number(text: str, span: PhiSpan) -> PhiSpan | None:
         return None
     if _CATALOGUED.fullmatch(found) or priced(text, span.start, span.end):
         return None
-    if _HOUR.fullmatch(found) and re.search(r"[。;,，\n:：]$", before) and re.match(HAN, text[span.end : span.end + 1]):
+    if _HOUR.fullmatch(found) and re.search(r"(?:^|[。;,，\n:：])$", before) and re.match(HAN, text[span.end : span.end + 1]):
         return None  # 。0200拔胃管
     if _NO_CAR.search(before):
         return None
@@ -522,6 +533,6 @@ _READERS: dict[str, Callable[[str, PhiSpan], PhiSpan | None]] = {
     "ORGANIZATION": _organisation,
     "DATE": _dates,
     "AGE": _as_it_is,
-    "EMAIL": _as_it_is,
+    "EMAIL": _mail,
     "URL": _as_it_is,
 }
