@@ -45,7 +45,9 @@ _ENTRY = split_words(
 )
 _SHIFT = r"(?:大夜|小夜|[夜白早中晚值带])班?"
 _RANK = r"(?<![A-Za-z\d])(?:VS|CR|PGY\d?|R[1-6]|Fellow|Intern|Clerk)[ ]?"
-_PRONOUN = re.compile(r"[我你您他她它其谁这那该此每各]|孩子|宝宝|大家|自己|必须|需要|要求|是否|确系|应由|须由|经由")
+_PRONOUN = re.compile(
+    r"[我你您他她它其谁这那该此每各]|孩子|宝宝|大家|自己|必须|需要|要求|是否|确系|应由|须由|经由"
+)
 _FORM = "[,。;(\n]|$"
 
 

@@ -68,7 +68,9 @@ _KIN_OF = re.compile(
 
 
 _GIVEN_TO = re.compile(r"[由请让嘱找给与和向叫遵至入]$")
-_OWNS = re.compile(r"本人|名下|的(?:同[船车行伴事学屋]|室友|家人|家属|丈夫|妻子|爱人|[父母]亲?|[妈爸])")
+_OWNS = re.compile(
+    r"本人|名下|的(?:同[船车行伴事学屋]|室友|家人|家属|丈夫|妻子|爱人|[父母]亲?|[妈爸])"
+)
 
 
 def again(text: str, start: int, end: int) -> bool:

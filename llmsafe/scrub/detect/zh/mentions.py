@@ -352,8 +352,10 @@ def find_free(text: str) -> Iterator[PhiSpan]:
         word, led = text[start:end], _LEADS.search(text, max(0, start - 1), start)
         surname = surname_length(word, 0)
         given = word[surname:]
-        if text.startswith("了", end) or lives(text, start, end) or (
-            word[0] == "师" and text[start - 1 : start] in _OF_STAFF
+        if (
+            text.startswith("了", end)
+            or lives(text, start, end)
+            or (word[0] == "师" and text[start - 1 : start] in _OF_STAFF)
         ):
             continue  # 那高兴了, 医师蓝天
         short, doubtful = surname < 2 and len(given) < 2, surname < 2 and ambiguous(word[0])
@@ -361,7 +363,12 @@ def find_free(text: str) -> Iterator[PhiSpan]:
             continue
         if not led and (doubtful or straddled(text, start, end)):
             continue
-        ordinary = lexicon.plain(word) or given in lexicon.words or lexicon.starts_word(word, 0) or TITLE.search(word)
+        ordinary = (
+            lexicon.plain(word)
+            or given in lexicon.words
+            or lexicon.starts_word(word, 0)
+            or TITLE.search(word)
+        )
         if not (ordinary or in_word(text, start, end)) and all(c in lexicon.given for c in given):
             score = 0.35 if short or doubtful or not led else 0.4
             yield name_span(start, end, score if whole else BARE)

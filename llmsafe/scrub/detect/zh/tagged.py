@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.resolve import subtract
-from llmsafe.scrub.detect.zh.dates import COUNTED, changed
 from llmsafe.scrub.detect.zh.ids import priced
 from llmsafe.scrub.detect.zh.labels import NO_LABEL, PUBLIC
 from llmsafe.scrub.detect.zh.lexicon import chinese
@@ -36,6 +35,7 @@ from llmsafe.scrub.detect.zh.reading import (
     surname_length,
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
+from llmsafe.scrub.detect.zh.tagged_dates import read_dates
 from llmsafe.scrub.detect.zh.things import is_part, left, touched
 
 FAINT, LIKELY, LONE, ODD, STRANGE = 0.2, 0.4, 0.85, 0.96, 0.995
@@ -44,9 +44,8 @@ of a surname alone, of what is not made like one, of what is nearly always somet
 NEVER = 2.0
 OTHER = 0.65
 """And of a name whose given name has characters that few have."""
-KNOWN, UNHEADED, PAIR, CERTAIN, SURE = 0.6, 0.95, 0.4, 0.95, 0.8
-"""And of a place, a date or an institution; of one without a head word; of a day as a fraction, and
-of one before a word that may count it; of numbers and addresses."""
+KNOWN, UNHEADED, SURE = 0.6, 0.95, 0.8
+"""And of a place or an institution; of one without a head word; of numbers and addresses."""
 
 ALONE, IN_COMPANY = 0.64, 0.6
 """The least score of what is believed wherever it stands, and the score of what is believed only
@@ -76,42 +75,16 @@ _REGION = re.compile(
     r"|[左右].{0,3}[区侧叶]|农村|城市|城镇|山区|牧区|本市|当地|外地|病区|病房|楼[上下]|门[诊口]|医院|[东南西北]方"
 )
 _LATIN_ROAD = re.compile(r"\b(?:Rd|Road|St|Street|Ave|Avenue|Lane|Village|Court|Building)\b")
-_CALENDAR = re.compile(
-    r"[\d一二三四五六七八九十〇○廿初][\d\s]{0,4}[月日号]|[月日号].?[\d一二三四五六七八九十]"
-    r"|\d[-/.、]\s?\d|\d{4,8}|[节初旬夕秋阳午]|[正腊冬]月|元旦|除夕|五一|国庆|十一|清明|至"
-    r"|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
-)
-_NO_DATE = re.compile(
-    r"(?:19|20)\d\d年?"
-    r"|(?!(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$|\d{6}$|\d{8}$)\d+"
-    r"|[一二三四五六七八九〇零]{4}年|(?:周|星期|礼拜)[一二三四五六日天末]"
-    r"|.*[两次片粒瓶支个周].*|(?:1[3-9]|[2-9]\d)月"
-    r"|[前昨今明后当次同]+[年月天日晚晨早]|.{0,3}[春夏秋冬][天季]"
-)
-_SPAN_OF_TIME = re.compile(r"\d+[-~至]\d+(?:[天周年个]|月(?!\d))")
-_ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了岁]|术后|停药|间隔)$")
 _YEAR = re.compile(r"[\d〇零一二三四五六七八九]年$")  # a surname too
-_PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
-_DECIMAL = re.compile(r"\d+\.\d+")
-# 后飙到13.6, 权重1.0628, 9.2/8.8, 1/42000, Alb 19: no month, no day.
-_NO_PAIR = re.compile(
-    rf"\D*(?!{_PAIR.pattern}(?!\d))(?!(?:19|20)\d\d\.\d)(?![0-3]\d\.(?:0\d|1[0-2])(?!\d))\d+\.\d+\D*|\d+\.\d+/\d+\.\d+|\d{{1,2}}/\d{{3,}}|\d{{3}}/\d{{2,3}}"
-    rf"|(?!.*{HAN})(?!.*(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)).*[A-Za-z]{{3}}.*"
-)
-_LEVEL = re.compile(r"[腰颈胸骶肺LTCS]\d")  # L4-5
-_STRENGTH = re.compile(
-    r"(?:肌力|肌张力|握力|[上下四]肢|[左右双]侧?)[^\d,。;]{0,6}[0-5][+-]?[/-][0-5]$"
-)
-_TALLY = re.compile(r"(?:纱布|器械|敷料|缝针|棉[球片条])[^\d,。;]{0,3}(\d{1,2})/\1$")
-_UNCOUNTED = re.compile(rf"{COUNTED}(?!\s?[A-Za-z%×])")
-_GLUED = re.compile(r"(?:\d{1,4}[-/.年月])*\d{0,4}$"), re.compile(r"(?:[-/.]\d{1,4})*")
 _NUMERALS = "〇零一二三四五六七八九幺"
 _HOUR = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d")
 _NO_CAR = re.compile(r"[平推快轮]车.{0,3}$")
 _LED = ("VEHICLE", "RESIDENT_ID", "LICENSE", "OTHER_ID")  # 京A12345, 军字第1234567号
 _MEASURED = re.compile(r"\d+\.\d+|.{0,6}\d+(?:\.\d+)?(?:[A-Za-zμ]+/[A-Za-z\d]+|元|次|岁|天|个|%)")
 # Codes of diseases (K80.101, S72.001x002) and of what insurance pays for (27 or 20 places).
-_CATALOGUED = re.compile(r"[A-Z]\d\d\.\d{1,3}(?:x\d{3})?|[CX][A-Z\d]?\d{17,26}|[A-Z]{2}\d{2}|\d{5}[A-D]")
+_CATALOGUED = re.compile(
+    r"[A-Z]\d\d\.\d{1,3}(?:x\d{3})?|[CX][A-Z\d]?\d{17,26}|[A-Z]{2}\d{2}|\d{5}[A-D]"
+)
 _UNIT = re.compile(r"[ \t]?(?:[a-zμ]?[LlgMm]\b|[A-Za-zμ]{1,4}/|[%℃°]|元|次|步|天|分钟?)")
 
 
@@ -149,7 +122,11 @@ def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan
             if lone and (piece.category == "NAME" or text[piece.start] in _NO_PART):
                 continue  # 应|熊|大夫, 到|普洱市, 1-4|后
             places = piece.category in ("LOCATION", "ORGANIZATION")
-            if places and piece.end - piece.start < 3 and not re.search(rf"{HAN}|[A-Z]", text[piece.start : piece.end]):
+            if (
+                places
+                and piece.end - piece.start < 3
+                and not re.search(rf"{HAN}|[A-Z]", text[piece.start : piece.end])
+            ):
                 continue
             if places or read(text, replace(piece, score=min(1.0, 2 * piece.score))):
                 yield piece
@@ -215,8 +192,10 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     given name, without 老 or 小."""
     lexicon = chinese()
     over = end - start > 1 and _ROLE_OVER.search(text, max(0, start - 2), start + 1)
-    if over and over.start() < start and (
-        surname_length(text, start + 1) or _doubt(text, start + 1, end) <= LONE
+    if (
+        over
+        and over.start() < start
+        and (surname_length(text, start + 1) or _doubt(text, start + 1, end) <= LONE)
     ):
         start += 1  # 工|友同海, 洗|手巧云
     if end - start > 2 and text[start] in "嘱系" and not surname_length(text, start):
@@ -389,7 +368,9 @@ def _place(text: str, span: PhiSpan) -> PhiSpan | None:
 
 
 # What stands before or behind a place in one run with it: 随夫居|广西东兴市, 从商丘|坐车.
-_LED_BY = re.compile(r"(?:居(?![巢庸])|补?寄|宿(?![州迁松豫城])|地[点點址]|住址)+(?=[\u4e00-\u9fff]{2})")
+_LED_BY = re.compile(
+    r"(?:居(?![巢庸])|补?寄|宿(?![州迁松豫城])|地[点點址]|住址)+(?=[\u4e00-\u9fff]{2})"
+)
 _RUN_INTO = re.compile(r"(?:[坐做住来去到打在出喘饮]|上(?=[班学])|[渔牧农村居]民|,.?)$")
 
 
@@ -398,7 +379,9 @@ def _trimmed(text: str, span: PhiSpan) -> PhiSpan:
     start, end = span.start, span.end
     if led := _LED_BY.match(text, start, end):
         start = led.end()
-    into = _RUN_INTO.search(text, start, end + (text[end - 1] == "上" and text[end : end + 1] == "班"))
+    into = _RUN_INTO.search(
+        text, start, end + (text[end - 1] == "上" and text[end : end + 1] == "班")
+    )
     if into and into.start() - start > 1:
         end = into.start()
     return replace(span, start=start, end=end)
@@ -427,74 +410,6 @@ def _organisation(text: str, span: PhiSpan) -> PhiSpan | None:
     return span
 
 
-def _date(text: str, span: PhiSpan) -> PhiSpan | None:
-    before, behind = _GLUED
-    left = before.search(text, max(0, span.start - 12), span.start)
-    right = behind.match(text, span.end)
-    start, end = left.start() if left else span.start, right.end() if right else span.end
-    found = _SPACE.sub("", text[start:end])
-    pair = _PAIR.fullmatch(found)
-    if (
-        span.score < (PAIR if pair else KNOWN)
-        or (pair and span.score < CERTAIN and not _UNCOUNTED.match(text, end))
-        or _NO_PAIR.fullmatch(found)
-        or _of_a_change(text, start, end)
-        or _VALUE_OF.search(text, max(0, start - 8), start)
-        or any(m.start() < end and start < m.end() for m in _AMOUNT.finditer(text, max(0, start - 4), end + 4))
-        or _CLOCK.search(text, max(0, start - 3), start)
-        or (not re.search("[年月日号/.-]", found) and _OCLOCK.match(text, end))
-        or _LEVEL.search(text, max(0, start - 1), end)
-        or _STRENGTH.search(text, max(0, start - 12), end)
-        or _TALLY.search(text, max(0, start - 6), end)
-        or not _CALENDAR.search(found)
-        or _NO_DATE.fullmatch(found)
-        or _SPAN_OF_TIME.fullmatch(found)
-        or (_ALONE.fullmatch(found) and _LASTING.search(text, max(0, start - 3), start))
-    ):
-        return None
-    return replace(span, start=start, end=end)
-
-
-_CLAUSE = re.compile(r"[^,，;；。\n]+")
-_CLOCK = re.compile(r"\d:\s?$")
-_OCLOCK = re.compile(r"[点时](?!间|段|期)|\s?:\s?\d\d")
-_TALE = re.compile(r"[从由自於于在至到约]")
-_DATED = "年月日号号初旬底末中上下节夕秋阳午旦分至满暑寒露冬夏春晚晨早夜间份天时许前后诞圣庆明降蛰种水雨雪假期凌傍三十廿卅一二四五六七八九〇零正腊甲乙丙丁戊己庚辛壬癸起"
-# A measured value, no day: 空腹血糖5.9, 干体重|51.5, K 6.4.
-_VALUE_OF = re.compile(
-    r"(?:血糖|体重|体温|血钾|血钠|血压|乳酸|尿酸|肌酐|血色素|白细胞|蛋白|(?<![A-Za-z])(?:K|Na|Cl|Ca|Hb|HGB|WBC|CRP|PCT|INR|BNP|Cr|UA|Glu|PLT|MMSE|VAS|NRS|MoCA))[:| ]{0,3}$"
-)
-_AMOUNT = re.compile(r"\d,\d{3}(?:\.\d\d)?(?!\d)")
-
-
-def _dates(text: str, span: PhiSpan) -> PhiSpan | None:
-    """What of a finding is a date: the clauses that are, without the word that runs into them."""
-    kept = [
-        found
-        for match in _CLAUSE.finditer(text, span.start, span.end)
-        if (found := _date(text, replace(span, start=_begun(text, *match.span()), end=match.end())))
-    ]
-    if not kept:
-        return None
-    end = kept[-1].end
-    while end - kept[0].start > 2 and re.match(HAN, text[end - 1]) and text[end - 1] not in _DATED:
-        end -= 1  # 2022年九月|割
-    return replace(span, start=kept[0].start, end=end)
-
-
-def _begun(text: str, start: int, end: int) -> int:
-    """Where a clause begins without the space and the preposition before the date."""
-    while start < end - 1 and (text[start].isspace() or _TALE.match(text, start)):
-        start += 1
-    return start
-
-
-def _of_a_change(text: str, start: int, end: int) -> bool:
-    """Whether the first number with a point in ``text[start:end]`` is a value that changes."""
-    number = _DECIMAL.search(text, start, end)
-    return number is not None and changed(text, *number.span())
-
-
 def _as_it_is(text: str, span: PhiSpan) -> PhiSpan | None:
     return span if span.score >= SURE else None
 
@@ -519,7 +434,11 @@ def _number(text: str, span: PhiSpan) -> PhiSpan | None:
         return None
     if _CATALOGUED.fullmatch(found) or priced(text, span.start, span.end):
         return None
-    if _HOUR.fullmatch(found) and re.search(r"(?:^|[。;,，\n:：])$", before) and re.match(HAN, text[span.end : span.end + 1]):
+    if (
+        _HOUR.fullmatch(found)
+        and re.search(r"(?:^|[。;,，\n:：])$", before)
+        and re.match(HAN, text[span.end : span.end + 1])
+    ):
         return None  # 。0200拔胃管
     if _NO_CAR.search(before):
         return None
@@ -531,7 +450,7 @@ _READERS: dict[str, Callable[[str, PhiSpan], PhiSpan | None]] = {
     "NAME": _name,
     "LOCATION": _place,
     "ORGANIZATION": _organisation,
-    "DATE": _dates,
+    "DATE": read_dates,
     "AGE": _as_it_is,
     "EMAIL": _mail,
     "URL": _as_it_is,
