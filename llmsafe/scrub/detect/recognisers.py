@@ -30,7 +30,15 @@ from llmsafe.scrub.detect.en import (
 )
 from llmsafe.scrub.detect.engine import Reading
 from llmsafe.scrub.detect.memory import HINT, SIGN, TRACE
-from llmsafe.scrub.detect.zh import cells, meant, mentions, organizations, romanised, slots
+from llmsafe.scrub.detect.zh import (
+    cells,
+    frames,
+    meant,
+    mentions,
+    organizations,
+    romanised,
+    slots,
+)
 from llmsafe.scrub.detect.zh import dates as zh_dates
 from llmsafe.scrub.detect.zh import ids as zh_ids
 from llmsafe.scrub.detect.zh import labels as zh_labels
@@ -81,6 +89,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("signed names", ("NAME",), mentions.find_signed),
     ("names in slots", ("NAME",), slots.find_slots),
     ("names that are words", ("NAME",), meant.find_meant),
+    ("names in frames", ("NAME",), frames.find_framed),
     ("staff in cells", ("NAME",), cells.find_cells),
     ("free names", ("NAME",), mentions.find_free),
     ("romanised names", ("NAME",), romanised.find_pinyin),
@@ -98,7 +107,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("telephones", ("PHONE", "FAX", "RESIDENT_ID"), zh_ids.find_telephones),
     (
         "number formats",
-        ("VEHICLE", "ACCOUNT", "EMAIL", "URL", "IP", "DEVICE", "OTHER_ID"),
+        ("VEHICLE", "ACCOUNT", "EMAIL", "URL", "IP", "DEVICE", "LICENSE", "OTHER_ID"),
         zh_ids.find_formats,
     ),
     (
@@ -182,6 +191,10 @@ class Finder(EntityRecognizer):
         return asked is None or artifacts.chance(span.start, span.end) >= asked
 
 
+_CERTAIN = (frames.find_framed,)
+"""Rules for names that find them even in the name of a thing: the herb 薄荷 in 薄荷本人来电."""
+
+
 def english() -> list[EntityRecognizer]:
     """All our English recognisers."""
     return [
@@ -202,7 +215,7 @@ def chinese() -> list[EntityRecognizer]:
         Finder(
             name,
             categories,
-            meant.people(find) if categories == ("NAME",) else find,
+            meant.people(find) if categories == ("NAME",) and find not in _CERTAIN else find,
             "zh",
             doubtful=DOUBTFUL["zh"].get(name, {}),
         )

@@ -7,10 +7,11 @@ words that elsewhere may be a grade, a drug or a measure.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
+from llmsafe.scrub.detect.zh.meant import again
 from llmsafe.scrub.detect.zh.reading import DOT, HAN, NEXT, in_word, stop, straddled, surname_length
 from llmsafe.scrub.detect.zh.roles import TITLE
 from llmsafe.scrub.detect.zh.things import is_part
@@ -47,6 +48,7 @@ def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
             if not (all(covered[at : at + len(name)]) or is_part(text, at, at + len(name))):
                 yield _echo(at, at + len(name))
             at = text.find(name, at + len(name))
+    yield from _words_again(text, found, telling, covered)
     for start, end in (
         *_in_a_row(text, found),
         *_by_telling(text, telling),
@@ -55,6 +57,30 @@ def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     ):
         if not (all(covered[start:end]) or is_part(text, start, end)):
             yield _echo(start, end)
+
+
+def _words_again(
+    text: str, found: Sequence[PhiSpan], given: Iterable[str], covered: bytearray
+) -> Iterator[PhiSpan]:
+    """Names that are words too (和平, 田七), and ``given`` names that are, where what stands around
+    says that one is meant."""
+    lexicon = chinese()
+    said = {
+        re.sub(r"\s", "", text[span.start : span.end])
+        for span in found
+        if span.category == "NAME" and span.score >= _SURE
+    }
+    for name in sorted(said.union(given)):
+        if not re.fullmatch(rf"{HAN}{{2,3}}", name):
+            continue
+        if not (lexicon.plain(name) or is_part(name, 0, len(name))):
+            continue
+        at = text.find(name)
+        while at >= 0:
+            end = at + len(name)
+            if not all(covered[at:end]) and again(text, at, end):
+                yield _echo(at, end)
+            at = text.find(name, end)
 
 
 def _echo(start: int, end: int) -> PhiSpan:

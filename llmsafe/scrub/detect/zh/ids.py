@@ -47,9 +47,7 @@ _CARD = re.compile(rf"{_NOT_BEFORE}(?:\d[ -]{{0,2}}){{15,18}}\d{_NOT_AFTER}")
 
 # A letter typed for a digit: 1896l203347, 135-5470-OO82.
 _D = r"[\dlOo]"
-EXTENSION = (
-    r"(?:[ ,、]{0,2}(?:转|轉|再?[按拨撥](?:分机)?|分机|分機|[eE]xt\.?|x)[ :]{0,2}\d{1,6}){0,2}"
-)
+EXTENSION = r"(?:[ ,、]{0,2}(?:转|轉|再?[按拨撥](?:分机)?|分机|分機|内线|內線|[eE]xt\.?|x)[ :]{0,2}\d{1,6}){0,2}"
 _MOBILE = re.compile(
     rf"(?<![\dA-Za-z.])(?:\(?\+? ?(?:00)?86\)?[ -]{{0,2}})?1[ -]{{0,2}}[3-9](?:[ .,-]{{0,2}}{_D}){{9}}(?![\dA-Za-z]|[.]\d){EXTENSION}"
 )
@@ -70,7 +68,7 @@ _UNIT_AFTER = re.compile(
 _FAX_BEFORE = re.compile(r"(?:传真|傳真|[Ff][Aa][Xx])[^\d\n]{0,8}$")
 
 _MAIL = re.compile(
-    r"(?<![A-Za-z0-9.+%_-])[A-Za-z0-9.+%_-]{1,64} ?@ ?[A-Za-z0-9-]{1,63}(?: ?\. ?[A-Za-z0-9-]{1,63}){1,5}"
+    r"(?<![A-Za-z0-9.+%_-])[A-Za-z0-9.+%_-]{1,64} ?@ ?[A-Za-z0-9-]{1,63}(?:(?: ?\. ?)(?<!\. (?=[A-Z][a-z]))[A-Za-z0-9-]{1,63}){1,5}"
 )
 _URL = re.compile(
     r"(?i)(?:https?|ftp)://[!-+\--~]{1,1000}|(?<![A-Za-z0-9@./-])(?:[a-z0-9-]{1,63}\.){1,4}(?:com|cn|net|org|edu|gov|hk|tw|mo|top|vip|info)(?![A-Za-z0-9@-])(?::\d{1,5})?(?:/[!-+\--~]{0,1000})?"
@@ -83,7 +81,7 @@ _CHAT = re.compile(
     r"(?<![A-Za-z\d])wxid_[A-Za-z0-9_]{4,40}|(?<=\s)@[A-Za-z][A-Za-z\d_.]{3,30}(?![A-Za-z\d_@.])"
 )
 _DOCUMENT = re.compile(
-    r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号|[\u4e00-\u9fff]{2,8}字\d{4}第 ?\d{2,6}号?"
+    r"[^\W\d_编号码书为是A-Za-z]{1,8}字?[〔\[(【]\d{4}[〕\])】]第? ?\d{1,6}号|(?:(?!号)[\u4e00-\u9fff]){2,8}字\d{4}第 ?\d{2,6}号?"
 )
 _LONG = re.compile(
     r"(?<![\d.A-Za-z/×^-])(?<!\d,)(?!\d{0,20}0{5})\d{7,25}(?![\dA-Za-z%/×]|[.]\d|,\d{3}(?!\d))"
@@ -95,8 +93,12 @@ _HONG_KONG_PLATE = re.compile(
     r"(?:车牌|停车|泊车|车辆|车号|座驾|(?<![风快单火列电平推轮])车)(?:登记|号码?|证)?[ :为是(\[]{0,3}(?P<v>[A-Z]{2} ?\d{1,4}|[A-Z]{2,3}[- ]\d{3,4}|\d{4}-[A-Z]{2})(?![A-Za-z\d-])"
 )
 _PLAIN_CODE = re.compile(
-    r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO|QQ)(?:[A-Z]{1,6}|[A-Z]{2,5}-)\d{6,12}[A-Z]?(?![A-Za-z\d-])"
+    r"(?<![A-Za-z\d准字#-])(?!NCT|PMC|ISRCTN|IEC|ISO|QQ)(?:[A-Z]{1,6}|[A-Z]{2,5}-)\d{6,12}[A-Z]?(?![A-Za-z\d-]|[×*] ?\d)"
 )
+# 医字第048812号: of a doctor, a nurse, a pharmacist.
+_PRACTICE = re.compile(r"(?:[医醫护護药藥技术術][师師]?|卫医|衛醫)字第? ?\d{4,8}[号號]")
+# A maker's letters before the serial number of an implant: MDT-CZR889012L.
+_SERIAL = re.compile(r"(?<![A-Za-z\d-])[A-Z]{2,4}-[A-Z]{1,4}\d{5,9}[A-Z]?(?![A-Za-z\d-])")
 _BRACKETED = re.compile(r"(?<=[\u4e00-\u9fff] )\(\d{5,10}\)|(?<=[\u4e00-\u9fff])\(\d{6,10}\)")
 _CODE = re.compile(
     r"(?<![A-Za-z\d-])(?!ICD|NCT|CPT|ISO|GB|WS|YY)[A-Z]{1,4}-?\d{2,14}-\d{3,12}(?:-\d{1,8})?(?![A-Za-z\d-])"
@@ -147,9 +149,10 @@ def hong_kong_valid(number: str) -> bool:
 def taiwan_valid(number: str) -> bool:
     """The check digit of a Taiwanese identity card, ``A123456789``."""
     code = "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(number[0]) + 10
-    if not number[1].isdigit():
-        return True  # the residence permit of old has a letter here
-    digits = [code // 10, code % 10, *map(int, number[1:])]
+    second = number[1]
+    if not second.isdigit():  # the residence permit of old has a letter here
+        second = str(("ABCDEFGHJKLMNPQRSTUVXYWZIO".index(second) + 10) % 10)
+    digits = [code // 10, code % 10, *map(int, second + number[2:])]
     return (
         sum(d * w for d, w in zip(digits, (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1), strict=True)) % 10 == 0
     )
@@ -233,7 +236,7 @@ def find_formats(text: str) -> Iterator[PhiSpan]:
         end = match.end() - (len(match[0]) - len(match[0].rstrip(".,;:!?)]>\"'")))
         yield PhiSpan(match.start(), end, "EMAIL" if "@" in match[0] else "URL", 0.98)
     for pattern, category, score in (
-        (_IP, "IP", 0.85), (_HARDWARE, "DEVICE", 0.9), (_CHAT, "OTHER_ID", 0.9),
+        (_PRACTICE, "LICENSE", 0.85), (_SERIAL, "DEVICE", 0.7), (_IP, "IP", 0.85), (_HARDWARE, "DEVICE", 0.9), (_CHAT, "OTHER_ID", 0.9),
         (_HANDLE, "OTHER_ID", 0.5), (_DOCUMENT, "OTHER_ID", 0.7), (_CODE, "OTHER_ID", 0.5), (_PLAIN_CODE, "OTHER_ID", 0.5),
     ):  # fmt: skip
         for match in pattern.finditer(text):

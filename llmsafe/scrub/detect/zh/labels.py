@@ -29,7 +29,7 @@ _LABELS: tuple[tuple[str, str, float], ...] = (
     ),
     (
         "HEALTH_PLAN",
-        rf"(?:医保|醫保|社保|社会保障|农合|新农合|合作医疗|参合|健保|醫療保險|医疗保险|商保|公费医疗|医疗证|低保|惠民保)(?:个人|电脑|卡|证|證|帐户|账户)?{_NO}{{1,2}}|健保卡|社保卡|医保[卡证]|参保证|(?:保单|保險單|保單|保险单|个人){_NO}|保[险險]合同{_NO}",
+        rf"(?:医保|醫保|社保|社会保障|农合|新农合|合作医疗|参合|健保|醫療保險|医疗保险|商保|公费医疗|医疗证|低保|惠民保)(?:个人|电脑|卡|证|證|帐户|账户)?{_NO}{{1,2}}|健保卡|社保卡|医保[卡证]|参保证|(?<![A-Za-z])(?:[Ii]nsurance|[Pp]olicy|[Mm]ember)(?: ?(?:[Nn]o\.?|ID|#))?(?![A-Za-z])|(?:保单|保險單|保單|保险单|个人){_NO}|保[险險]合同{_NO}",
         0.96,
     ),
     (
@@ -45,7 +45,7 @@ _LABELS: tuple[tuple[str, str, float], ...] = (
     ("VEHICLE", rf"[车車]牌{_NO}?|[车車]架{_NO}|发动机{_NO}|VIN", 0.95),
     (
         "DEVICE",
-        rf"序列[号號]?{_NO}?|机?序号|机号|(?<![A-Za-z])(?:S/?N|SN码|UDI|IMEI)(?![A-Za-z])|机身{_NO}|出厂{_NO}|设备{_NO}|仪器{_NO}|机器{_NO}|植入[物体]?{_NO}|起搏器{_NO}|(?:心[室房])?电极(?:导线)?{_NO}?|脉冲发生器{_NO}?|(?:[泵仪机]|监护|呼吸机)#",
+        rf"序列[号號]?{_NO}?|机?序号|机号|(?<![A-Za-z])(?:S/?N|SN码|UDI|IMEI)(?![A-Za-z])|机身{_NO}|出厂{_NO}|设备{_NO}|仪器{_NO}|机器{_NO}|植入[物体]?{_NO}|起搏器{_NO}|(?:心[室房])?电极(?:导线)?{_NO}?|脉冲(?:发生)?器{_NO}?|(?:[泵仪机]|监护|呼吸机)#",
         0.95,
     ),
     (
@@ -55,7 +55,7 @@ _LABELS: tuple[tuple[str, str, float], ...] = (
     ),
     (
         "OTHER_ID",
-        rf"(?:标本|標本|样本|樣本|条码|條碼|条形码|检查|檢查|检验|检测|申请单?|報告|报告|片子?|影像|放射|X ?线|X光|CT|MRI?|DR|PET|超[声聲]|彩超|B超|心电图?|脑电图?|内镜|胃镜|肠镜|病理|切片|蜡块|处方|處方|发票|票据|收据|流水|订单|商户单|交易|快递单|运单|预约|預約|案|卷|保密|档案|檔案|建档|工|学籍|学|準考|准考|员工|职工|筛选|篩選|受试者|入组|随机|WES|基因|血袋|献血|血型|输血|医师代码|药师|护士|会员|房卡|登记表|采样管|管|转诊单|随访|家庭|户|股票|单|批次|回执|工单|投诉|报案|警|理赔|赔案){_NO}|编号|編號|税号|证明{_NO}|条码|样本|标本|单据|发票|收据|[Nn][Oo]\.|№|押金条|凭条|收费员|收款员|学生证|结婚证{_NO}?|出院证{_NO}?|犬证|药{_NO}|冰冻{_NO}|提取码|校验码|任务{_NO}|手册{_NO}|档案[号號]|医师代码|代码|編碼|编码|取件码|验证码|密码|口令|认定书{_NO}",
+        rf"(?:标本|標本|样本|樣本|条码|條碼|条形码|检查|檢查|检验|检测|申请单?|報告|报告|片子?|影像|放射|X ?线|X光|CT|MRI?|DR|PET|超[声聲]|彩超|B超|心电图?|脑电图?|内镜|胃镜|肠镜|病理|切片|蜡块|处方|處方|发票|票据|收据|流水|订单|商户单|交易|快递单|运单|预约|預約|案|卷|保密|档案|檔案|建档|工|学籍|学|準考|准考|员工|职工|筛选|篩選|受试者|入组|随机|WES|基因|血袋|献血|血型|输血|医师代码|药师|护士|会员|房卡|登记表|采样管|管|转诊单|随访|家庭|户|股票|单|批次|回执|工单|投诉|报案|警|理赔|赔案){_NO}|编号|編號|税号|证明{_NO}|条码|样本|标本|单据|发票|收据|[Nn][Oo]\.|№|押金条|凭条|收费员|收款员|学生证|结婚证{_NO}?|出院证{_NO}?|犬证|药(?!码){_NO}|冰冻{_NO}|提取码|校验码|任务{_NO}|手册{_NO}|档案[号號]|医师代码|代码|編碼|编码|取件码|验证码|密码|口令|认定书{_NO}",
         0.8,
     ),
     (
@@ -66,7 +66,7 @@ _LABELS: tuple[tuple[str, str, float], ...] = (
 )
 _LINK = r"(?:[ \t]{0,3}(?:为|為|是|系|[:=#|(\[【\"'“]|[Nn][Oo]\.?|后[四六4-6]位)){0,3}[ \t]{0,4}"
 # Letters and digits, in groups that dashes join or, for digits, spaces.
-_VALUE = r"(?P<v>(?:[A-Z]{2,4} (?=\d{5}))?(?<![A-Za-z\d])(?=[A-Za-z_./*\-]{0,10}\d)[A-Za-z\d*][A-Za-z\d*_./-]{1,34}(?:(?:[ \t]{1,2}[\dXx*]{2,8}(?![\dA-Za-z.%/])){1,6}|\(\d\))?)"
+_VALUE = r"(?P<v>(?:[A-Z]{2,4} (?=\d{5}))?(?<![A-Za-z\d])(?=[A-Za-z_./*\-]{0,10}\d)[A-Za-z\d*][A-Za-z\d*_./-]{1,34}(?:(?:[ \t]{1,2}[\dXx*]{2,8}(?![\dA-Za-z.%/])){1,6}(?: \d(?=[,。;、\n)]|$))?|\(\d\))?)"
 _CHAT_VALUE = r"(?P<v>@?[A-Za-z\d][A-Za-z\d_.-]{4,30})"
 _PATTERNS = tuple(
     (
@@ -76,10 +76,14 @@ _PATTERNS = tuple(
     )
     for category, label, score in _LABELS
 )
+# The next in a list of electrodes or screws: PJN 2276513、PJN 2281904.
+_SECOND = re.compile(r"[、,和及][ ]?(?P<v>[A-Z]{2,4} ?\d{5,9}[A-Z]?)(?![A-Za-z\d])")
 NO_LABEL = re.compile(
     r"(?:(?:端口|版本|批|型|床|房|楼|门牌|房间|规格|产品|国药准|批准文|注册|试剂)[号號]?|药码|书编号)\Z"
 )
 _CALENDAR = re.compile(r"(?:19|20)\d\d(?:[-/.]\d{1,2}){0,2}")
+# The number of a service in the catalogue of Taiwan's insurance: 代码32001C.
+_SERVICE = re.compile(r"\d{5}[A-D]")
 _MEASURE = re.compile(
     r"\d{1,4}(?:\.\d{1,3})?(?:[a-zA-Zμ]{1,4}(?:/[a-zA-Z\d]{1,4})?|[×x*/~-]\d{1,4}(?:\.\d)?[a-zA-Z]{0,3})?"
 )
@@ -110,6 +114,8 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
             digits = sum(map(str.isdigit, value))
             if NO_LABEL.search(text[max(0, match.start() - 3) : match.start()]):
                 continue
+            if _SERVICE.fullmatch(value):
+                continue
             if not chat and (digits < (3 if score > 0.9 else 4) or _CALENDAR.fullmatch(value)):
                 continue
             if chat and not (digits or "_" in value or "号" in match[0] or "ID" in match[0]):
@@ -117,10 +123,20 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
             end = match.start("v") + len(value)
             if not (_MEASURE.fullmatch(value) and digits < 4) and not _AFTER.match(text, end):
                 yield PhiSpan(match.start("v"), end, category, score)
+                if category == "DEVICE" and (second := _SECOND.match(text, end)):
+                    yield PhiSpan(*second.span("v"), category, score)
+
+
+# Figures and numerals in one number: 电8558 一九零三.
+_MIXED = re.compile(
+    r"(?:电话?|手机|拨打?|致电)[ :是为]{0,3}(?P<v>\d{3,4}[ -]?[零〇一二三四五六七八九幺]{3,5})(?![零〇一二三四五六七八九十百])"
+)
 
 
 def find_called(text: str) -> Iterator[PhiSpan]:
     """A number behind a word for telephone or fax; public short numbers are none."""
+    for match in _MIXED.finditer(text):
+        yield PhiSpan(*match.span("v"), "PHONE", 0.8)
     for match in _DIALLED.finditer(text):
         before = _LABEL_BEFORE.search(text, max(0, match.start() - 24), match.start())
         digits = re.sub(r"\D", "", match[0])

@@ -23,6 +23,7 @@ from llmsafe.scrub.detect.zh.reading import (
     dotted_name,
     ends_here,
     in_word,
+    lives,
     meet,
     name_span,
     open_name,
@@ -33,6 +34,7 @@ from llmsafe.scrub.detect.zh.reading import (
     unlisted,
 )
 from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
+from llmsafe.scrub.detect.zh.things import words
 
 # What may stand right before a name in running text.
 _BEFORE = re.compile(
@@ -44,7 +46,7 @@ _NEVER = frozenset(
 _OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
 # Behind these somebody is meant, whose surname may be a word of grammar: 与高医生, 报告安主任.
 _WHOM = re.compile(
-    r"(?:[与请由经找挂约遵随跟报至按受依据照听问询叫嘱喊托替陪][告请示诊求照从]?|联[系络]|报告|汇报|通知|告知|告诉|请[求示]|邀请?|医嘱|同意|接到"
+    r"(?:[与请由经找挂约遵随跟报至按受依据照听问询叫嘱喊托替陪][告请示诊求照从]?|联[系络]|报告|汇报|通知|告知|告诉|请[求示]|邀请?|医嘱|同意|接到|麻醉|[内外骨妇儿]科"
     r"|护士|医生|医师|[早晚]上|[夜白值当][班日]|[上下中]午|今[日晨天]|这里是|我是|窗口|[,、;。:\s]|^)$"
 )
 # A preposition, an auxiliary or an adverb and the bare title: 应主任要求, 由医生陪同, 曾于医生处.
@@ -224,6 +226,9 @@ def _doubtful_old(text: str, start: int, end: int) -> bool:
     )
 
 
+_MEDICINES = ("drugs", "brands", "remedies", "foods", "herbs", "points")
+
+
 def find_marked(text: str) -> Iterator[PhiSpan]:
     """张某, 李××, 丹增罗布, and names with a dot, unless an eponym goes on behind."""
     for match in _MASKED.finditer(text):
@@ -238,7 +243,9 @@ def find_marked(text: str) -> Iterator[PhiSpan]:
             role = _ROLE_HEAD.match(match[0])
             start = match.start() + (role.end() if role and role.end() < match[0].find("·") else 0)
             name = dotted_name(text, start, match.end())
-            if name and not chinese().starts_word(text, name[0]):
+            parts = re.split(DOT, match[0])
+            medicine = any(words().get(part) in _MEDICINES for part in parts)  # 头孢·奥硝唑
+            if name and not medicine and not chinese().starts_word(text, name[0]):
                 yield name_span(*name, 0.85)
     for match in _composed().finditer(text):
         yield name_span(*match.span(), 0.85)
@@ -327,6 +334,7 @@ _LEADS = re.compile(
 
 BARE = 0.32
 """The score of a name that nothing but its characters tells."""
+_OF_STAFF = frozenset("医药技护老教律厨导")
 _OF_YEAR = re.compile(r"(?<=\d)年")
 
 
@@ -344,12 +352,23 @@ def find_free(text: str) -> Iterator[PhiSpan]:
         word, led = text[start:end], _LEADS.search(text, max(0, start - 1), start)
         surname = surname_length(word, 0)
         given = word[surname:]
+        if (
+            text.startswith("了", end)
+            or lives(text, start, end)
+            or (word[0] == "师" and text[start - 1 : start] in _OF_STAFF)
+        ):
+            continue  # 那高兴了, 医师蓝天
         short, doubtful = surname < 2 and len(given) < 2, surname < 2 and ambiguous(word[0])
         if short and not (led and led[0] and led[0] in "请由找挂知"):
             continue
         if not led and (doubtful or straddled(text, start, end)):
             continue
-        ordinary = lexicon.plain(word) or lexicon.starts_word(word, 0) or TITLE.search(word)
+        ordinary = (
+            lexicon.plain(word)
+            or given in lexicon.words
+            or lexicon.starts_word(word, 0)
+            or TITLE.search(word)
+        )
         if not (ordinary or in_word(text, start, end)) and all(c in lexicon.given for c in given):
             score = 0.35 if short or doubtful or not led else 0.4
             yield name_span(start, end, score if whole else BARE)

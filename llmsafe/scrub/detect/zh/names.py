@@ -24,6 +24,7 @@ from llmsafe.scrub.detect.zh.reading import (
     ends_here,
     foreign_run,
     in_word,
+    lives,
     marked_name,
     meet,
     name_span,
@@ -147,10 +148,13 @@ def _stands(text: str, start: int, end: int) -> bool:
     if start < 0 or end > len(text) or not _whole(text, start, end):
         return False
     word, lexicon = text[start:end], chinese()
+    does = NEXT.match(word, surname_length(word, 0))  # 护士长宁|查房
     return not (
-        ambiguous(word[0])
+        (does and does.end() == len(word) and len(does[0]) > 1)
+        or ambiguous(word[0])
         or stop(word)
         or TITLE.search(word)
+        or any(c in "未无已不" for c in word[1:])  # 章未盖
         or lexicon.plain(word)
         or lexicon.starts_word(word, 0)
     )
@@ -267,13 +271,15 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
         told = whole and surname_length(text, start) and _TELLS.match(text, whole.end())
         return whole.end() if told and whole else None
     end = open_name(text, start) or foreign_run(text, start) or _strange_run(text, start)
-    if end is None and not ambiguous(text[start : start + 1]) and _stands(text, start, start + 3):
+    does = NEXT.match(text, start + 1)  # 护士长宁|查房
+    free = not ambiguous(text[start : start + 1]) and not (does and does.end() > start + 2)
+    if end is None and free and _stands(text, start, start + 3):
         end = start + 3
     if end is None:
         end = _surname_alone(text, start, gap) or _given_alone(
             text, start, kin=match["kin"] is not None
         )
-    if end is None:
+    if end is None or lives(text, start, end):
         return None
     doubtful = meet(text[start:end]) > 0 or ambiguous(text[start])
     ordinary = not gap and end - start == 2 and doubtful  # 医生慎重
@@ -286,7 +292,9 @@ def _strange_run(text: str, start: int) -> int | None:
     """The end of a run of two or three characters that hardly ever meet: 初写尤岗."""
     run = re.compile(rf"{HAN}{{2,3}}(?!{HAN})").match(text, start)
     if run and surname_length(text, start) and not ambiguous(text[start]) and strange(run[0]):
-        return None if stop(run[0]) or TITLE.search(run[0], 1) else run.end()
+        does = NEXT.match(text, start + 1)  # 老师程|批:
+        spoken = does is not None and does.end() > run.end()
+        return None if spoken or stop(run[0]) or TITLE.search(run[0], 1) else run.end()
     return None
 
 
@@ -308,7 +316,7 @@ def _surname_alone(text: str, start: int, gap: str) -> int | None:
         signs = not gap and _OF_DUTY.search(text, max(0, start - 6), start)
         return end if signs and text[start] not in _GRAMMAR and _SHUT.match(text, end) else None
     if (gap in ("", " ", "  ") and ends_here(text, end)) or re.match(
-        r"[已予示查]", text[end : end + 1]
+        r"[已予示查批]", text[end : end + 1]
     ):
         return end
     return None

@@ -23,20 +23,20 @@ _UNIT = r"(?:号院|號院|号楼|號樓|[号號](?![床染线]|切)|[栋棟幢�
 _NUMBERS = rf"(?:[ \t]{{0,2}}(?:第?{_NUM}[ \t]{{0,2}}{_UNIT}(?:之\d{{1,2}}(?!\d))?[东南西北]?|\d{{1,3}}#[楼樓栋院]?|[A-Z]区|[A-Z]?\d{{1,4}}(?:-[A-Z]?\d{{1,5}}){{1,4}}|[A-Z]?\d{{3,4}}(?=[^\d\w]|$|[\u4e00-\u9fff])))"
 _ROAD_UNIT = r"(?:大道|大街|胡同|公路|高速(?:公路)?|[路街道巷弄里坊]|[东南西北中]路|路段)"
 _AREA_UNIT = r"(?:自治[州县旗區区]|地区|新区|开发区|高新区|街道(?:办)?|苏木|嘎查|社区|社區|小区|小區|花园|花園|家园|家園|新村|新城|公寓|大厦|大廈|广场|廣場|山庄|别墅|公馆|苑|轩|阁|邨|屋|庄|村(?:委会)?|屯|寨|堡|坪|沟|湾|[省市区區县縣旗镇鎮乡鄉盟州])"
-_NOT_IN = r"(?![址于於在由到至去自从從被因经經及与與和的了是住家现現租转轉送来來者诉訴术術后後前时時有无無])"
-_LETTER = rf"(?:{_NOT_IN}{HAN})"
-_PART = rf"(?:{_LETTER}{{1,7}}?(?:{_AREA_UNIT}|{_ROAD_UNIT})(?:[东南西北中上下]段|口)?)"
+_NOT_IN = r"(?![址寄于於在由到至去自从從被因经經及与與和的了是住家现現租转轉送来來者诉訴术術后後前时時有无無])"
+_LETTER = rf"(?:(?!地[点點址]|(?<=地)[点點址]){_NOT_IN}{HAN})"
+_PART = rf"(?:{_LETTER}{{1,7}}?(?:{_AREA_UNIT}|{_ROAD_UNIT})(?:[东南西北中上下一二三四五六七八九]段|口)?)"
 _CHAIN = rf"(?:{_PART}|{_NUMBERS}){{1,12}}"
 
 _HOME = re.compile(
-    r"(?:(?:家庭|现|現|现居|登记|户籍|戶籍|居住|通[讯訊]|联系|聯絡|详细|邮寄|送达|原?登记|暂住|收件|工作|单位|常住|身份证|户口(?:所在)?)(?:地|住)?[地住]?[址点點]|地址|住址|住所|户籍(?:所在)?地?|籍贯|籍貫|出生地|居住地|现居地|住处|居所|居住小区|户口(?:所在)?地|参保地|就医地|来源地|祖籍|家庭地址|老家|(?:现|現|暂|租|家|居|临时|仍|长期)?(?:租?住)(?:在|于|址)?(?!院|培|宿|入|进|了|过|处|所|址不|我|表|哪|\d)|租在|暂居|家在|来自|快递至|寄[至到往](?!付)|报告寄|(?:寄|药寄)(?:回|给)?(?=[\u4e00-\u9fff]{2,6}[区县乡镇市村路])|归属地|(?:搬|嫁|回)到(?=[\u4e00-\u9fff]{2,4}(?:[,。那这去]|$))|(?:现|暂|定|寄|移)居(?=[\u4e00-\u9fff]))"
+    r"(?:(?:家庭|现|現|现居|登记|户籍|戶籍|居住|通[讯訊]|联系|聯絡|详细|邮寄|送达|原?登记|暂住|收件|工作|单位|常住|身份证|户口(?:所在)?)(?:地|住)?[地住]?[址点點]|地址|住址|住所|户籍(?:所在)?地?|籍贯|籍貫|出生地|居住地|现居地|住处|居所|居住小区|户口(?:所在)?地|参保地|就医地|来源地|祖籍|家庭地址|老家|(?:现|現|暂|租|家|居|临时|仍|长期)?(?:租?住)(?:在|于|址)?(?!院|培|宿|入|进|了|过|处|所|址不|我|表|哪|\d)|租在|暂居|家在|来自|快递至|寄[至到往](?!付)|报告寄|(?:寄(?!宿)|药寄)(?:回|给)?(?=[\u4e00-\u9fff]{2,6}[区县乡镇市村路])|归属地|寄宿(?:在|于)?(?=[\u4e00-\u9fff]{2,8}[区县乡镇市村路])|(?:搬|嫁|回)到(?=[\u4e00-\u9fff]{2,4}(?:[,。那这去]|$))|(?:现|暂|定|寄|移)居(?=[\u4e00-\u9fff]))"
     r"(?:在|于|为|是)?[ \t]{0,3}[:|]?[ \t|]{0,4}"
 )
 _RUN = re.compile(
     r"(?:[\u4e00-\u9fff〇A-Za-z\d#·/-]|[ \t](?=[\dA-Z])|\((?=[\u4e00-\u9fff])[\u4e00-\u9fff\d]{1,12}\)){2,60}"
 )
 _RUN_END = re.compile(
-    r"(?:联系|電話|电话|手机|邮编|身份|职业|民族|因[“\"]|入院|主诉|性别|年龄|工作|单位|就医|病史|收件|备案|父|母|，|的|[那这]边|之后|已\d|后突)"
+    r"(?:联系|電話|电话|手机|邮编|身份|职业|民族|因[“\"]|入院|主诉|性别|年龄|工作|单位|就医|病史|收件|备案|父|母|，|的|[那这]边|之后|已\d|后突|[小大二三]?(?:女儿|儿子|孙子|孙女|弟弟|妹妹|姐姐|哥哥|亲戚|老家)[A-Za-z]{0,12}家?)"
 )
 _TELLING = re.compile(
     r"[省市区區县縣旗镇鎮乡鄉村屯路街道巷弄号號栋棟幢座楼樓室苑园園邨里庄组組社寨堡湾厦厦廈坊城]|\d-\d"
@@ -53,7 +53,7 @@ _TOWN = re.compile(
 )
 _POSTCODE = re.compile(r"邮(?:政编码|编)[ \t]{0,3}[:|(]?[ \t]{0,3}(?P<v>\d{6})(?!\d)")
 _LATIN = re.compile(
-    r"(?:No\.? ?\d{1,5},? ?)?(?:Lane \d{1,5},? ?)?(?:No\.? ?\d{1,5},? ?)?[A-Z][a-z]{2,15}(?: [A-Z][a-z]{2,15}){0,2} (?:Rd|Road|St|Street|Ave|Avenue|Lane)\b\.?"
+    r"(?:No\.? ?\d{1,5},? ?|(?<![\d.])\d{1,5} (?=[A-Z]))?(?:Lane \d{1,5},? ?)?(?:No\.? ?\d{1,5},? ?)?[A-Z][a-z]{2,15}(?: [A-Z][a-z]{2,15}){0,2} (?:Rd|Road|St|Street|Ave|Avenue|Lane|Blvd|Drive|Dr(?= ?,))\b\.?(?:, [A-Z][a-z]{2,15}(?: [A-Z][a-z]{2,15})?(?![A-Za-z]))?"
 )
 _HIGHWAY = re.compile(
     r"(?<![A-Za-z\d])[GSX]\d{1,4}[\u4e00-\u9fff]{0,8}(?:高速|国道|省道|县道)[\u4e00-\u9fff]{0,4}(?:K?\d{1,4}(?:\+\d{1,3})?)?"
@@ -61,6 +61,7 @@ _HIGHWAY = re.compile(
 _AND = re.compile(
     rf"(?:与|和|與)(?P<b>{_LETTER}{{1,5}}(?:路|街|大道|环))(?:[交路]?(?:口|叉口|汇处|界))?"
 )
+_LABEL_OF = re.compile(r"(?:事故|案发|发生)?(?:地[点點址]|位置|[现現][场場]|住址)")
 _BEFORE_AND = re.compile(rf"(?:{_PART}){{1,5}}$")
 _ROAD = re.compile(
     rf"(?:{_LETTER}{{2,5}}?(?:[东南西北中]?路|大道|大街|街|胡同|巷|弄))(?:{_NUMBERS}{{1,6}}|口|(?=桥)|与|(?=[。,;，]))"
@@ -111,6 +112,7 @@ def _short_place() -> re.Pattern[str]:
     short = (
         {without_unit(p) for p in lexicon.cities}
         | {d[:-1] for d in lexicon.districts if len(d) > 2 and d[-1] in "县縣市"}
+        | {d[:-1] for d in lexicon.districts if len(d) == 3 and d[-1] == "镇"}
         | {p for p in lexicon.districts if len(p) == 2 and p[-1] in "县縣区"}
     )
     municipal = {"北京", "上海", "天津", "重庆"}
@@ -132,6 +134,7 @@ _UNSAFE = split_words(
     "太原 太子 三民 大安 信义 中和 永和 树林 太古 天后 三重 永康 八德 前镇 上水 土城 平镇 北角 金钟 内湖 "
     "无为 同仁 新星 双河 兴平 福安 德兴 兴城 开原 平泉 安国 东阳 乐平 天门 赤壁 四会 当阳 应城 弥勒 宣威 文昌 神木 "
     "灵宝 高密 永济 孝义 怀仁 五常 海伦 富锦 安达 建德 句容 东台 南安 新泰 海阳 开平 兴宁 东兴 福泉 华亭 临江 沙湾 北屯 资兴 "
+    "成功 关山 田中 和美 大林 布袋 北斗 集集 金沙 金湖 金城 "
     "洪江 安丘 长葛 永城 庄河 新沂 太仓 东宁 灵武 合山 龙港 南雄 明光 界首 宁国 大冶 天长 石首 "
     "大里 善化 美浓 大溪 三峡 淡水 蓝田 长洲 鼓山 上环 西环 大围 东港 新店 新庄 新营 南港 左营 "
     "成安 康保 大城 故城 阳城 富裕 友谊 明水 滨海 扬中 文成 泰顺 平湖 常山 太湖 东至 光泽 政和 东平 新安 原阳 商城 西平 台山 "
@@ -165,6 +168,10 @@ NOT_PLACE = re.compile(
 )
 
 
+# 美兰区·桂林洋·5号楼·602: levels joined by dots.
+_JOINED = re.compile(r"(?:[·・•][\u4e00-\u9fffA-Z\d-]{1,9}){1,4}")
+
+
 def find_addresses(text: str) -> Iterator[PhiSpan]:
     """What stands behind 地址, 住, 家住, 籍贯, 寄至, if anything in it tells a place."""
     for match in _HOME.finditer(text):
@@ -182,6 +189,8 @@ def find_addresses(text: str) -> Iterator[PhiSpan]:
             value = chain[0]
         elif place and not label and not _TELLING.search(value[place.end() :]):
             value = place[0]
+        if joined := _JOINED.match(text, run.start() + len(value)):
+            value = text[run.start() : joined.end()]
         moved = match[0][-1:] == "到"
         if (
             not (place or moved or _TELLING.search(value))
@@ -336,7 +345,9 @@ def find_streets(text: str) -> Iterator[PhiSpan]:
         yield PhiSpan(*match.span(), "LOCATION", 0.75)
     for match in _AND.finditer(text):  # a crossing: 解放路与建设街交叉口
         if road := _BEFORE_AND.search(text, max(0, match.start() - 40), match.start()):
-            yield PhiSpan(road.start(), match.end(), "LOCATION", 0.75)
+            led = _LABEL_OF.match(road[0])
+            start = road.start() + (led.end() if led else 0)
+            yield PhiSpan(start, match.end(), "LOCATION", 0.75)
     for match in _ROAD.finditer(text):
         name = re.match(r".{1,9}?(?:路|大道|大街|街|胡同|巷|弄)", match[0])
         if name and not _NO_ROAD.search(name[0]):

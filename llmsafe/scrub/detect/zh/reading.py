@@ -29,7 +29,7 @@ _SPACED = re.compile(rf"{HAN}(?:[ \t]{{1,4}}{HAN}){{1,3}}(?!{HAN})")
 _NEXT = (
     r"男|女(?!士)|性别|性別|[诉訴]|主[诉訴治任管刀]|因|于(?!是)|於|入[院科室]|出[院科生]|今[日晨天]|来[院诊電电]|昨|在|已[于经經]?|之[女子妻夫父母]|签|簽|说|說|称|稱|及|与|與|和|同(?:意|志|学|事)|为|為|系"
     r"|述|自(?:述|诉|行)|由|是|住|年[龄齡约]|家[属屬住]|[拟擬]|术[后前中]|現|现|患[者儿]|夜间|白天|轻|重|家(?=[,。里中住]|$)|行(?=[\u4e00-\u9fff])|查[看房体]|[经經]|反[复复]|[汇匯]报|[协協]助|陪[同伴护]|照[看顾料]|接[听诊]|代(?:为|签)?|[负負][责責]|[请請]|要求|拒[绝簽签]"
-    r"|护送|换药|谈话|接收|告知|平素|补充|复[诊查]|便[有感出]|讨论|注意|床位|平卧|神清|卧床|沟通|顾问|责护|门诊|医[生师]|醫[生師]|护士|護[士理]|主任|大夫|老[师師]|先生|女士|小姐|阿姨|教授|院[长長]|身份|电话|電話|手机|[联聯][系絡络]|床|[岁歲]|[门門][诊診]|住院|病[人情历歷案]|的|了|有|[到去][\u4e00-\u9fff]|被|[给給]|向|叫|打|再次|未|无|無|不|也|都|又|神志|精神|一般|[会會][诊診]|执刀|操作|参加|[录錄]入?|[记記]录?|审核|報告|报告|签[名字]|盖章|开|办|带|抱|接|抄|取|发|问|送|看|陪|拨|交|离|让|领|缴|付|坐|敬|摄|阅|整理|关系|工号|拿|替|考虑|[（(]"
+    r"|护送|换药|谈话|接收|告知|平素|补充|复[诊查]|便[有感出]|讨论|注意|床位|平卧|神清|卧床|沟通|顾问|责护|门诊|医[生师]|醫[生師]|护士|護[士理]|主任|大夫|老[师師]|先生|女士|小姐|阿姨|教授|院[长長]|身份|电话|電話|手机|[联聯][系絡络]|床|[岁歲]|[门門][诊診]|住院|病[人情历歷案]|的|了|有|[到去][\u4e00-\u9fff]|被|[给給]|向|叫|打|再次|未|无|無|不|也|都|又|神志|精神|一般|[会會][诊診]|执刀|操作|参加|[录錄]入?|[记記]录?|审核|報告|报告|签[名字]|盖章|开|办|带|抱|接|抄|取|发|问|送|看|陪|拨|交|离|让|领|缴|付|坐|敬|摄|阅|整理|关系|工号|拿|替|考虑|批[:准示阅]|可[酌予停改继]|本人|[拜敬谨][上启呈]|驾[驶车电摩轿]|[（(]"
 )
 # What people do in a note, how they are and what is theirs. Each of two characters or of one that
 # no given name is made of, for a given name ends before it.
@@ -43,7 +43,7 @@ _DOES = split_words(
     "入睡 进食 饮食 情绪 面色 声音 语气 体健 健在 去世 病故 自行 自己 自觉 自诉 主动 独自 决定 分离 清点 陪夜 陪床 哭闹 无法 "
     "酒后 上午 下午 凌晨 中午 傍晚 早晨 晚上 当时 目前 近日 最近 平时 平日 经常 时常 偶尔 逐渐 渐渐 立即 随即 随后 再次 曾经 "
     "名下 床旁 床边 治疗组 医疗组 团队 主诊 时有 能够 可以 口述 转述 代述 诉说 陈述 回忆 到场 到达 赶到 抵达 返回 离院 上台 下台 "
-    "过目 代笔 代写 改过 改正 承诺 保证 起草 定稿 拟稿 审定 签发 签收 收讫 收存 收妥 说话 说好 讲述 描述 补述 半躺 平躺 侧躺 想知 想学 想问 "
+    "一直 一起 一同 跟进 哽咽 半夜 轻伤 过目 代笔 代写 改过 改正 承诺 保证 起草 定稿 拟稿 审定 签发 签收 收讫 收存 收妥 说话 说好 讲述 描述 补述 半躺 平躺 侧躺 想知 想学 想问 "
     "赶至 赶来 闻声 闻讯 认定 定级 口头 当面 亲自 带组 值守 带教 主检 复阅 初写 双签 双核 喂食 喂饭 喂药 擦身 翻身 哭诉 "
 )
 NEXT = re.compile(
@@ -206,6 +206,9 @@ def open_name(text: str, start: int) -> int | None:
         if text[start:end] in lexicon.words:
             continue
         follows = ends_here(text, end) or NEXT.match(text, end) is not None
+        does = NEXT.match(text, end - 1)
+        if length == 1 and does and does.end() > end:
+            continue  # 程|批:
         # 张三 诉: the second character of a longer reading may be the first of what follows.
         if length == 2 and NEXT.match(text, end - 1) and not follows:
             continue
@@ -246,6 +249,12 @@ def foreign_run(text: str, start: int, least: int = 2) -> int | None:
     ):
         return None
     return end if ends_here(text, end) or NEXT.match(text, end) else None
+
+
+def lives(text: str, start: int, end: int) -> bool:
+    """Whether 居 says where somebody lives and is no surname: 随夫居|广西."""
+    places = chinese().provinces | chinese().cities
+    return text[start] == "居" and text[start + 1 : end] in places
 
 
 def in_word(text: str, start: int, end: int) -> bool:

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.resolve import subtract
-from llmsafe.scrub.detect.zh.dates import COUNTED, changed
 from llmsafe.scrub.detect.zh.ids import priced
 from llmsafe.scrub.detect.zh.labels import NO_LABEL, PUBLIC
 from llmsafe.scrub.detect.zh.lexicon import chinese
@@ -35,7 +34,8 @@ from llmsafe.scrub.detect.zh.reading import (
     strange,
     surname_length,
 )
-from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, TITLE
+from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
+from llmsafe.scrub.detect.zh.tagged_dates import read_dates
 from llmsafe.scrub.detect.zh.things import is_part, left, touched
 
 FAINT, LIKELY, LONE, ODD, STRANGE = 0.2, 0.4, 0.85, 0.96, 0.995
@@ -44,9 +44,8 @@ of a surname alone, of what is not made like one, of what is nearly always somet
 NEVER = 2.0
 OTHER = 0.65
 """And of a name whose given name has characters that few have."""
-KNOWN, UNHEADED, PAIR, CERTAIN, SURE = 0.6, 0.95, 0.4, 0.95, 0.8
-"""And of a place, a date or an institution; of one without a head word; of a day as a fraction, and
-of one before a word that may count it; of numbers and addresses."""
+KNOWN, UNHEADED, SURE = 0.6, 0.95, 0.8
+"""And of a place or an institution; of one without a head word; of numbers and addresses."""
 
 ALONE, IN_COMPANY = 0.64, 0.6
 """The least score of what is believed wherever it stands, and the score of what is believed only
@@ -57,56 +56,35 @@ _COMPANY, _RULED = 3, 0.7
 many times as likely as elsewhere; set on the development material."""
 
 _ROLE_ENDS = "由让代人者夫妹弟姐家"  # 爱人|阿旺平措, no beginning of a foreign name
-_NO_PART = "后前起止家所在到从居住于为是由归管换过了去寄至回离开的找先"
+_NO_PART = "后前起止家所在到从居住于为是由归管换过了去寄至回离开的找先原上饮居就写寄遵"
 _SPACE = re.compile(r"\s+")
 _PIECE = re.compile(
     rf"{HAN}(?:[ \t]{{0,4}}{HAN})*(?:{DOT}{HAN}+)*{MASK}?"
     r"|[A-Z][A-Za-z'’.-]*(?:[ ,]{1,2}[A-Z][A-Za-z'’.-]*){0,3}"
 )
 _MASKED_ON = re.compile(rf"{HAN}某[均又再仍亦自曾将]")
+_ROLE_OVER = re.compile(rf"(?:{ROLE}|洗手|流动|友人|对象|个管师|护理师)$")
+_SHORT_TITLE = re.compile(r"[主师护](?=[说知嘱看曰云查示])")
 _KIN = re.compile(f"{KIN}$")  # 老公高明在旁
 _WHO = re.compile(rf"(?:{KIN}|家属|患者|病人|护士|医[生师])$")
 _RUN = re.compile(rf"{HAN}{{2,5}}(?!{HAN})")
 _REGION = re.compile(
     r"(?:中国|全国|外省|本省|国内|国外|台湾|新疆|西藏|内蒙古?|广西|宁夏)"
+    r"|(?:越南|泰国|日本|韩国|朝鲜|美国|英国|法国|德国|俄罗斯|印度|印尼|菲律宾|马来西亚|新加坡|缅甸|老挝|柬埔寨|蒙古国?|意大利|加拿大|澳大利亚|西亚)籍?"
+    r"|[一二三四五六七八九十]+|贵姓|\d{1,2}号楼\d?"
     r"|[左右].{0,3}[区侧叶]|农村|城市|城镇|山区|牧区|本市|当地|外地|病区|病房|楼[上下]|门[诊口]|医院|[东南西北]方"
 )
 _LATIN_ROAD = re.compile(r"\b(?:Rd|Road|St|Street|Ave|Avenue|Lane|Village|Court|Building)\b")
-_CALENDAR = re.compile(
-    r"[\d一二三四五六七八九十〇○廿初][\d\s]{0,4}[月日号]|[月日号].?[\d一二三四五六七八九十]"
-    r"|\d[-/.、]\s?\d|\d{4,8}|[节初旬夕秋阳午]|[正腊冬]月|元旦|除夕|五一|国庆|十一|清明|至"
-    r"|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
-)
-_NO_DATE = re.compile(
-    r"(?:19|20)\d\d年?"
-    r"|(?!(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$|\d{6}$|\d{8}$)\d+"
-    r"|[一二三四五六七八九〇零]{4}年|(?:周|星期|礼拜)[一二三四五六日天末]"
-    r"|.*[两次片粒瓶支个周].*|(?:1[3-9]|[2-9]\d)月"
-    r"|[前昨今明后当次同]+[年月天日晚晨早]|.{0,3}[春夏秋冬][天季]"
-)
-_SPAN_OF_TIME = re.compile(r"\d+[-~至]\d+(?:[天周年个]|月(?!\d))")
-_ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了]|术后|停药|间隔)$")
 _YEAR = re.compile(r"[\d〇零一二三四五六七八九]年$")  # a surname too
-_PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
-_DECIMAL = re.compile(r"\d+\.\d+")
-# 后飙到13.6, 权重1.0628, 9.2/8.8, 1/42000, Alb 19: no month, no day.
-_NO_PAIR = re.compile(
-    rf"\D*(?!{_PAIR.pattern}(?!\d))(?!(?:19|20)\d\d\.\d)(?![0-3]\d\.(?:0\d|1[0-2])(?!\d))\d+\.\d+\D*|\d+\.\d+/\d+\.\d+|\d{{1,2}}/\d{{3,}}|\d{{3}}/\d{{2,3}}"
-    rf"|(?!.*{HAN})(?!.*(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)).*[A-Za-z]{{3}}.*"
-)
-_LEVEL = re.compile(r"[腰颈胸骶肺LTCS]\d")  # L4-5
-_STRENGTH = re.compile(
-    r"(?:肌力|肌张力|握力|[上下四]肢|[左右双]侧?)[^\d,。;]{0,6}[0-5][+-]?[/-][0-5]$"
-)
-_TALLY = re.compile(r"(?:纱布|器械|敷料|缝针|棉[球片条])[^\d,。;]{0,3}(\d{1,2})/\1$")
-_UNCOUNTED = re.compile(rf"{COUNTED}(?!\s?[A-Za-z%×])")
-_GLUED = re.compile(r"(?:\d{1,4}[-/.年月])*\d{0,4}$"), re.compile(r"(?:[-/.]\d{1,4})*")
 _NUMERALS = "〇零一二三四五六七八九幺"
+_HOUR = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d")
 _NO_CAR = re.compile(r"[平推快轮]车.{0,3}$")
 _LED = ("VEHICLE", "RESIDENT_ID", "LICENSE", "OTHER_ID")  # 京A12345, 军字第1234567号
 _MEASURED = re.compile(r"\d+\.\d+|.{0,6}\d+(?:\.\d+)?(?:[A-Za-zμ]+/[A-Za-z\d]+|元|次|岁|天|个|%)")
 # Codes of diseases (K80.101, S72.001x002) and of what insurance pays for (27 or 20 places).
-_CATALOGUED = re.compile(r"[A-Z]\d\d\.\d{1,3}(?:x\d{3})?|[CX][A-Z\d]?\d{17,26}|[A-Z]{2}\d{2}")
+_CATALOGUED = re.compile(
+    r"[A-Z]\d\d\.\d{1,3}(?:x\d{3})?|[CX][A-Z\d]?\d{17,26}|[A-Z]{2}\d{2}|\d{5}[A-D]"
+)
 _UNIT = re.compile(r"[ \t]?(?:[a-zμ]?[LlgMm]\b|[A-Za-zμ]{1,4}/|[%℃°]|元|次|步|天|分钟?)")
 
 
@@ -144,6 +122,12 @@ def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan
             if lone and (piece.category == "NAME" or text[piece.start] in _NO_PART):
                 continue  # 应|熊|大夫, 到|普洱市, 1-4|后
             places = piece.category in ("LOCATION", "ORGANIZATION")
+            if (
+                places
+                and piece.end - piece.start < 3
+                and not re.search(rf"{HAN}|[A-Z]", text[piece.start : piece.end])
+            ):
+                continue
             if places or read(text, replace(piece, score=min(1.0, 2 * piece.score))):
                 yield piece
 
@@ -207,6 +191,20 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     """The name around or in ``text[start:end]``: with its surname, with the last character of the
     given name, without 老 or 小."""
     lexicon = chinese()
+    over = end - start > 1 and _ROLE_OVER.search(text, max(0, start - 2), start + 1)
+    if (
+        over
+        and over.start() < start
+        and (surname_length(text, start + 1) or _doubt(text, start + 1, end) <= LONE)
+    ):
+        start += 1  # 工|友同海, 洗|手巧云
+    if end - start > 2 and text[start] in "嘱系" and not surname_length(text, start):
+        start += 1  # 嘱|长河
+    if end - start > 2 and text[end - 1] in "爸妈" and _stops(text, end):
+        end -= 1  # 家豪|爸
+    short = surname_length(text, start)
+    if short and short < end - start < 4 and _SHORT_TITLE.match(text, start + short):
+        return start, start + short  # 邸|主说
     if end - start == 2 and text[start] in "老小阿" and surname_length(text, start + 1):
         return start + 1, end
     if end - start < 3 and not surname_length(text, start):
@@ -232,7 +230,9 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     does = NEXT.match(text, end - 1)  # 魏旭|改过
     cut = meet(text[end - 1 : end + 1]) > 1 and not meet(text[end - 2 : end])
     cut = cut or (does is not None and does.end() > end)
-    if surname and end - start == surname + 2 and cut and not NEXT.match(text, end):
+    runs = does is not None and does.end() > end and end - start == surname + 1  # 程|批:
+    cut = runs or (cut and end - start == surname + 2)
+    if surname and cut and not NEXT.match(text, end):
         return start, end - 1  # 龚锐|确认
     last = text[end : end + 1]
     alone = re.match(HAN, last) and ends_here(text, end + 1)
@@ -268,7 +268,7 @@ def _doubt(text: str, start: int, end: int) -> float:
     that a rule knows makes a name."""
     lexicon, name = chinese(), _SPACE.sub("", text[start:end])
     if not re.search(HAN, name):
-        return ODD
+        return ODD if len(name) > 1 else NEVER
     if re.search(rf"{HAN}{DOT}{HAN}", name):
         return LIKELY
     if re.search(rf"{MASK}$", name):
@@ -281,7 +281,12 @@ def _doubt(text: str, start: int, end: int) -> float:
         or _YEAR.search(text, 0, start + 1)
     ):
         return NEVER
-    if TITLE.fullmatch(name) or in_word(text, start, end):
+    does = NEXT.match(name)
+    if len(name) > 1 and does and does.end() == len(name):
+        return NEVER  # 陶然|拜上
+    if text.startswith("了", end) and lexicon.plain(name[1:]):
+        return NEVER  # 那高兴|了
+    if name in "我你您他她它听" or TITLE.fullmatch(name) or in_word(text, start, end):
         return NEVER
     if lexicon.plain(name):
         titled = len(name) == 1 and TITLE.match(text, end)
@@ -301,6 +306,8 @@ def _doubt(text: str, start: int, end: int) -> float:
         return ODD
     preposition = surname == 1 and len(given) == 1 and ambiguous(name[0])  # 经祖|医生
     if surname and 0 < len(given) < 3 and strange(name) and not preposition:
+        if len(given) == 1 and straddled(text, start, end):
+            return LONE  # 祝大|家
         return LIKELY if len(given) == 2 and not straddled(text, start, end) else OTHER
     if surname == 1 and ambiguous(name[0]):
         if not given:
@@ -341,6 +348,7 @@ def _ordinary(name: str, given: str) -> bool:
 
 
 def _place(text: str, span: PhiSpan) -> PhiSpan | None:
+    span = _trimmed(text, span)
     found, lexicon = _SPACE.sub("", text[span.start : span.end]), chinese()
     if (
         span.score < KNOWN
@@ -357,6 +365,26 @@ def _place(text: str, span: PhiSpan) -> PhiSpan | None:
     ):
         return None
     return replace(span, start=begin(text, span.start), end=grow(text, span.end))
+
+
+# What stands before or behind a place in one run with it: 随夫居|广西东兴市, 从商丘|坐车.
+_LED_BY = re.compile(
+    r"(?:居(?![巢庸])|补?寄|宿(?![州迁松豫城])|地[点點址]|住址)+(?=[\u4e00-\u9fff]{2})"
+)
+_RUN_INTO = re.compile(r"(?:[坐做住来去到打在出喘饮]|上(?=[班学])|[渔牧农村居]民|,.?)$")
+
+
+def _trimmed(text: str, span: PhiSpan) -> PhiSpan:
+    """A place without a verb that runs into it on either side."""
+    start, end = span.start, span.end
+    if led := _LED_BY.match(text, start, end):
+        start = led.end()
+    into = _RUN_INTO.search(
+        text, start, end + (text[end - 1] == "上" and text[end : end + 1] == "班")
+    )
+    if into and into.start() - start > 1:
+        end = into.start()
+    return replace(span, start=start, end=end)
 
 
 def _of_a_thing(text: str, span: PhiSpan) -> bool:
@@ -382,38 +410,13 @@ def _organisation(text: str, span: PhiSpan) -> PhiSpan | None:
     return span
 
 
-def _date(text: str, span: PhiSpan) -> PhiSpan | None:
-    before, behind = _GLUED
-    left = before.search(text, max(0, span.start - 12), span.start)
-    right = behind.match(text, span.end)
-    start, end = left.start() if left else span.start, right.end() if right else span.end
-    found = _SPACE.sub("", text[start:end])
-    pair = _PAIR.fullmatch(found)
-    if (
-        span.score < (PAIR if pair else KNOWN)
-        or (pair and span.score < CERTAIN and not _UNCOUNTED.match(text, end))
-        or _NO_PAIR.fullmatch(found)
-        or _of_a_change(text, start, end)
-        or _LEVEL.search(text, max(0, start - 1), end)
-        or _STRENGTH.search(text, max(0, start - 12), end)
-        or _TALLY.search(text, max(0, start - 6), end)
-        or not _CALENDAR.search(found)
-        or _NO_DATE.fullmatch(found)
-        or _SPAN_OF_TIME.fullmatch(found)
-        or (_ALONE.fullmatch(found) and _LASTING.search(text, max(0, start - 3), start))
-    ):
-        return None
-    return replace(span, start=start, end=end)
-
-
-def _of_a_change(text: str, start: int, end: int) -> bool:
-    """Whether the first number with a point in ``text[start:end]`` is a value that changes."""
-    number = _DECIMAL.search(text, start, end)
-    return number is not None and changed(text, *number.span())
-
-
 def _as_it_is(text: str, span: PhiSpan) -> PhiSpan | None:
     return span if span.score >= SURE else None
+
+
+def _mail(text: str, span: PhiSpan) -> PhiSpan | None:
+    found = text[span.start : span.end]
+    return _as_it_is(text, span) if re.search(r"@|艾特|\bat\b|\.[a-z]{2}", found) else None
 
 
 def _number(text: str, span: PhiSpan) -> PhiSpan | None:
@@ -425,10 +428,18 @@ def _number(text: str, span: PhiSpan) -> PhiSpan | None:
         return None
     if before.endswith("*") or NO_LABEL.search(before):  # HLA-B*1502, 批号2021
         return None
+    if re.search(r"[\d)][×xX*]\s?$", before):  # 1×52000
+        return None
     if digits < 4 and re.search(r"\d[至到~]$", before):  # 128至132
         return None
     if _CATALOGUED.fullmatch(found) or priced(text, span.start, span.end):
         return None
+    if (
+        _HOUR.fullmatch(found)
+        and re.search(r"(?:^|[。;,，\n:：])$", before)
+        and re.match(HAN, text[span.end : span.end + 1])
+    ):
+        return None  # 。0200拔胃管
     if _NO_CAR.search(before):
         return None
     table = re.fullmatch(r"(?:\d )+\d", text[span.start : span.end])
@@ -439,8 +450,8 @@ _READERS: dict[str, Callable[[str, PhiSpan], PhiSpan | None]] = {
     "NAME": _name,
     "LOCATION": _place,
     "ORGANIZATION": _organisation,
-    "DATE": _date,
+    "DATE": read_dates,
     "AGE": _as_it_is,
-    "EMAIL": _as_it_is,
+    "EMAIL": _mail,
     "URL": _as_it_is,
 }

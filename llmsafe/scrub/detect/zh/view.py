@@ -9,7 +9,7 @@ from llmsafe.scrub.detect.normalise import View, normalise
 from llmsafe.scrub.detect.zh.lexicon import simplified
 
 # 检 查 日 期 : 2 0 2 3 年 8 月 1 4 日
-_SPREAD = re.compile(r"(?<!\S)(?:\S ){7,2000}\S(?!\S)")
+_SPREAD = re.compile(r"(?<!\S)(?:\S ){6,2000}\S(?![^\s,，。;；:：、)）])")
 # ①3月5日: the number of an item is none of the date.
 _ITEM = re.compile(r"(?:(?<=[\s。;；,，、:：])|^)[①-⑳](?![①-⑳])", re.MULTILINE)
 _HAN = re.compile(r"[\u3400-\u9fff]")
