@@ -26,7 +26,7 @@ _LOUD = r"[A-Z]{3,20}(?:-[A-Z]{2,20})?"
 _SPEAKS = (
     r"complains|complained|denies|mentions|endorses|says|feels|lives|lived|smokes|drinks|asks|agrees"
     r"|consented|agreed|wishes|hopes|prefers|drove|thinks|worries|recalls|remembers|states|admits"
-    r"|is an? \d{1,3}[- ](?:year|yr|month|week|y/?o)|is being (?:treated|seen|followed)"
+    r"|is an? \d{1,3} ?[mf]|is an? \d{1,3}[- ](?:year|yr|month|week|y/?o)|is being (?:treated|seen|followed)"
 )
 # What others do as well: results "reported", a drug that "worked".
 _DOES = (
