@@ -52,6 +52,7 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("names by what they do", ("NAME",), hints.find_subjects),
     ("names by trade", ("NAME",), hints.find_trades),
     ("everyday names", ("NAME",), hints.find_everyday),
+    ("addressed names", ("NAME",), hints.find_addressed),
     ("table cells", ("NAME", "DATE", "LOCATION", "AGE"), tables.find_cells),
     ("HL7 fields", hl7.CATEGORIES, hl7.find_fields),
     ("dates", ("DATE",), dates.find_dates),
