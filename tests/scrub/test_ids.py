@@ -108,3 +108,30 @@ def test_time_is_linear(unit: str) -> None:
 
 def test_a_label_needs_digits() -> None:
     assert not any(re.search("[a-z]", v) for v in found("MRN unknown; SSN declined; acct closed"))
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "category"),
+    [
+        ("R side, band no. 2210-77. Tourniquet", "2210-77", "OTHER_ID"),
+        ("trial (screen no. PX-0117).", "PX-0117", "OTHER_ID"),
+        ("permit number 88213, exp", "88213", "OTHER_ID"),
+        ("disability, application 0027-118-45", "0027-118-45", "OTHER_ID"),
+        ("helipad, tail N407ML, flight", "N407ML", "VEHICLE"),
+        ("page me on 0-4-4-7, not", "0-4-4-7", "PHONE"),
+    ],
+)
+def test_what_is_numbered_or_said_digit_by_digit(text: str, value: str, category: str) -> None:
+    assert found(text) == {value: category}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lot no. 8821-A, catalog number 39112, part no. 4471-B, protocol no. 2019-0441",
+        "locker number 12, a total number 2000. pain no. Number 10 blade, number 2023",
+        "mouse tail N1 and N95 mask; call in 1-2-3 days; reach 2-3-4",
+    ],
+)
+def test_what_has_the_number_of_many_stays(text: str) -> None:
+    assert found(text) == {}

@@ -68,6 +68,11 @@ def test_clinical_words_stay(clean: str) -> None:
     assert found(clean) == set()
 
 
+def test_an_initial_and_a_word_before_a_credential_are_somebody() -> None:
+    assert found("Copies: H. Bell, M.D.; patient.") == {"H. Bell"}
+    assert found("Hepatitis C. Elevated, PT 14. Vitamin D. Low, MD aware") == set()
+
+
 def test_a_greeting_is_no_part_of_the_name() -> None:
     assert found("DEAR DELORES CUSHING, MD,") == {"DELORES CUSHING"}
 

@@ -25,7 +25,7 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from llmsafe.errors import InputError
 from llmsafe.notes import FOREIGN_TYPES, PhiSpan
 from llmsafe.scrub.detect import recognisers
-from llmsafe.scrub.detect.en import company, edges
+from llmsafe.scrub.detect.en import company, edges, scanned
 from llmsafe.scrub.detect.en import mentions as en_mentions
 from llmsafe.scrub.detect.en.sense import apart, beside_date
 from llmsafe.scrub.detect.engine import TAGGER, Reading, TaggerRecogniser, TaggingEngine
@@ -149,6 +149,11 @@ class Detector:
                 found.extend(_run(recogniser, view.text, artifacts))
                 if tripwire.tripped:
                     raise DetectionError(recogniser.name, "hidden failure")
+            if self.language == "en" and (right := scanned.reread(view.text)):
+                reading = self._artifacts(right)
+                for recogniser in registered:
+                    if isinstance(recogniser, Finder | TaggerRecogniser):
+                        found.extend(_run(recogniser, right, reading))
             if self.language == "zh":
                 found = list(tagged.beside(view.text, found, TAGGER))
             else:

@@ -14,6 +14,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en import (
+    charted,
     clues,
     dates,
     events,
@@ -55,10 +56,12 @@ ENGLISH: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("unknown names", ("NAME",), listed.find_unknown),
     ("signed initials", ("NAME",), hints.find_initials),
     ("signatures", ("NAME",), hints.find_signatures),
+    ("charted initials", ("NAME",), charted.find_charted),
     ("names by what they do", ("NAME",), hints.find_subjects),
     ("names by trade", ("NAME",), hints.find_trades),
     ("everyday names", ("NAME",), hints.find_everyday),
-    ("table cells", ("NAME", "DATE", "LOCATION"), tables.find_cells),
+    ("addressed names", ("NAME",), hints.find_addressed),
+    ("table cells", ("NAME", "DATE", "LOCATION", "AGE"), tables.find_cells),
     ("HL7 fields", hl7.CATEGORIES, hl7.find_fields),
     ("dates", ("DATE",), dates.find_dates),
     ("dated events", ("DATE",), events.find_events),

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.outline import outline, word_set
@@ -135,7 +136,7 @@ FORMS: tuple[Form, ...] = (
     ),
     _form(
         "holiday",
-        r"(?<!\w)(?:thanksgiving(?: day)?|christmas(?: eve| day)?|xmas|new year'?s(?: eve| day)?"
+        r"(?<!\w)(?:thanksgiving(?: day)?|christmas(?: eve| day)?|xmas|new year'?s(?: eve| day)?|(?<=after )new year(?! of)|(?<=before )new year(?! of)|(?<=since )new year(?! of)"
         r"|halloween|valentine'?s day|easter(?: sunday| monday)?|memorial day|labor day"
         r"|independence day|veterans'? day|(?:4th|fourth) of july|mother'?s day|father'?s day"
         r"|st\.? patrick'?s day|mlk day|presidents'? day|columbus day|cinco de mayo"
@@ -164,7 +165,7 @@ PARTS: tuple[Form, ...] = (
 # Month and day by numbers alone look like blood pressures, scores and fractions; words decide.
 _PARTIAL = re.compile(
     rf"(?:\b(?P<weekday>mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs(?:day)?)?|fri(?:day)?|saturday|sunday)\.?,?\s{{1,2}}"
-    rf"|\b(?:(?P<day>(?:night|morning|evening|afternoon|eve) of)|(?P<sure>on|since|seen|until|dated|for|began|begun|onset|last seen)|started|follow[ -]?up|f/?u|given|placed|removed|repeat(?:ed)?|recheck|next|return(?:ed)?|dated?|dos|dob|admitted|discharged|admit|d/c|until|till|through|thru"
+    rf"|\b(?:(?P<day>(?:night|morning|evening|afternoon|eve) of)|(?P<sure>on|since|seen|until|dated|for|began|begun|onset|last seen)|started|follow[ -]?up|f/?u|given|placed|removed|repeat(?:ed)?|recheck|next|return(?:ed)?|dated?|prior|stent(?:ed)?|lanced|drained|inserted|excised|sutured|transfused|intubated|extubated|transferred|faxed|mailed|resumed|restarted|dos|dob|admitted|discharged|admit|d/c|until|till|through|thru"
     rf"|as of|starting|effective|visit|surgery|collected|drawn|from|by|last|ordered|due|to"
     rf"|about|around|before|after|between|and|pos|positive|week of|appt|appointment|called|call|d|t|of|done|study)\b[:\s]{{1,2}}"
     rf"|[(\[]\s?|^\s{{0,4}})(?P<all>{_M}(?P<s>[-/]){_D})(?![\w/%-]|\.\d|\s?(?:strength|power|murmur"
@@ -201,9 +202,9 @@ HOLIDAY_WORDS = word_set(
 _SMALL = re.compile(r"0(?<!00)00?(?!0)")  # a number of two or three digits
 _OLD_WORDS = word_set("ninety one")
 _AGE = re.compile(
-    r"(?<![\w.-])(?P<n>9\d|1[0-2]\d)(?:[- ]?(?:years?|yrs?)[- ]?(?:old|of age)|[- ]?y/?o\b|[- ]?y\.o\."
-    r"|[- ]?(?:year|yr)[- ]old|\s?(?:yrs?\s)?[MF]\b(?!\w))"
-    r"|\b(?:aged?|age of|turned|turning|age is|age was|(?:alive|well|living|healthy|died|d\.|dead|passed|deceased|survived)(?: away)?(?: and well)? (?:at|to))\s?[:=]?\s?(?P<n2>9\d|1[0-2]\d)"
+    r"(?<![\w.-])(?P<n>9\d|1[0-2]\d)(?:[- ]?(?:years?|yrs?)[- ]?(?:old|of age)|[- ]?y/?o[MFmf]?\b|[- ]?y\.o\."
+    r"|[- ]?(?:year|yr)[- ]old|\s?(?:yrs?\s)?[MF]\b(?!\w)|(?-i:/[MF])\b)"
+    r"|\b(?:aged?|age of|turned|turning|age is|age was|(?:alive|well|living|healthy|died|d\.|dead|passed|deceased|survived)(?: away)?(?: and well)? (?:at|to)|lived (?:to(?: be)?|till|until|past)|\bd\.)\s?[:=]?\s?(?P<n2>9\d|1[0-2]\d)"
     r"(?![\w+]|\.\d|\s?(?:%|days?|weeks?|months?|mg|ml))",
     re.IGNORECASE,
 )
@@ -213,6 +214,23 @@ _IS_OLD = re.compile(
     r"(?:'s| is| was)(?: now| already| only| just| almost| nearly)? (?P<n>9\d|1[01]\d)"
     r"(?=[!,;]|\.(?!\d)|\)|\s*$| and (?:lives|still|very|has|is|was|active|alert|frail|independent)\b)",
     re.IGNORECASE | re.MULTILINE,
+)
+_KIN = (
+    "mother father mom mum dad sister brother aunt uncle grandmother grandfather grandma grandpa wife"
+    " husband spouse widow widower pgm pgf mgm mgf gma gpa"
+)
+_KIN_AGE = re.compile(
+    rf"\b(?:{_KIN.replace(' ', '|')})(?: is|'s|:)?(?: d\.?| died| alive)?(?:,? (?-i:[A-Z][a-z]{{1,15}}))?,?[ ](?P<n>9\d|1[01]\d)"
+    r"(?=[,;)]|\.(?!\d)|\s*$| (?:a&w|w/|and (?:well|healthy)|alive|healthy|living|in (?:good|fair|poor)|of \w+|with))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_OLD_BEFORE = re.compile(
+    r"(?i)\b(?:turned|turning|aged?|lived (?:to(?: be)?|till|until)|(?:died|passed(?: away)?|dead|alive) at|age of) \Z"
+)
+_OLD = re.compile(
+    r"(?P<n>ninety(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?"
+    r"|one hundred(?:[- ](?:and[- ])?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve))?)(?![\w-]| (?:percent|pounds|days|mg|degrees))",
+    re.IGNORECASE,
 )
 _AGE_SPELLED = re.compile(
     r"\b(?P<n3>ninety(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|one hundred"
@@ -356,6 +374,12 @@ def find_ages(text: str) -> Iterator[PhiSpan]:
     spelled = find_at(_AGE_SPELLED, text, note.places(_OLD_WORDS))
     small = (match.span() for match in _SMALL.finditer(note.signs))
     near = around(text, (start for start, end in small if 90 <= int(text[start:end]) < 130), 24, 40)
-    for match in (*find_in(_AGE, text, near), *find_in(_IS_OLD, text, near), *spelled):
+    numbers = (find_in(pattern, text, near) for pattern in (_AGE, _IS_OLD, _KIN_AGE))
+    alone = (
+        match
+        for match in find_at(_OLD, text, note.places(_OLD_WORDS))
+        if _OLD_BEFORE.search(text[max(0, match.start() - 20) : match.start()])
+    )
+    for match in (*chain.from_iterable(numbers), *spelled, *alone):
         name = next(name for name, value in match.groupdict().items() if value is not None)
         yield PhiSpan(match.start(name), match.end(name), "AGE", 0.9)

@@ -26,14 +26,15 @@ _LOUD = r"[A-Z]{3,20}(?:-[A-Z]{2,20})?"
 _SPEAKS = (
     r"complains|complained|denies|mentions|endorses|says|feels|lives|lived|smokes|drinks|asks|agrees"
     r"|consented|agreed|wishes|hopes|prefers|drove|thinks|worries|recalls|remembers|states|admits"
-    r"|is an? \d{1,3}[- ](?:year|yr|month|week|y/?o)|is being (?:treated|seen|followed)"
+    r"|is an? \d{1,3} ?[mf]|is an? \d{1,3}[- ](?:year|yr|month|week|y/?o)|is being (?:treated|seen|followed)"
 )
 # What others do as well: results "reported", a drug that "worked".
 _DOES = (
     rf"{_SPEAKS}|denied|mentioned|endorsed|said|felt|works|worked|asked|wants|wanted|called|declined"
     r"|refuses|refused|brought|told|reports|reported|stated|admitted to|presents|presented|ambulates"
     r"|tolerates|tolerated|was seen|was treated|has had|has a|had a|came (?:in|to|by)|is here"
-    r"|does not|did not|has no|notified"
+    r"|does not|did not|has no|notified|walked|slept|ate|cried|fell|sat up|woke|smiled|is asleep|is awake"
+    r"|(?:was|is) (?:walking|sleeping|eating|crying|sitting|resting|talking|doing|feeling|asking|working|living|having|taking)"
 )
 _SUBJECT = re.compile(
     rf"(?P<n>{_WORD}|{_LOUD})[ ](?i:(?:also|now|still|then|really)[ ])?(?i:(?P<sure>{_SPEAKS})|{_DOES})(?!\w)"
@@ -170,6 +171,36 @@ def find_trades(text: str) -> Iterator[PhiSpan]:
         word = match["n"].split()[-1].lower()
         if not lexicon.plain(word) and not CLINICAL_NEXT.match(text, match.end()):
             yield PhiSpan(*match.span("n"), "NAME", 0.7)
+
+
+# Who is spoken to: "Is that right, Bill?", "Hi Grace,". Of the report that changes hands: "report from Mo (noc)".
+_CALLED = re.compile(r", (?P<n>[A-Z][a-z]{2,15})[?!](?=\s|[\"”']|\Z)")
+_GREETED = re.compile(
+    r"(?i:hi|hello|hey|dear|good morning|morning|afternoon|evening|thanks|thank you|thx|ok|okay|sorry)(?i: so much| again| there)?,? (?P<n>[A-Z][a-z]{2,15})(?=[,.!:;?\n-]|\s?\Z)"
+)
+GREETING_WORDS = word_set(
+    "hi hello hey dear good morning afternoon evening thanks thank thx ok okay sorry"
+)
+_HANDED = re.compile(
+    r"(?i:report|handoff|hand-off|sign[ -]?out|handover)(?: given| rec'd| received| called| taken)? (?:from|to|off to|by) (?P<n>[A-Z][a-z]{1,15})(?= \(|[,.;]|\s?\Z| (?:RN|on|at|in)\b)"
+)
+HANDED_WORDS = word_set("report handoff hand sign signout handover")
+
+
+def find_addressed(text: str) -> Iterator[PhiSpan]:
+    """Who is spoken to, and who hands a patient over, by a given name."""
+    note, lexicon = outline(text), english()
+    commas = [place - 2 for place in note.capitals if place > 1]
+    called = find_at(_CALLED, text, commas) if "?" in text or "!" in text else ()
+    for match in (*called, *find_at(_GREETED, text, note.places(GREETING_WORDS))):
+        word = match["n"].lower()
+        if (word in lexicon.first or word in lexicon.everyday) and word not in _NO_ROLE:
+            yield PhiSpan(*match.span("n"), "NAME", 0.6)
+    for match in find_at(_HANDED, text, note.places(HANDED_WORDS)):
+        word = match["n"].lower()
+        strange = not lexicon.plain(word) and not is_thing(word) and word not in _NO_ROLE
+        if (strange or word in lexicon.first) and not FIELD.search(word):
+            yield PhiSpan(*match.span("n"), "NAME", 0.6)
 
 
 def find_signatures(text: str) -> Iterator[PhiSpan]:

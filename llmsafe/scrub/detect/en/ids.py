@@ -34,7 +34,7 @@ _LABELS: tuple[tuple[str, str, bool], ...] = (
     ("ACCOUNT", r"account|acct|a/c|invoice|claim|bill(?:ing)? ?(?=#|no|num|id|acc)|guarantor|har ?(?=#|:)|iban|routing|(?:credit|debit) card|bank", True),
     ("DEVICE", r"serial(?: ?(?=#|no|num|:))?|s/n|sn(?=[ :#])|udi|device (?=id|#|no|serial)|imei|implant (?=id|#|no)|model/serial|pacemaker (?=id|#|no|serial)", True),
     ("BIOMETRIC", r"(?:finger ?print|retina(?:l)? ?(?:scan)?|iris (?:scan|id|code)|voice ?print|palm ?print|face ?(?:id|print)|biometric|facial (?:scan|id|recognition))(?: (?:template|hash|ref(?:erence)?|record|scan|id))?", True),
-    ("OTHER_ID", r"accession|hugs(?: tag)?|(?:infant|security) tag|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol{1,2}ment|confirmation|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial|claim(?= ref)|ref(?:erence)?\.?(?= [A-Z]{1,4}\d{2})", False),
+    ("OTHER_ID", r"accession|hugs(?: tag)?|(?:infant|security) tag|specimen|case ?(?=id|#|no|num|:)|encounter|csn|fin|visit ?(?=id|#|no|num)|order ?(?=id|#|no|num)|study ?(?=id|#|no|num)|subject ?(?=id|#|no|num)|participant|enrol{1,2}ment|confirmation|application|docket|warrant|voucher|receipt|ref(?:erence)?\.? ?(?=id|#|no|num|code|:)|rx ?(?=#|no|num)|prescription ?(?=#|no|num)|passport|employee|badge|student ?(?=id|#|no)|id|identifier|user ?(?:name|id)|login|ticket|tracking|site ?(?=id|#|no)|order|requisition|referral ?(?=#|no)|authorization|auth ?(?=#|no)|pathology ?(?=#|no)|serial|claim(?= ref)|ref(?:erence)?\.?(?= [A-Z]{1,4}\d{2})", False),
 )  # fmt: skip
 LABELLED = tuple(
     (
@@ -56,7 +56,7 @@ _FIRST = {
     "ACCOUNT": "account acct a invoice claim bill billing guarantor har iban routing credit debit bank",
     "DEVICE": "serial s sn udi device imei implant model pacemaker",
     "BIOMETRIC": "finger fingerprint retina retinal retinascan retinalscan iris voice voiceprint palm palmprint face faceid faceprint biometric facial",
-    "OTHER_ID": "accession hugs infant security specimen case encounter csn fin visit order study subject participant enrolment enrollment confirmation ref reference rx prescription passport employee badge student id identifier user username userid login ticket tracking site requisition referral authorization auth pathology serial claim",
+    "OTHER_ID": "accession hugs infant security specimen case encounter csn fin visit order study subject participant enrolment enrollment confirmation application docket warrant voucher receipt ref reference rx prescription passport employee badge student id identifier user username userid login ticket tracking site requisition referral authorization auth pathology serial claim",
 }
 LABEL_WORDS = tuple(word_set(_FIRST[category]) for category, _, _ in _LABELS)
 _CALL = re.compile(
@@ -72,6 +72,30 @@ _CODE = re.compile(
 CODE_WORDS = word_set(
     "gate door alarm entry access garage lock lockbox keypad security family privacy visitor"
 )
+# "Band no. 2210-77", whatever is numbered, unless others have the same number.
+_NUMBERED = re.compile(
+    r"(?:no\.|numbers?|num\.?|nbr\.?)(?: is|:)?[ ]{1,2}#?(?P<v>(?=(?:[A-Z-]{0,4}\d[A-Z/-]?){4})[A-Z\d]{1,12}(?:[-/][A-Z\d]{1,12}){0,3})(?![\w%]|[.,/]\d)",
+    re.IGNORECASE,
+)
+NUMBER_WORDS = word_set("no number numbers num nbr")
+_NUMBERED_THING = re.compile(r"\b(?P<w>[A-Za-z]{3,15}) \Z")
+_SHARED = word_set(
+    "lot cat catalog catalogue model part item size batch version ndc product protocol grant total the and this that"
+    " room bed ward floor unit chapter page figure table act rule code reference stock style large small any same"
+    " upc formula order patent edition release release's series count copy chromosome her his their our your has had"
+)
+# Aircraft: an N-number of the United States.
+_TAIL = re.compile(
+    r"(?:tail|aircraft|helicopter|helo|airframe)(?: (?:no\.?|number|#|reg(?:istration)?))?[: ]{1,2}(?P<v>N(?=\w{3})\d{1,5}[A-Z]{0,2})(?!\w)",
+    re.IGNORECASE,
+)
+TAIL_WORDS = word_set("tail aircraft helicopter helo airframe")
+# Digit by digit: "page me on 0-4-4-7".
+_APART = re.compile(
+    r"(?:call|page|dial|reach|ext|beeper|pager|text|phone|cell)\b[^.\n]{0,24}? (?P<v>\d(?:-\d){3,11})(?![\w/-]|\.\d)",
+    re.IGNORECASE,
+)
+APART_WORDS = word_set("call page dial reach ext beeper pager text phone cell")
 _USER = re.compile(
     r"\b(?:user ?name|user ?id|login|patient portal user)\s?[:=]\s?(?P<v>[\w.@-]{3,40})",
     re.IGNORECASE,
@@ -194,6 +218,14 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
         yield PhiSpan(match.start("v"), match.end("v"), "PHONE", 0.6)
     for match in find_at(_CODE, text, note.places(CODE_WORDS)):
         yield PhiSpan(match.start("v"), match.end("v"), "OTHER_ID", 0.8)
+    for match in find_at(_NUMBERED, text, note.places(NUMBER_WORDS)):
+        noun = _NUMBERED_THING.search(text[max(0, match.start() - 17) : match.start()])
+        if noun and noun["w"].lower() not in _SHARED and not _YEAR.fullmatch(match["v"]):
+            yield PhiSpan(match.start("v"), match.end("v"), "OTHER_ID", 0.6)
+    for match in find_at(_TAIL, text, note.places(TAIL_WORDS)):
+        yield PhiSpan(match.start("v"), match.end("v"), "VEHICLE", 0.8)
+    for match in find_at(_APART, text, note.places(APART_WORDS) if "0-0-0-0" in note.signs else ()):
+        yield PhiSpan(match.start("v"), match.end("v"), "PHONE", 0.7)
     for match in find_at(_USER, text, note.places(USER_WORDS)):
         yield PhiSpan(match.start("v"), match.end("v"), "OTHER_ID", 0.8)
 

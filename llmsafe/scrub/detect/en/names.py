@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.eponyms import DISEASES, phrases
-from llmsafe.scrub.detect.en.vocabulary import is_other
+from llmsafe.scrub.detect.en.vocabulary import is_name, is_other
 from llmsafe.scrub.detect.lexicon import english
 from llmsafe.scrub.detect.outline import outline, word_set
 from llmsafe.scrub.detect.windows import find_at, find_in
@@ -65,7 +65,7 @@ _LABEL = (
     r"|dictated by|transcribed by|signed(?: by)?|electronically signed(?: by)?|e-signed by|authenticated by|reviewed by|attending(?: physician| md)?|physician|provider|pcp|surgeon|assistant"
     r"|anesthesiologist|anesthetist|consultant|resident|intern|fellow|nurse|author|cosigned by|cosigner|referring (?:physician|provider|md)|referred by|ordering (?:physician|provider|md)"
     r"|primary care (?:physician|provider)|seen by|evaluated by|examined by|performed by|read by|interpreted by|reported by|verified by|documented by|entered by|informant|interpreter|case manager|social worker|therapist"
-    r"|radiologist|pathologist|technologist|technician|operator|caller|spoke (?:with|to)|discussed with|emergency contact|next of kin|nok|guardian|contact|proxy|hcp|poa|power of attorney|responsible party|guarantor|subscriber|insured|employer contact|witness|rep(?:resentative)?(?: in room| present)?|circ(?:ulator)?|scrub|attn|cc|to|from|re|regarding|dear|sincerely|regards|thank you)"
+    r"|radiologist|pathologist|technologist|technician|operator|caller|spoke (?:with|to)|discussed with|emergency contact|next of kin|nok|guardian|contact|proxy|hcp|poa|power of attorney|responsible party|guarantor|subscriber|insured|employer contact|witness|rep(?:resentative)?(?: in room| present)?|circ(?:ulator)?|scrub|attn|cc|cop(?:y|ies)(?: to)?|to|from|re|regarding|dear|sincerely|regards|thank you)"
 )
 LABEL_WORDS = word_set(
     "patient pt name full legal preferred first last surname maiden alias aka a nickname goes named called dictated"
@@ -74,7 +74,7 @@ LABEL_WORDS = word_set(
     " ordering primary seen evaluated examined performed read interpreted reported verified documented entered informant"
     " interpreter case social therapist radiologist pathologist technologist technician operator caller spoke discussed"
     " emergency next nok guardian contact proxy hcp poa power responsible guarantor subscriber insured employer witness rep representative circ circulator scrub"
-    " attn cc to from re regarding dear sincerely regards thank"
+    " attn cc copy copies to from re regarding dear sincerely regards thank"
 )
 _LABELLED = re.compile(
     rf"(?<!\w)(?i:{_LABEL})[ \t]{{0,3}}(?::|=|#|\bis\b|\|)[ \t|]{{0,4}}(?i:{_TITLE}\.? )?(?P<n>{_NAME}(?:, (?=[A-Z][A-Za-z]){_NAME})?)"
@@ -185,8 +185,23 @@ def _credentialed(text: str, start: int, end: int) -> Iterator[PhiSpan]:
     words = [piece[0].lower().rstrip(".") for piece in kept]
     if len(words) == 1 and is_other(words[0]):
         return  # Bystolic PA: of a drug, an authorisation
-    if words and any(len(w) > 1 and w not in lexicon.words for w in words):
+    if words and (
+        _is_short(text, kept, end) or any(len(w) > 1 and w not in lexicon.words for w in words)
+    ):
         yield PhiSpan(kept[0].start(), kept[-1].end(), "NAME", 0.9)
+
+
+_LETTERED = re.compile(
+    r"(?i)\b(?:vitamin|hepatitis|hep|type|group|stage|grade|class|plan|factor|protein|part|level) \Z"
+)
+
+
+def _is_short(text: str, kept: list[re.Match[str]], end: int) -> bool:
+    """Whether it is an initial and a name that is a word, too: "H. Bell, M.D."."""
+    if len(kept) != 2 or "." not in kept[0][0] or text[end : end + 2] != ", ":
+        return False
+    start = kept[0].start()
+    return is_name(kept[1][0].lower()) and not _LETTERED.search(text[max(0, start - 12) : start])
 
 
 def find_labelled_names(text: str) -> Iterator[PhiSpan]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from llmsafe.notes import PhiSpan
+from llmsafe.scrub.detect.en.names import RELATIVE_WORDS
 from llmsafe.scrub.detect.en.vocabulary import is_other, is_word
 from llmsafe.scrub.detect.lexicon import english
 from llmsafe.scrub.detect.outline import outline, word_set
@@ -37,6 +38,10 @@ _SPACED = re.compile(
     r"(?:f/?u|appt|rtc|seen|on|next|due|last|labs?|visit|since|until|admitted|dc|inr|recheck)(?: appt| seen| visit| due| inr)? (?P<d>(?:0?[1-9]|1[0-2]) (?:[12]\d|3[01]|0?[1-9])(?: (?:20)?[012]\d)?)"
     r"(?= (?:w|w/|with|at|in|per|by|for|from|dr|and|then)\b|[.,;)\n]|\s?\Z)(?!\.\d)"
 )
+# Names that are verbs or bear a disease behind a relative: "mom may call", "son will".
+_NO_NAME = word_set(
+    "may will can mark rose bill hope chase grant pat rob sue skip carry drew ray art major"
+)
 _MONTH_WORDS = word_set("in since until til last this next of")
 _MONTH = re.compile(r"(?:in|since|until|til|last|this|next) (?P<d>may|march)(?=\s?[.,;)\n]|\s?\Z)")
 CLINIC_WORDS = word_set(
@@ -44,6 +49,13 @@ CLINIC_WORDS = word_set(
 )
 _CLINIC = re.compile(
     r"(?P<o>(?:family|community|women'?s|rural|primary|mental|public|county|children'?s) (?:health|medicine|care|clinic|center|practice|dental)(?: (?:center|clinic|care|services))? of [a-z]{3,15}(?: [a-z]{3,15})??)(?=[,.;\n]|\s?\Z| (?:in|on|for|and|w|with|to|who)\b)"
+)
+
+
+# His wife and what she is called, before what she does or where the sentence goes on.
+_KIN = re.compile(
+    rf"(?:{'|'.join(sorted(RELATIVE_WORDS - {'in', 'boss', 'friend', 'partner'}))}) (?P<n>[a-z]{{3,12}})(?:$|(?=[.,;)\n]| (?:sr|jr|says?|said|states|confirms|reports|denies|called|calls|is|was|has|will|wants|lives|helps|came|comes"
+    r"|brings|brought|drives|drove|here|at|in|with|w|w/|who|and|picks|cooks|does|did|agrees|\d)\b| \d))"
 )
 
 
@@ -55,6 +67,10 @@ def find_quiet(text: str) -> Iterator[PhiSpan]:
     for match in _SPEAKS.finditer(text):
         word = match["n"]
         if word in lexicon.first and (word in lexicon.everyday or not is_word(word)):
+            yield PhiSpan(*match.span("n"), "NAME", 0.6)
+    for match in find_at(_KIN, text, note.places(RELATIVE_WORDS)):
+        word = match["n"]
+        if word not in _NO_NAME and (word in lexicon.first or word in lexicon.everyday):
             yield PhiSpan(*match.span("n"), "NAME", 0.6)
     for match in find_at(_EMPLOYER, text, note.places(JOB_WORDS)):
         words = re.findall(r"[a-z']+", match["o"])

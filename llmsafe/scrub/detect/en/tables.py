@@ -35,6 +35,7 @@ _KINDS: Mapping[str, frozenset[str]] = {
         " discharged out in placed read collected coll received rec'd reported given drawn started start"
         " stop stopped end onset returned expires exp opened appt appointment review sent"
     ),
+    "AGE": word_set("age ages"),
     "PLACE": word_set("village city town county address street zip residence home"),
     "PHONE": word_set("phone ph tel telephone mobile cell pager"),
     "NUMBER": word_set("mrn mr chart serial sn s/n account acct id member policy ssn badge"),
@@ -43,7 +44,7 @@ _KINDS: Mapping[str, frozenset[str]] = {
         " vaccine organism antibiotic analyte device lead measure stain marker gene"
     ),
     "OTHER": word_set(
-        "time hr bp map rr temp spo2 dose route freq result ref range flag unit units bed room age sex op size qty code"
+        "time hr bp map rr temp spo2 dose route freq result ref range flag unit units bed room sex op size qty code"
         " status note notes comments comment reason cpt icd amt fee tooth cut value inr wk wt weight height tag no # emp"
         " lot site class grade dept rate mode specimen charge type level reading action plan area location ward service"
         " lab priority order mm last max min"
@@ -51,7 +52,7 @@ _KINDS: Mapping[str, frozenset[str]] = {
 }
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words}
 HEAD_WORDS = frozenset().union(
-    *(words for kind, words in _KINDS.items() if kind not in ("OTHER", "NUMBER"))
+    *(words for kind, words in _KINDS.items() if kind not in ("OTHER", "NUMBER", "AGE"))
 )
 _WORD = re.compile(r"[A-Za-z#][\w'/]*")
 # A month and a day, or a year too; further days of the same month.
@@ -63,6 +64,7 @@ _MONTHLY = re.compile(r"(?i)(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[
 _NAME = re.compile(r"[^\W\d_][\w'’.-]{1,20}(?:,? [^\W\d_][\w'’.-]{0,20}){0,3}")
 _SIGNED = re.compile(r"(?:[A-Z]{2,3}|[a-z]{2,3})(?:/(?:[A-Z]{2,3}|[a-z]{2,3}))*")
 _CODE = re.compile(r"[A-Z0-9]{1,8}(?:-?[A-Z0-9]{2,12}){0,3}")
+_OLD = re.compile(r"(?:9\d|1[01]\d)(?![\w.])")
 _NOBODY = word_set(
     "none no yes na n/a same spare empty vacant lost tbd unknown self pt patient mom dad nurse staff rn md np pa lpn"
     " cna np ma rt pt ot am pm ok neg pos wnl nkda prn po iv im sq bid tid qid ns lr see me we us or ed er icu lab or"
@@ -160,16 +162,19 @@ def _heads(text: str, cells: list[Cell]) -> list[str | None] | None:
         kind = next((_KIND_OF[word] for word in reversed(words) if word in _KIND_OF), None)
         first = next((_KIND_OF[word] for word in words if word in _KIND_OF), None)
         kind = (
-            first if first in ("DATE", "PERSON") and kind in ("DATE", "OTHER", "NUMBER") else kind
+            first
+            if first in ("DATE", "PERSON") and kind in ("DATE", "OTHER", "NUMBER", "AGE")
+            else kind
         )
         if first == "PERSON" and "id" in words:
             kind = "NUMBER"
         if kind is None and any(
-            is_name(w) and not is_other(w) and w not in english().words for w in words
+            len(w) > 2 and is_name(w) and not is_other(w) and w not in english().words
+            for w in words
         ):
             return None  # a row of names
         known += kind is not None
-        told += kind not in ("OTHER", "NUMBER", None)
+        told += kind not in ("OTHER", "NUMBER", "AGE", None)
         kinds.append(kind if kind != "OTHER" else None)
     filled = sum(start < end for start, end in cells)
     if any(not any(map(str.isalpha, text[a:b])) for a, b in cells if a < b and text[a:b] != "#"):
@@ -210,6 +215,8 @@ def _cell(text: str, cell: Cell, kind: str) -> Iterator[PhiSpan]:
                     place += len(part) + 1
             elif _NAME.fullmatch(found) and _is_somebody(found):
                 yield PhiSpan(start, end, "NAME", 0.8)
+        case "AGE" if match := _OLD.match(text, start, end):
+            yield PhiSpan(*match.span(), "AGE", 0.8)
         case "PHONE" if sum(map(str.isdigit, found)) > 6 and not any(map(str.isalpha, found)):
             yield PhiSpan(start, end, "PHONE", 0.9)
         case "NUMBER" if _CODE.fullmatch(found) and sum(map(str.isdigit, found)) > 3:
