@@ -165,7 +165,7 @@ _FORMS: tuple[tuple[float, str], ...] = (
     # When a specimen was taken or sent: 痰培养1/30送.
     (
         0.7,
-        rf"(?<=[养本液血痰尿便]){_M}/{_D}(?=[送采留抽取](?!达))",
+        rf"(?<=[养本]){_M}/{_D}(?=[送采留抽取](?!达))",
     ),
     # Of former films: 与3.6相同, 与12.30旧片比较.
     (

@@ -48,6 +48,12 @@ _RANK = r"(?<![A-Za-z\d])(?:VS|CR|PGY\d?|R[1-6]|Fellow|Intern|Clerk)[ ]?"
 _PRONOUN = re.compile(
     r"[我你您他她它其谁这那该此每各]|孩子|宝宝|大家|自己|必须|需要|要求|是否|确系|应由|须由|经由"
 )
+_NO_ENTRY = split_words(
+    "值班 实习 进修 规培 当班 轮转 上级 外院 待定 待签 手签 空白 未填 未签 电子 小心 救命"
+)
+_COUNTED = re.compile("[一二两三四五六七八九十数]+[名位人个]")
+# Surnames that say how it was, alone in a line or at the end of a note.
+_STATE = "平安可无和好同全明余常时高"
 _FORM = "[,。;(\n]|$"
 
 
@@ -61,6 +67,8 @@ def _made(word: str) -> bool:
 
 def _anybody(word: str) -> bool:
     """Whether a word is no role, pronoun, title or refusal."""
+    if word in _NO_ENTRY or _COUNTED.match(word):
+        return False
     spoken = _PRONOUN.search(word) or re.search(f"{ROLE}|{KIN}", word) or TITLE.search(word)
     return not (spoken or stop(word))
 
@@ -84,7 +92,7 @@ def _himself(word: str) -> bool:
 
 
 def _called(word: str) -> bool:
-    pet = word[0] in "阿小" and word not in chinese().words
+    pet = word[0] == "阿" and word not in chinese().words
     return pet or word in chinese().nicknames or (_anybody(word) and _made(word))
 
 
@@ -149,7 +157,9 @@ def find_framed(text: str) -> Iterator[PhiSpan]:
                 continue
             yield name_span(*match.span("v"), 0.7)
     for match in _SPEAKS.finditer(text):
-        if match["v"] not in chinese().words and not stop(match["v"]):
+        word = match["v"]
+        unusual = word in chinese().nicknames or word[0] == "阿" or not meet(word[:2]) > 1
+        if unusual and word not in chinese().words and not stop(word):
             yield name_span(*match.span("v"), 0.7)
     for match in _RANG.finditer(text):
         start, end = match.span("v")
@@ -157,13 +167,14 @@ def find_framed(text: str) -> Iterator[PhiSpan]:
         if surname_length(match["v"], 0) and not word:
             yield name_span(start, end, 0.6)
     for match in _ON_SHIFT.finditer(text):
-        if surname_length(match["v"], 0):
+        if surname_length(match["v"], 0) and match["v"] not in _STATE:
             yield name_span(*match.span("v"), 0.6)
     for match in _SIGNS.finditer(text):
         known = re.search(f"[小老]{match['v']}", text) is not None
-        if surname_length(match["v"], 0) and (known or not ambiguous(match["v"])):
+        state = match["v"] in _STATE or ambiguous(match["v"])
+        if surname_length(match["v"], 0) and (known or not state):
             yield name_span(*match.span("v"), 0.6)
     for match in _SPACED.finditer(text):
         word = re.sub(r"\s", "", match["v"])
-        if surname_length(word, 0) and not stop(word):
+        if surname_length(word, 0) and not (stop(word) or word in _NO_ENTRY):
             yield name_span(*match.span("v"), 0.7)

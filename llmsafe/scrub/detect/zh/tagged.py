@@ -184,7 +184,8 @@ def _named(text: str, span: PhiSpan) -> Iterator[tuple[int, int]]:
 
 def _likely(word: str, score: float) -> bool:
     """Whether people are called so, or the tagger is sure of it and the word is no clinical one."""
-    return could_name(word) or (score >= ODD and word not in chinese().words)
+    called = could_name(word) or (score >= ODD and word not in chinese().words)
+    return called and not stop(word)
 
 
 def _borders(text: str, start: int, end: int) -> tuple[int, int]:
