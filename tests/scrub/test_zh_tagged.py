@@ -12,7 +12,9 @@ import pytest
 from llmsafe.notes import Note, PhiSpan
 from llmsafe.scrub.detect.engine import TAGGER
 from llmsafe.scrub.detect.tagger import Features, embedded_tagger, tokenise
-from llmsafe.scrub.detect.zh.tagged import IN_COMPANY, beside, read
+from llmsafe.scrub.detect.zh.company import LONELY
+from llmsafe.scrub.detect.zh.company import kept as in_company
+from llmsafe.scrub.detect.zh.tagged import beside, read
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.scrubber import Scrubber, build_scrubber
 from llmsafe.scrub.settings import Settings
@@ -29,11 +31,8 @@ def kept(text: str, found: str, category: str, score: float) -> str | None:
     """What is left of a finding of the tagger, ``found`` in ``text``."""
     start = text.index(found)
     span = read(text, PhiSpan(start, start + len(found), category, score))
-    alone = (
-        list(beside(text, [replace(span, score=span.score / 2, source=TAGGER)], TAGGER))
-        if span
-        else []
-    )
+    spans = [replace(span, score=span.score / 2, source=TAGGER)] if span else []
+    alone = [*in_company(spans, TAGGER)]
     return text[alone[0].start : alone[0].end] if alone else None
 
 
@@ -107,17 +106,21 @@ def test_what_nobody_is_beside_must_be_surer() -> None:
     text = "家属单明胜对病情了解。电话13800001111,住院号778812,2023年5月3日入院"
     doubtful = read(text, PhiSpan(2, 5, "NAME", 0.87))
     assert doubtful is not None
-    assert doubtful.score == IN_COMPANY
-    doubtful = replace(doubtful, score=IN_COMPANY / 2, source=TAGGER)
+    assert doubtful.score == 2 * LONELY
+    doubtful = replace(doubtful, score=LONELY, source=TAGGER)
     others = [
         PhiSpan(
             text.index(value), text.index(value) + len(value), category, 0.9, "labelled numbers"
         )
         for value, category in (("13800001111", "PHONE"), ("778812", "MRN"), ("2023年", "DATE"))
     ]
-    assert list(beside(text, [doubtful], TAGGER)) == []
-    assert list(beside(text, [doubtful, *others[:2]], TAGGER)) == others[:2]
-    assert list(beside(text, [doubtful, *others], TAGGER)) == [doubtful, *others]
+
+    def left(*found: PhiSpan) -> list[PhiSpan]:
+        return list(in_company(found, TAGGER))
+
+    assert left(doubtful) == []
+    assert left(doubtful, *others[:2]) == others[:2]
+    assert left(doubtful, *others) == [doubtful, *others]
 
 
 @pytest.mark.parametrize(

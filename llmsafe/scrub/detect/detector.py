@@ -34,6 +34,7 @@ from llmsafe.scrub.detect.recognisers import INDEPENDENT, OURS, Finder
 from llmsafe.scrub.detect.resolve import KNOWN, resolve, subtract, trim
 from llmsafe.scrub.detect.tagger import embedded_tagger
 from llmsafe.scrub.detect.zh import again, tagged
+from llmsafe.scrub.detect.zh import company as zh_company
 from llmsafe.scrub.detect.zh.view import chinese_view
 
 MINIMUM_SCORE = 0.3
@@ -155,6 +156,7 @@ class Detector:
                     if isinstance(recogniser, Finder | TaggerRecogniser):
                         found.extend(_run(recogniser, right, reading))
             if self.language == "zh":
+                found = list(zh_company.kept(found, TAGGER))
                 found = list(tagged.beside(view.text, found, TAGGER))
             else:
                 found = list(company.kept(view.text, found))

@@ -55,10 +55,13 @@ def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     company = _company(found)
     ruled = {span.start for span in found if span.source != "tagger" and span.score >= _WELL}
     # A sentence is too short for want of company to tell anything.
-    alone = len(text) >= _NOTE and not any(map(_is_sure, found)) and _names(text, found) < 3
+    long = len(text) >= _NOTE
+    alone = long and not any(map(_is_sure, found)) and _names(text, found) < 3
     for span in found:
         if _is_tagged(span, _ALONE) and len(ruled) < _MANY:
             continue
+        if span.category not in _WORDED and _is_tagged(span, _SURE) and not company and long:
+            continue  # a number or a date that no rule knows, and nothing else
         if span.category in _WORDED and span.source in _PHRASED and _in_phrase(text, span):
             continue
         if span.category in _WORDED and span.source in _ASKING:

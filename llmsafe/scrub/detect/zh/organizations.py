@@ -131,6 +131,16 @@ def _known_firms(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(match.start(), end, "ORGANIZATION", 0.6)
 
 
+def is_ware(text: str, start: int, end: int) -> bool:
+    """Whether ``text[start:end]`` is a firm of the list, or one and a character more, and nobody
+    works for it: 手机是华为的."""
+    firm = _firms().match(text, start)
+    if firm is None or end - firm.end() > 1:
+        return False
+    around = slice(max(0, start - 8), end + 24)
+    return all(known.start + around.start != start for known in _known_firms(text[around]))
+
+
 def _employers(text: str) -> Iterator[PhiSpan]:
     yield from _known_firms(text)
     for match in (*_BY_TRADE.finditer(text), *_WORKS_AT.finditer(text)):

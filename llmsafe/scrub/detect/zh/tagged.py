@@ -13,11 +13,12 @@ from dataclasses import replace
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.resolve import subtract
+from llmsafe.scrub.detect.zh.company import LONELY, likelier
 from llmsafe.scrub.detect.zh.ids import priced
 from llmsafe.scrub.detect.zh.labels import NO_LABEL, PUBLIC
 from llmsafe.scrub.detect.zh.lexicon import chinese
 from llmsafe.scrub.detect.zh.meant import could_name, told
-from llmsafe.scrub.detect.zh.organizations import HEAD, generic, whole
+from llmsafe.scrub.detect.zh.organizations import HEAD, generic, is_ware, whole
 from llmsafe.scrub.detect.zh.places import NOT_PLACE, begin, grow, names_a_thing
 from llmsafe.scrub.detect.zh.reading import (
     DOT,
@@ -47,13 +48,8 @@ OTHER = 0.65
 KNOWN, UNHEADED, SURE = 0.6, 0.95, 0.8
 """And of a place or an institution; of one without a head word; of numbers and addresses."""
 
-ALONE, IN_COMPANY = 0.64, 0.6
-"""The least score of what is believed wherever it stands, and the score of what is believed only
-in a note that holds other PHI."""
-_ODDS = 8.0
-_COMPANY, _RULED = 3, 0.7
-"""In a note of which rules have read so many identifiers with such a score, any other finding is so
-many times as likely as elsewhere; set on the development material."""
+ALONE = 0.64
+"""The least score of what is believed wherever it stands; the rest counts in company."""
 
 _ROLE_ENDS = "由让代人者夫妹弟姐家"  # 爱人|阿旺平措, no beginning of a foreign name
 _NO_PART = "后前起止家所在到从居住于为是由归管换过了去寄至回离开的找先原上饮居就写寄遵"
@@ -90,24 +86,19 @@ _UNIT = re.compile(r"[ \t]?(?:[a-zμ]?[LlgMm]\b|[A-Za-zμ]{1,4}/|[%℃°]|元|�
 
 def read(text: str, span: PhiSpan) -> PhiSpan | None:
     """A finding of the tagger in a view of a Chinese note within its right borders; ``None`` if it
-    cannot be what it says. :func:`beside` drops those with the score ``IN_COMPANY`` that are alone.
-    """
+    cannot be what it says. What counts only in company has the score ``2 * LONELY``."""
     reader = _READERS.get(span.category, _number)
     if (found := reader(text, span)) is not None:
         return replace(found, score=max(ALONE, found.score))
-    raised = _ODDS * span.score / (1 + (_ODDS - 1) * span.score)
-    found = reader(text, replace(span, score=raised))
-    return found and replace(found, score=IN_COMPANY)
+    found = reader(text, replace(span, score=likelier(span.score)))
+    return found and replace(found, score=2 * LONELY)
 
 
 def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan]:
     """``found``, where a rule's borders count and the tagger, which is ``source``, adds what it
     would have found without them. A surname that the rule missed makes the rule's name longer."""
     rules = [span for span in found if span.source != source]
-    company = sum(span.score >= _RULED for span in rules) >= _COMPANY
     for span in found:
-        if span.source == source and 2 * span.score < ALONE and not company:
-            continue
         if span.source != source:
             yield span
             continue
@@ -160,7 +151,7 @@ def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
         if _likely(text[slice(*piece)], span.score) and told(text, *piece):
             yield piece
             continue
-        if is_part(text, start, end):
+        if is_part(text, start, end) or is_ware(text, start, end):
             yield None
             continue
         if span.score >= _doubt(text, start, end):
@@ -404,6 +395,7 @@ def _organisation(text: str, span: PhiSpan) -> PhiSpan | None:
     if (
         len(found) < 3
         or generic(found)
+        or is_ware(text, span.start, span.end)
         or _of_a_thing(text, span)
         or span.score < (KNOWN if known else UNHEADED)
     ):

@@ -34,6 +34,7 @@ _NO_PAIR = re.compile(
     rf"\D*(?!{_PAIR.pattern}(?!\d))(?!(?:19|20)\d\d\.\d)(?![0-3]\d\.(?:0\d|1[0-2])(?!\d))\d+\.\d+\D*|\d+\.\d+/\d+\.\d+|\d{{1,2}}/\d{{3,}}|\d{{3}}/\d{{2,3}}"
     rf"|(?!.*{HAN})(?!.*(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)).*[A-Za-z]{{3}}.*"
 )
+_COMPARED = re.compile(r"[小大低高等多少]于\d+\.\d+$")  # 小于1.5
 _LEVEL = re.compile(r"[腰颈胸骶肺LTCS]\d")  # L4-5
 _STRENGTH = re.compile(
     r"(?:肌力|肌张力|握力|[上下四]肢|[左右双]侧?)[^\d,。;]{0,6}[0-5][+-]?[/-][0-5]$"
@@ -100,6 +101,7 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
         or _CLOCK.search(text, max(0, start - 3), start)
         or (not re.search("[年月日号/.-]", found) and _OCLOCK.match(text, end))
         or _LEVEL.search(text, max(0, start - 1), end)
+        or _COMPARED.search(text, max(0, start - 2), end)
         or _STRENGTH.search(text, max(0, start - 12), end)
         or _TALLY.search(text, max(0, start - 6), end)
         or not _CALENDAR.search(found)
