@@ -84,6 +84,19 @@ def test_half_a_belief_needs_company() -> None:
     assert list(kept(text, [sure])) == [sure]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3 Tesla MRI 512 slices",
+        "The van T1 T2 MRI",
+        "Normal, Illinois reports say",
+        "Toyota Camry 2014, 120 miles",
+    ],
+)
+def test_no_plate_and_no_town(detector: Detector, text: str) -> None:
+    assert not [s for s in detector.detect(text) if s.category in ("VEHICLE", "LOCATION")]
+
+
 def test_what_is_a_third_sure_counts_among_findings_of_rules() -> None:
     text = "told Bexley to hold it"
     faint = span(text, "Bexley", score=0.31)
@@ -111,6 +124,19 @@ def test_in_a_list_of_things() -> None:
         ("Stable, home. Next 7/23. RM", "RM", "NAME"),
         ("Circ: LM. Scrub: Ty.", "LM", "NAME"),
         ("Pre-op 7/7: SZABO, PIROSKA 00812-44. Mallampati II, Cormack 1", "SZABO, PIROSKA", "NAME"),
+        ("Hit by a silver Malibu, DXR 4402, at noon", "DXR 4402", "VEHICLE"),
+        ("Her truck CK 71 882 was parked", "CK 71 882", "VEHICLE"),
+        (
+            "Evicted from 1401 W Normal Ave #3, Normal, Illinois; staying",
+            "Normal, Illinois",
+            "LOCATION",
+        ),
+        ("PID|||A-0093-771||ST JAMES^GENEVIEVE^^II||19310114|F|", "ST JAMES^GENEVIEVE^^II", "NAME"),
+        (
+            "Seen at Mercy Hospital of Tallgrass, 2 days",
+            "Mercy Hospital of Tallgrass",
+            "ORGANIZATION",
+        ),
         ("Pre-op: SZABO, PIROSKA 00812-44. Mallampati II", "SZABO, PIROSKA", "NAME"),
         ("grandmother well at 98. ROS", "98", "AGE"),
         ("Seen in room 14, 102 yr f, frail", "102", "AGE"),

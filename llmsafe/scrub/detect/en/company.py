@@ -50,7 +50,7 @@ _CUE_BEFORE = re.compile(
 def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     """``found`` without names of what a table calls a drug or a scale, names in lists of such,
     parts of phrases that name nobody, and what is only half believed in a note in which nobody has
-    found anything else, or a third believed in one in which rules have not found several."""
+    found anything else, or believed less still in one in which rules have not found several."""
     cells = things(text)
     company = _company(found)
     ruled = {span.start for span in found if span.source != "tagger" and span.score >= _WELL}

@@ -51,6 +51,7 @@ CATEGORIES = ("NAME", "DATE", "LOCATION", "ORGANIZATION", "PHONE", "AGE", "MRN",
               "ACCOUNT", "SSN", "LICENSE", "OTHER_ID")  # fmt: skip
 
 _NAME = re.compile(r"[^\W\d_][^\W\d_'’. -]*(?:['’. -]{1,2}[^\W\d_]+)*\.?")
+_SUFFIX = re.compile(r"(?i)jr|sr|i{1,3}|iv|mrs?|ms|miss|dr|md")
 _STAMP = re.compile(r"(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[\d.+-]{0,20}")
 _NOBODY = frozenset(("", '""', "unknown", "none", "self", "same", "test", "n/a", "retired"))
 _OLD = re.compile(r"AGE\b[^|]*\|[^|]*\|(?P<n>9\d|1[01]\d)\|")
@@ -121,6 +122,9 @@ def _named(text: str, parts: list[tuple[int, int]]) -> Iterator[PhiSpan]:
         if found.lower() in _NOBODY or not _NAME.fullmatch(found):
             break
         kept.append(part)
+    for start, end in parts[3:5] if len(kept) > 1 else ():  # suffix and prefix: ^^II, ^^^Mrs
+        if _SUFFIX.fullmatch(text, start, end):
+            kept.append((start, end))
     if kept:
         yield PhiSpan(kept[0][0], kept[-1][1], "NAME", 0.95)
 

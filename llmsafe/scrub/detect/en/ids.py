@@ -197,6 +197,21 @@ _VERSION = re.compile(
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 
 
+# What somebody drives, and its plate: a silver Malibu, DXR 4402; grey Kia CK 71 882.
+CAR_WORDS = word_set(
+    "acura altima accord audi bmw buick cadillac camry chevrolet chevy chrysler civic corolla dodge"
+    " elantra equinox explorer fiat ford gmc honda hyundai impala infiniti jeep jetta kia lexus"
+    " malibu maxima mazda mercedes minivan mitsubishi mustang nissan odyssey outback pickup prius"
+    " rav4 sedan sentra silverado sonata subaru suv suzuki tacoma tesla tahoe toyota truck tundra"
+    " van volkswagen volvo vw wrangler"
+)
+_DRIVEN = re.compile(
+    rf"\b(?i:{'|'.join(sorted(CAR_WORDS))})\b"
+    r"(?:[ ](?:[A-Z][\w-]{1,12}|\d{4})){0,2}[,;]?[ ]\(?(?P<v>(?!MRI|CTA? |PET|GCS|EMS|ETA|MVC|XR |US |[TV]\d)(?=[A-Z\d -]{0,6}\d)(?=[\d -]{0,6}[A-Z])"
+    r"[A-Z\d]{2,4}[ -][A-Z\d]{2,4}(?:[ -][A-Z\d]{2,4})?|(?=[A-Z\d]{0,5}\d{3})[A-Z]{1,3}\d{3,5}[A-Z]{0,2}|\d[A-Z]{3}\d{3})(?![\w/%]|[.,]\d)"
+)
+
+
 def find_labelled(text: str) -> Iterator[PhiSpan]:
     """What a label says is an identifier: at least three digits (five after a weak label)."""
     note = outline(text)
@@ -224,6 +239,8 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(match.start("v"), match.end("v"), "OTHER_ID", 0.6)
     for match in find_at(_TAIL, text, note.places(TAIL_WORDS)):
         yield PhiSpan(match.start("v"), match.end("v"), "VEHICLE", 0.8)
+    for match in find_at(_DRIVEN, text, note.places(CAR_WORDS)):
+        yield PhiSpan(*match.span("v"), "VEHICLE", 0.7)
     for match in find_at(_APART, text, note.places(APART_WORDS) if "0-0-0-0" in note.signs else ()):
         yield PhiSpan(match.start("v"), match.end("v"), "PHONE", 0.7)
     for match in find_at(_USER, text, note.places(USER_WORDS)):

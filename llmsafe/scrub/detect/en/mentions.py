@@ -208,7 +208,8 @@ _FIRM_RIGHT = re.compile(
     r"(?i)(?:\s(?:urgent care|pathology|nursing|rehab(?:ilitation)?|(?<=fire )department|(?<=police )department|staffing|plating|dairy|steel"
     r"|hardware|software|foods|motors|logistics|services|supply|manufacturing|industries|library|elementary"
     r"|clinic|hospital|pharmacy|center|centre|associates|group)\b){1,2}(?:,? (?:P\.?C|LLC|Inc|LLP|PLLC)\b\.?)?"
-    r"|,? (?:P\.C|PLLC|LLC|LLP|Inc)\b\.?"
+    r"|,? (?:P\.C|PLLC|LLC|LLP|Inc)\b\.?|\ssurgery(?=,| \||\n|\Z)"
+    r"|\sof\s(?:the\s)?(?-i:[A-Z][a-z]{2,20}(?:\s[A-Z][a-z]{2,20})?)(?![\w'’])"
 )
 _GLUED = re.compile(r"-\d{1,8}(?![\w/-])")
 # A sticker: SZABO, PIROSKA 00812-44.

@@ -274,6 +274,10 @@ def find_corners(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(*match.span("c"), "LOCATION", 0.6)
 
 
+# in Normal, Illinois; a town before a state's full name, though the word is an ordinary one.
+_BEFORE_TOWN = re.compile(r"(?:\b(?:in|from|to|near|outside|of)|[#\d],) \Z")
+
+
 def find_cities(text: str) -> Iterator[PhiSpan]:
     """Cities of the gazetteer, and "City, ST 12345" whatever the city."""
     cities, doubtful = _cities()
@@ -314,7 +318,10 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         if zip_code or known or (sure and len(city) > 2):
             start = match.start("city")
             last = city.split()[-1].lower()
-            if not known and not zip_code and english().plain(last) and last not in doubtful:
+            ordinary = not known and not zip_code and english().plain(last) and last not in doubtful
+            if ordinary and not (
+                match["name"] and _BEFORE_TOWN.search(text, max(0, start - 12), start)
+            ):
                 continue
             yield PhiSpan(start, match.end(), "LOCATION", 0.9)
 
