@@ -97,6 +97,17 @@ def test_no_plate_and_no_town(detector: Detector, text: str) -> None:
     assert not [s for s in detector.detect(text) if s.category in ("VEHICLE", "LOCATION")]
 
 
+@pytest.mark.parametrize(
+    ("before", "value"), [("Discharged the ", "14th"), ("Event on ", "6.21"), ("Call ", "4-7718")]
+)
+def test_a_day_or_a_number_is_found_alone_in_a_long_note(
+    detector: Detector, before: str, value: str
+) -> None:
+    rest = ". Ongoing fatigue, poor appetite, denies fever, chills, chest pain or nausea" * 4
+    text = before + value + rest
+    assert [text[s.start : s.end] for s in detector.detect(text)] == [value]
+
+
 def test_what_is_a_third_sure_counts_among_findings_of_rules() -> None:
     text = "told Bexley to hold it"
     faint = span(text, "Bexley", score=0.31)

@@ -21,12 +21,15 @@ _WHEN = re.compile(r"(?i)\b(?:on|since|around|about|by|from|before|after|until|t
 _WORDED = ("NAME", "LOCATION", "ORGANIZATION")
 _ASKING = frozenset(("tagger", "listed names", "unknown names", "reversed names", "cities"))
 """Findings that the heading of a column can deny."""
+_LONE = ("DEVICE", "VEHICLE", "OTHER_ID", "URL", "BIOMETRIC", "PHONE")
+_CALLED = re.compile(r"(?i)\b(?:call|tele?|phone|ph|ext|pager|cb|callback|fax)[.:# ]{1,3}\Z")
 _PHRASED = _ASKING | {
     "titled names", "labelled names", "names by trade", "names by what they do", "everyday names",
     "institutions", "firms",
 }  # fmt: skip
 _DOUBTFUL, _SURE = 0.45, 0.485  # of the tagger: half its chance
 _ALONE = 0.3475  # of the tagger; what is less sure counts only among findings of rules
+_FAINT = 0.3  # the same for a number or a date: a chance of 0.6
 _MANY, _WELL = 3, 0.8  # so many of them, with such a score
 _NOTE = 250  # characters
 _SUREST = 0.495  # of the tagger, half its chance
@@ -58,10 +61,12 @@ def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     long = len(text) >= _NOTE
     alone = long and not any(map(_is_sure, found)) and _names(text, found) < 3
     for span in found:
-        if _is_tagged(span, _ALONE) and len(ruled) < _MANY:
+        least = _ALONE if span.category in _WORDED else _FAINT
+        if span.source == "tagger" and span.score <= least and len(ruled) < _MANY:
             continue
-        if span.category not in _WORDED and _is_tagged(span, _SURE) and not company and long:
-            continue  # a number or a date that no rule knows, and nothing else
+        if span.category in _LONE and _is_tagged(span, _SURE) and not company and long:
+            if not _CALLED.search(text, max(0, span.start - 12), span.start):
+                continue  # a number that no rule knows, and nothing else
         if span.category in _WORDED and span.source in _PHRASED and _in_phrase(text, span):
             continue
         if span.category in _WORDED and span.source in _ASKING:

@@ -34,14 +34,14 @@ _COLON = r"[ \t]{0,3}:[ \t_]{0,4}"
 _EXPLAINS = alternatives("说明 讲解 交代 交待 告知 解释 谈话 沟通 介绍 宣教 讲明 转告 通报")
 # How something is explained, which stands where a name would.
 _HOW = split_words(
-    "简单 明确 时常 全面 全程 经常 详细 反复 充分 口头 当面 耐心 多次 逐一 重点 电话 书面 初步 进行 仔细 "
+    "简要 补充 婉转 初次 通俗 友好 简单 明确 时常 全面 全程 经常 详细 反复 充分 口头 当面 耐心 多次 逐一 重点 电话 书面 初步 进行 仔细 "
     "一一 再次 再三 认真 及时 及家属 本人 等人 两人 二人 双方 都已 均已 已经 已再次 又再次 方面 亲自 也已 共同 "
     "一并 分别 单独 着重 反复多 详尽 明白 全部 大致 大概 提前 事先 术前 术后 今日 昨日"
 )
 # What may stand behind the label of a person in an insurance or postal form instead of a name.
 _ENTRY = split_words(
     "支付 关系 单位 时间 金额 全名 明细 全称 车牌 方式 应付 不详 同上 签收 签字 代收 信息 电话 地址 "
-    "姓名 拒收 拒绝 确认 申请 账户 账号 身份 单号 签名 如下 为本人 是本人 亲自 邮编 城市 所在 部门"
+    "姓名 法定 微信 支付宝 现金 转账 拒收 拒绝 确认 申请 账户 账号 身份 单号 签名 如下 为本人 是本人 亲自 邮编 城市 所在 部门"
 )
 _SHIFT = r"(?:大夜|小夜|[夜白早中晚值带])班?"
 _RANK = r"(?<![A-Za-z\d])(?:VS|CR|PGY\d?|R[1-6]|Fellow|Intern|Clerk)[ ]?"

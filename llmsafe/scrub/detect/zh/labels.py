@@ -105,6 +105,18 @@ PUBLIC = frozenset(
 )
 """Numbers of the public: emergencies, citizens' and health lines, of the mainland and beyond."""
 
+# An extension may be called like a line of the public elsewhere: 分机1925.
+_OWN = re.compile(
+    r"(?:分机|分機|内线|內線|短号|小号|座机|值班电?话?|办公电?话?|传真|[转轉])[^\d\n]{0,4}$"
+)
+
+
+def is_public(text: str, start: int, digits: str) -> bool:
+    """Whether ``digits``, which begin at ``start``, are the number of a line of the public."""
+    if digits not in PUBLIC:
+        return False
+    return len(digits) != 4 or _OWN.search(text, max(0, start - 10), start) is None
+
 
 def find_labelled(text: str) -> Iterator[PhiSpan]:
     """What a label says is an identifier: at least three digits or a chat name."""
@@ -114,7 +126,7 @@ def find_labelled(text: str) -> Iterator[PhiSpan]:
             digits = sum(map(str.isdigit, value))
             if NO_LABEL.search(text[max(0, match.start() - 3) : match.start()]):
                 continue
-            if _SERVICE.fullmatch(value):
+            if _SERVICE.fullmatch(value) and re.search("[代编]码", match[0]):
                 continue
             if not chat and (digits < (3 if score > 0.9 else 4) or _CALENDAR.fullmatch(value)):
                 continue
@@ -140,7 +152,9 @@ def find_called(text: str) -> Iterator[PhiSpan]:
     for match in _DIALLED.finditer(text):
         before = _LABEL_BEFORE.search(text, max(0, match.start() - 24), match.start())
         digits = re.sub(r"\D", "", match[0])
-        if before is None or digits in PUBLIC or len(digits) < 3 or len(digits) > 20:
+        if before is None or len(digits) < 3 or len(digits) > 20:
+            continue
+        if is_public(text, match.start(), digits):
             continue
         if _AFTER.match(text, match.end()) or text.startswith(":", match.end()):
             continue

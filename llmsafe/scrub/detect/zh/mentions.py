@@ -353,7 +353,7 @@ def find_free(text: str) -> Iterator[PhiSpan]:
         surname = surname_length(word, 0)
         given = word[surname:]
         if (
-            text.startswith("了", end)
+            (text.startswith("了", end) and word[0] in "那怎")
             or lives(text, start, end)
             or (word[0] == "师" and text[start - 1 : start] in _OF_STAFF)
         ):

@@ -66,6 +66,7 @@ _STOP = split_words(
 _NO_NAME = tuple(
     split_words(
         "不 未 无 無 同 见 待 拒 其 好的 谢谢 请问 平台 车辆 钱打 钱退 有高 别急 别担 别紧 别怕 别忘"
+        " 跟其 与其 向其 对其 由其 同其 和其"
     )
 )
 _BAD_GIVEN = frozenset(

@@ -15,7 +15,7 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.resolve import subtract
 from llmsafe.scrub.detect.zh.company import LONELY, likelier
 from llmsafe.scrub.detect.zh.ids import priced
-from llmsafe.scrub.detect.zh.labels import NO_LABEL, PUBLIC
+from llmsafe.scrub.detect.zh.labels import NO_LABEL, is_public
 from llmsafe.scrub.detect.zh.lexicon import chinese
 from llmsafe.scrub.detect.zh.meant import could_name, told
 from llmsafe.scrub.detect.zh.organizations import HEAD, generic, is_ware, whole
@@ -183,6 +183,8 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     """The name around or in ``text[start:end]``: with its surname, with the last character of the
     given name, without 老 or 小."""
     lexicon = chinese()
+    if text.startswith("友人", start) and end - start > 3:
+        start += 2  # 友人|杰克逊
     over = end - start > 1 and _ROLE_OVER.search(text, max(0, start - 2), start + 1)
     if (
         over
@@ -276,7 +278,7 @@ def _doubt(text: str, start: int, end: int) -> float:
     does = NEXT.match(name)
     if len(name) > 1 and does and does.end() == len(name):
         return NEVER  # 陶然|拜上
-    if text.startswith("了", end) and lexicon.plain(name[1:]):
+    if text.startswith("了", end) and name[0] in "那怎" and lexicon.plain(name[1:]):
         return NEVER  # 那高兴|了
     if name in "我你您他她它听" or TITLE.fullmatch(name) or in_word(text, start, end):
         return NEVER
@@ -417,7 +419,7 @@ def _number(text: str, span: PhiSpan) -> PhiSpan | None:
     digits = sum(c.isdigit() or c in _NUMERALS for c in found)
     before = text[max(0, span.start - 4) : span.start]
     led = re.match(rf"(?![{_NUMERALS}]){HAN}", found) and span.category not in _LED
-    if span.score < SURE or digits < 3 or led or found in PUBLIC:
+    if span.score < SURE or digits < 3 or led or is_public(text, span.start, found):
         return None
     if before.endswith("*") or NO_LABEL.search(before):  # HLA-B*1502, 批号2021
         return None

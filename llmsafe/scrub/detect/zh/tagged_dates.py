@@ -43,11 +43,11 @@ _TALLY = re.compile(r"(?:纱布|器械|敷料|缝针|棉[球片条])[^\d,。;]{0
 _UNCOUNTED = re.compile(rf"{COUNTED}(?!\s?[A-Za-z%×])")
 _GLUED = re.compile(r"(?:\d{1,4}[-/.年月])*\d{0,4}$"), re.compile(r"(?:[-/.]\d{1,4})*")
 _CLAUSE = re.compile(r"[^,，;；。\n]+")
-_CLOCK = re.compile(r"\d:\s?$")
+_CLOCK = re.compile(r"(?:(?<!\d)(?:[01]\d|2[0-3])|(?<![\d\u4e00-\u9fff])\d):\s?$")
 _OCLOCK = re.compile(r"[点时](?!间|段|期)|\s?:\s?\d\d")
 _TALE = re.compile(r"[从由自於于在至到约]")
 _DATED = frozenset(
-    "年月日号初旬底末中上下节夕秋阳午旦分至满暑寒露冬夏春晚晨早夜间份天时许前后诞圣庆明降蛰种水雨雪假期凌傍起"
+    "年月日号初旬底末中上下节夕秋阳午旦分满暑寒露冬夏春晚晨早夜间份天时许前后诞圣庆明降蛰种水雨雪假期凌傍起"
     "三十廿卅一二四五六七八九〇零正腊甲乙丙丁戊己庚辛壬癸"
 )
 # A measured value, no day: 空腹血糖5.9, 干体重|51.5, K 6.4.
@@ -55,6 +55,10 @@ _VALUE_OF = re.compile(
     r"(?:血糖|体重|体温|血钾|血钠|血压|乳酸|尿酸|肌酐|血色素|白细胞|蛋白"
     r"|(?<![A-Za-z])(?:K|Na|Cl|Ca|Hb|HGB|WBC|CRP|PCT|INR|BNP|Cr|UA|Glu|PLT|MMSE|VAS|NRS|MoCA))"
     r"[:| ]{0,3}$"
+)
+# Hb 11/2复查正常: on that day.
+_CHECKED = re.compile(
+    r"(?<=\d/\d)(?:复[查测]|监测|急查|恢复|正常)|(?<=\d/\d\d)(?:复[查测]|监测|急查|恢复|正常)"
 )
 _AMOUNT = re.compile(r"\d,\d{3}(?:\.\d\d)?(?!\d)")
 
@@ -70,6 +74,8 @@ def read_dates(text: str, span: PhiSpan) -> PhiSpan | None:
         return None
     end = kept[-1].end
     while end - kept[0].start > 2 and re.match(HAN, text[end - 1]) and text[end - 1] not in _DATED:
+        if text[end - 2 : end] in ("夏至", "冬至"):
+            break
         end -= 1  # 2022年九月|割
     return replace(span, start=kept[0].start, end=end)
 
@@ -93,7 +99,7 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
         or (pair and span.score < CERTAIN and not _UNCOUNTED.match(text, end))
         or _NO_PAIR.fullmatch(found)
         or _of_a_change(text, start, end)
-        or _VALUE_OF.search(text, max(0, start - 8), start)
+        or (_VALUE_OF.search(text, max(0, start - 8), start) and not _CHECKED.match(text, end))
         or any(
             m.start() < end and start < m.end()
             for m in _AMOUNT.finditer(text, max(0, start - 4), end + 4)
