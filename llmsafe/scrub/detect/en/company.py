@@ -64,9 +64,10 @@ def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
         least = _ALONE if span.category in _WORDED else _FAINT
         if span.source == "tagger" and span.score <= least and len(ruled) < _MANY:
             continue
-        if span.category in _LONE and _is_tagged(span, _SURE) and not company and long:
-            if not _CALLED.search(text, max(0, span.start - 12), span.start):
-                continue  # a number that no rule knows, and nothing else
+        called = _CALLED.search(text, max(0, span.start - 12), span.start)
+        number = span.category in _LONE and _is_tagged(span, _SURE) and not called
+        if number and long and not company:
+            continue  # that no rule knows, and nothing else
         if span.category in _WORDED and span.source in _PHRASED and _in_phrase(text, span):
             continue
         if span.category in _WORDED and span.source in _ASKING:
