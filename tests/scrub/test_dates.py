@@ -127,3 +127,8 @@ def test_ages_over_89(text: str, age: str) -> None:
 )
 def test_no_age(text: str) -> None:
     assert list(find_ages(text)) == []
+
+
+def test_a_share_of_cores_is_no_date() -> None:
+    assert not found("Gleason 4+3 with 8/12 cores positive")
+    assert found("seen on 8/12 by her doctor") == {"8/12"}

@@ -73,6 +73,11 @@ def test_an_initial_and_a_word_before_a_credential_are_somebody() -> None:
     assert found("Hepatitis C. Elevated, PT 14. Vitamin D. Low, MD aware") == set()
 
 
+def test_a_sentence_behind_an_initial_is_no_part_of_the_name() -> None:
+    assert found("Biopsy by Dr. Y. One of the notes says so") == {"Y"}
+    assert found("Biopsy by Dr. Y. Osei, who says so") == {"Y. Osei"}
+
+
 def test_a_greeting_is_no_part_of_the_name() -> None:
     assert found("DEAR DELORES CUSHING, MD,") == {"DELORES CUSHING"}
 

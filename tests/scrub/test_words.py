@@ -9,6 +9,7 @@ from llmsafe.scrub.detect.detector import Detector, build_engine
 from llmsafe.scrub.detect.en.company import kept
 from llmsafe.scrub.detect.en.sense import senseless
 from llmsafe.scrub.detect.en.vocabulary import is_other, is_thing, is_word
+from llmsafe.scrub.detect.engine import called_so
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,8 @@ def test_kinds_of_words() -> None:
         ("seen per CHEST 2021, ACC 2020.", "2020", "OTHER_ID"),
         ("Marked by MVP Barlow on echo", "MVP Barlow", "ORGANIZATION"),
         ("To: Care Team. Sent", "Care Team", "ORGANIZATION"),
+        ("moved to the East Coast in spring", "East Coast", "ORGANIZATION"),
+        ("extraction of teeth 5, 6, 7, 8, 9, 10, 11", "7, 8, 9, 10", "PHONE"),
     ],
 )
 def test_senseless(text: str, found: str, category: str) -> None:
@@ -68,6 +71,8 @@ def test_senseless(text: str, found: str, category: str) -> None:
         ("born the twenty sixth", "twenty sixth", "DATE"),
         ("seen at Barlow Hospital", "Barlow Hospital", "ORGANIZATION"),
         ("Nurse Kia aware", "Kia", "NAME"),
+        ("lives on East Coast Drive", "East Coast Drive", "LOCATION"),
+        ("callback five 5, 5, 5, 0, 1, 4, 2", "5, 5, 5, 0, 1, 4, 2", "PHONE"),
     ],
 )
 def test_what_may_be_phi_stays(text: str, found: str, category: str) -> None:
@@ -116,6 +121,15 @@ def test_what_is_a_third_sure_counts_among_findings_of_rules() -> None:
     assert list(kept(text, [faint, *rules])) == [faint, *rules]
     doubled = PhiSpan(11, 14, "FAX", 0.9, "labelled numbers")  # the same number twice
     assert faint not in list(kept(text, [faint, *rules[:2], doubled]))
+
+
+def test_three_findings_in_a_long_report_are_no_company() -> None:
+    text = "told Bexley to hold it"
+    faint = span(text, "Bexley", score=0.3)
+    rules = [PhiSpan(at, at + 3, "PHONE", 0.9, "number formats") for at in (0, 11, 15)]
+    page = text + ", and the rest of the report says nothing of anybody" * 15
+    assert faint in list(kept(page, [faint, *rules]))
+    assert faint not in list(kept(page + page, [faint, *rules]))
 
 
 def test_in_a_list_of_things() -> None:
@@ -178,3 +192,17 @@ def test_found(detector: Detector, text: str, found: str, category: str) -> None
 )
 def test_clean(detector: Detector, text: str) -> None:
     assert not detector.detect(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "left"),
+    [
+        ("He was taken to Hospital at once", "Hospital", True),
+        ("Seen by Cardiology, who agreed", "Cardiology", True),
+        ("Returns to the Pediatric Oncology Clinic", "Pediatric Oncology Clinic", True),
+        ("dx at City Health Clinic", "City Health Clinic", False),
+        ("Returns to the Bexley Oncology Clinic", "Bexley Oncology Clinic", False),
+    ],
+)
+def test_a_kind_of_department_is_no_institution(text: str, found: str, left: bool) -> None:
+    assert (called_so(text, span(text, found, "ORGANIZATION")) is None) == left

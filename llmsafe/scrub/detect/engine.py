@@ -137,7 +137,7 @@ class TaggerRecogniser(EntityRecognizer):
         """The spans; a rule that knows the label or the check digit names what both have found."""
         if not isinstance(artifacts, Reading) or artifacts.text != text:
             raise TypeError("the tagger needs its own engine")
-        read = tagged.read if self.supported_language == "zh" else _named
+        read = tagged.read if self.supported_language == "zh" else called_so
         for span in (read(text, found) for found in artifacts.found()):
             if span is not None:
                 score = max(LEAST, span.score / 2)
@@ -145,18 +145,29 @@ class TaggerRecogniser(EntityRecognizer):
 
 
 # What ends the name of a department, made of words that name no institution.
-_DEPARTMENT = ("department", "unit", "floor", "surgery", "service")
+_DEPARTMENT = (
+    "department", "unit", "floor", "surgery", "service", "services", "clinic", "facility", "suite",
+    "team", "division", "oncology", "cardiology", "neurology", "urology", "radiology", "medicine",
+)  # fmt: skip
 
 
-def _named(text: str, span: PhiSpan) -> PhiSpan | None:
+# With a capital these may be a name: City Health Clinic.
+_NAMING = frozenset(("city", "community", "county", "general", "regional", "state", "university"))
+
+
+def called_so(text: str, span: PhiSpan) -> PhiSpan | None:
     """A finding in an English note, unless it is any institution ("university hospital") or what
     no note means by it."""
     if senseless(text, span):
         return None
     found = text[span.start : span.end]
-    if span.category == "ORGANIZATION" and (found.islower() or found.lower().endswith(_DEPARTMENT)):
+    lower = found.lower()
+    kind = found.islower() or lower == "hospital" or lower.endswith(_DEPARTMENT)
+    if span.category == "ORGANIZATION" and kind:
         generic = read_words("scrub_generic.txt")
-        words = (word.removesuffix("'s") for word in found.lower().replace("’", "'").split())
-        if all(word in generic or word in ("hospital", "center", *_DEPARTMENT) for word in words):
+        words = [word.removesuffix("'s") for word in lower.replace("’", "'").split()]
+        general = generic.union(_DEPARTMENT, ("hospital", "center"))
+        naming = not found.islower() and not _NAMING.isdisjoint(words)
+        if general.issuperset(words) and not naming:
             return None
     return PhiSpan(span.start, span.end, span.category, coarse(span.score))

@@ -21,6 +21,23 @@ _TRADES = words(
     "纺织 装饰 汽车销售 劳务 保洁 网络 印刷 五金 包装 家具 环保"
 )
 _FIRMS = words("有限公司 有限公司 有限责任公司 厂 集团 公司 股份有限公司 经营部 店 超市")
+_SHOPS = words(
+    "商行 贸易行 五金店 五金行 米铺 粮油店 粮行 茶餐厅 餐厅 餐馆 饭馆 饭店 "
+    "酒楼 酒家 面馆 粉店 火锅店 烧烤店 小吃店 早餐店 面包店 蛋糕店 烘焙坊 "
+    "奶茶店 咖啡馆 茶庄 茶行 茶楼 酒行 烟酒店 便利店 超市 生鲜店 水果店 果行 "
+    "菜店 水产行 海味行 肉铺 车行 汽修厂 修理厂 洗车行 轮胎店 驾校 加油站 车队 "
+    "货运站 物流园 快递站 快运 客运公司 租车行 家政 家政公司 月嫂中心 美发店 "
+    "理发店 美容院 养生馆 足浴店 推拿馆 健身房 瑜伽馆 舞蹈室 琴行 画室 书店 "
+    "书局 文具店 打印店 图文 印务 广告 影楼 婚庆 花店 花圃 苗圃 宠物店 服装店 "
+    "裁缝铺 布行 鞋店 鞋厂 皮具店 针织厂 制衣厂 家具店 家具厂 建材店 石材厂 "
+    "砖厂 木业 铝业 门窗 灯饰 电器行 电脑店 手机店 钟表行 眼镜店 金店 珠宝行 "
+    "典当行 地产 置业 中介 律师行 律师事务所 会计师楼 会计师事务所 工作室 设计室 "
+    "事务所 合作社 种植合作社 养殖场 农场 果园 渔行 米业 面粉厂 茶厂 酒厂 酱园 "
+    "食品 旅行社 旅馆 宾馆 酒店 民宿 网吧 棋牌室 游戏厅 影院 培训班 托管班 "
+    "早教中心 辅导班 月子会所 项目部 施工队 班组 车间 支行 信用社 证券营业部 "
+    "人寿 财险 保险代理 典当 工会 商会 协会 教会 基金会 义工队 艺术团"
+)
+_KEPT = words("记 记 氏 家 老 嫂")  # 张记裁缝铺
 _SCHOOLS = words(
     "小学 实验小学 中学 第一中学 二中 高级中学 中心小学 幼儿园 机关幼儿园 职业技术学院 师范学校 "
     "外国语学校 大学 卫校 技工学校"
@@ -257,10 +274,32 @@ def hospital(context: Context) -> str:
 def company(context: Context) -> str:
     """Where somebody works."""
     rng = context.rng
-    if rng.random() < 0.55:
+    draw = rng.random()
+    if draw < 0.45:
         return context.pick("company")
+    if draw < 0.6:
+        return shop(context)
     head = rng.choice((short_city(context), context.pick("city"), ""))
     return f"{head}{_brand(context)}{rng.choice(('', *_TRADES))}{rng.choice(_FIRMS)}"
+
+
+@SLOTS.value("ORGANIZATION", "shop")
+def shop(context: Context) -> str:
+    """A shop, a workshop, an office of a few people: 恒昌贸易行, 陈李律师行, 张记裁缝铺."""
+    rng = context.rng
+    draw = rng.random()
+    if draw < 0.1:
+        name = context.pick("surname") + rng.choice(_KEPT)
+    elif draw < 0.16:
+        name = context.pick("surname") + context.pick("surname")
+    elif draw < 0.24:
+        name = context.pick("road")
+    elif draw < 0.3:
+        name = _brand(context) + context.pick("usual")
+    else:
+        name = _brand(context)
+    head = rng.choice((short_city(context), context.pick("town"))) if rng.random() < 0.12 else ""
+    return f"{head}{name}{rng.choice(_SHOPS)}"
 
 
 @SLOTS.value("ORGANIZATION", "school")

@@ -31,6 +31,7 @@ _DOUBTFUL, _SURE = 0.45, 0.485  # of the tagger: half its chance
 _ALONE = 0.3475  # of the tagger; what is less sure counts only among findings of rules
 _FAINT = 0.3  # the same for a number or a date: a chance of 0.6
 _MANY, _WELL = 3, 0.8  # so many of them, with such a score
+_SPREAD = 300  # characters to each of them at most: a long report with three dates is no company
 _NOTE = 250  # characters
 _SUREST = 0.495  # of the tagger, half its chance
 _RULED = 0.85  # of a rule that has a list behind it
@@ -53,16 +54,18 @@ _CUE_BEFORE = re.compile(
 def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     """``found`` without names of what a table calls a drug or a scale, names in lists of such,
     parts of phrases that name nobody, and what is only half believed in a note in which nobody has
-    found anything else, or believed less still in one in which rules have not found several."""
+    found anything else, or believed less still in one in which rules have not found several to a
+    page."""
     cells = things(text)
     company = _company(found)
     ruled = {span.start for span in found if span.source != "tagger" and span.score >= _WELL}
+    among = len(ruled) >= max(_MANY, len(text) / _SPREAD)
     # A sentence is too short for want of company to tell anything.
     long = len(text) >= _NOTE
     alone = long and not any(map(_is_sure, found)) and _names(text, found) < 3
     for span in found:
         least = _ALONE if span.category in _WORDED else _FAINT
-        if span.source == "tagger" and span.score <= least and len(ruled) < _MANY:
+        if span.source == "tagger" and span.score <= least and not among:
             continue
         called = _CALLED.search(text, max(0, span.start - 12), span.start)
         number = span.category in _LONE and _is_tagged(span, _SURE) and not called

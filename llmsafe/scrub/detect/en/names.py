@@ -119,7 +119,10 @@ _TITLES = frozenset(["dr", "drs", "mr", "mrs", "ms", "miss", "prof", "md", "rn"]
 _ASKED = re.compile(r"(?:May|Will|Can|Should|Could|Do|Did|Am|Shall) I\b(?!\.)")
 _SENTENCE = frozenset(
     ("the", "he", "she", "it", "they", "we", "this", "that", "these", "his", "her", "there", "patient",
-     "please", "if", "in", "on", "at", "and", "but", "when", "after", "as", "our", "i", "you")
+     "please", "if", "in", "on", "at", "and", "but", "when", "after", "as", "our", "i", "you", "one",
+     "once", "two", "three", "all", "both", "no", "since", "for", "to", "with", "during", "following",
+     "upon", "next", "then", "because", "while", "although", "however", "therefore", "also", "before",
+     "an", "any", "each", "its", "my", "your", "their", "those", "not", "only", "per", "under", "until")
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.en.dates import HOLIDAY_WORDS, is_rating
@@ -114,12 +115,13 @@ _INSTRUMENT = re.compile(
 
 @cache
 def _regions() -> frozenset[str]:
-    """States in full, which Safe Harbor lets stay, and countries, but for those that are cities or
-    names too."""
+    """States in full, which Safe Harbor lets stay, countries and coasts, but for those that are
+    cities or names too."""
     places = read_json("scrub_places.json")
     states: Mapping[str, str] = places["states"]
     names = {name.lower() for pair in states.items() for name in pair if len(name) > 2}
     names |= {name.lower() for name in places["countries"]}
+    names |= {f"{side} coast" for side in ("east", "west", "gulf", "eastern", "western")}
     return frozenset(names - {"new york", "washington", "georgia", "virginia", "dakota", "israel"})
 
 
@@ -226,8 +228,16 @@ def _is_any(text: str, span: PhiSpan) -> bool:
     return described and not _INSTITUTION.search(found) and all(short)  # MVP Barlow
 
 
+_COUNTING = re.compile(r"\d{1,2}(?:, ?\d{1,2}){2,}")
+
+
 def _in_series(text: str, span: PhiSpan) -> bool:
-    """Whether it is in a row of small numbers, of which no telephone number has the length."""
+    """Whether it is in a row of small numbers, of which no telephone number has the length, or
+    counts up: teeth 7, 8, 9, 10."""
+    if _COUNTING.fullmatch(text, span.start, span.end):
+        numbers = [int(number) for number in text[span.start : span.end].split(",")]
+        if all(one < other for one, other in pairwise(numbers)):
+            return True
     low, high = max(0, span.start - 60), min(len(text), span.end + 60)
     for series in _SERIES.finditer(text, low, high):
         if series.start() <= span.start and span.end <= series.end():
