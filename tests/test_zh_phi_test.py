@@ -19,7 +19,16 @@ from llmsafe.synthetic.zh import ids
 from llmsafe.synthetic.zh.notes import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
-AUDIENCES = ("private", "test", "exam", "proof", "trial", "final", "blind")  # releases 1 to 7
+AUDIENCES = (  # releases 1 to 8
+    "private",
+    "test",
+    "exam",
+    "proof",
+    "trial",
+    "final",
+    "blind",
+    "fresh",
+)
 
 
 @pytest.fixture(scope="module")

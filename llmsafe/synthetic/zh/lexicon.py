@@ -1,8 +1,8 @@
 """Chinese name lists, divided between the audiences.
 
-Those of the audiences `test`, `exam`, `proof`, `trial`, `final` and `blind` stand apart, in the
-folders `words_test` to `words_blind` beside this file, so that nothing that reads the other lists
-can come upon them.
+Those of the audiences `test`, `exam`, `proof`, `trial`, `final`, `blind` and `fresh` stand apart,
+in the folders `words_test` to `words_fresh` beside this file, so that nothing that reads the other
+lists can come upon them.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _cities(audience: Audience) -> tuple[City, ...]:
     )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def lexicon(audience: Audience) -> Lexicon:
     """The lists of one audience in simplified characters, read once."""
     if audience in APART:
@@ -180,7 +180,7 @@ def _county(line: str, audience: Audience) -> County:
     return County(name, code, area, letter, _mine(districts.split(), audience))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def traditional(audience: Audience) -> TraditionalLexicon:
     """The lists of one audience in traditional characters, read once."""
     if audience in APART:
