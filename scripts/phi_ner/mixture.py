@@ -37,7 +37,7 @@ class Sources:
 
 AUDIENCES: dict[str, tuple[Audience, ...]] = {
     "en": ("private",),
-    "zh": ("public", "private", "test", "exam", "proof", "trial", "final"),
+    "zh": ("public", "private", "test", "exam", "proof", "trial", "final", "blind"),
 }
 
 

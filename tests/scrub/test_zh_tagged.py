@@ -36,6 +36,11 @@ def kept(text: str, found: str, category: str, score: float) -> str | None:
     return text[alone[0].start : alone[0].end] if alone else None
 
 
+def test_a_given_name_that_begins_like_a_surname_gets_its_own() -> None:
+    assert kept("与姜占强讨论后认为手术", "占强", "NAME", 0.97) == "姜占强"
+    assert kept("由于占强外出未到", "占强", "NAME", 0.97) == "占强"
+
+
 def test_a_character_knows_the_words_that_it_lies_in() -> None:
     features = Features(100, {"高血压": (1,), "王": (0,)}, 2)
     rows = {

@@ -43,13 +43,15 @@ _ENTRY = split_words(
     "支付 关系 单位 时间 金额 全名 明细 全称 车牌 方式 应付 不详 同上 签收 签字 代收 信息 电话 地址 "
     "姓名 法定 微信 支付宝 现金 转账 拒收 拒绝 确认 申请 账户 账号 身份 单号 签名 如下 为本人 是本人 亲自 邮编 城市 所在 部门"
 )
+_WAS = r"(?:[为為是系]|分别[为為])"
 _SHIFT = r"(?:大夜|小夜|[夜白早中晚值带])班?"
 _RANK = r"(?<![A-Za-z\d])(?:VS|CR|PGY\d?|R[1-6]|Fellow|Intern|Clerk)[ ]?"
 _PRONOUN = re.compile(
     r"[我你您他她它其谁这那该此每各]|孩子|宝宝|大家|自己|必须|需要|要求|是否|确系|应由|须由|经由"
 )
 _NO_ENTRY = split_words(
-    "值班 实习 进修 规培 当班 轮转 上级 外院 待定 待签 手签 空白 未填 未签 电子 小心 救命"
+    "值班 实习 进修 规培 当班 轮转 上级 外院 待定 待签 手签 空白 未填 未签 电子 小心 救命 "
+    "留陪 陪护 陪同 陪伴 照料 照顾 照看 看护 护送 代诉 代签 代办"
 )
 _COUNTED = re.compile("[一二两三四五六七八九十数]+[名位人个]")
 # Surnames that say how it was, alone in a line or at the end of a note.
@@ -96,6 +98,12 @@ def _called(word: str) -> bool:
     return pet or word in chinese().nicknames or (_anybody(word) and _made(word))
 
 
+def _person(word: str) -> bool:
+    unusual = strange(word) and surname_length(word, 0) == len(word) - 2 and not ambiguous(word[0])
+    named = could_name(word) or (_made(word) and word not in chinese().words) or unusual
+    return _anybody(word) and named
+
+
 def _titled(word: str) -> bool:
     return _anybody(word) and (could_name(word) or strange(word)) and not meet(word[:2]) > 1
 
@@ -107,6 +115,8 @@ _FRAMES: tuple[tuple[str, Callable[[str], bool]], ...] = (
     # 告知人:终南医师(执业证…
     (rf"{HAN}{{0,4}}人{_COLON}{_WORD}(?=(?:医[生师]|护士|技师|药师)[ (,。\n])", _titled),
     (rf"[向对与跟同](?:患者|病人|其)?(?:的)?{KIN}{_WORD}(?=(?:再次|详细)?{_EXPLAINS})", _explained),
+    # 第二核对人为简沁, 接听者是黄蝶: what somebody did, and who it was
+    (rf"(?<![本何病成患])[人者]{_WAS}(?P<v>{HAN}{{2,3}})(?=[,。;、(\n]|$)", _person),
     # 汇至满意名下账户
     (rf"(?:[汇转打]?[至到入]|登记在|[在由,:])(?P<v>{HAN}{{2,3}})(?=名下)", _owner),
     # 向阳,名字挺好记

@@ -145,7 +145,9 @@ _LIVED = re.compile(
     rf"(?:(?<=[在于到住:])|(?<!{HAN}))(?P<v>(?:(?![在于到]){HAN}){{2,6}}?)(?:市|县)?(?=(?:工作|生活|居住|务工|打工|上学|定居)(?:\d|[一二三四五六七八九十两]|多年|[,。;]|至今)|(?:儿子|女儿|子女|亲戚|亲友|父母|哥哥|姐姐|弟弟|妹妹)家)"
 )
 # So many people have been at: 去过开化, 从东方回来.
-_BEEN = re.compile(r"(?:[去到来回]过|来自|途经|路过|嫁到|老家在?|从)$")
+_BEEN = re.compile(r"(?:[去到来回]过|[去到来回跑]了?一?[趟次]|来自|途经|路过|嫁到|老家在?|从)$")
+_AT_TIME = re.compile(r"在$")
+_STAYED = re.compile(r"停留|逗留|出差|打工|务工|上学|读书|旅[游行]|探亲|当兵|服役|做生意|开店")
 _AWAY = re.compile(
     r"[,。;、)\s]|$|[回归]来|返回|旅[游行]|出差|探亲|务工|打工|上班|上学|转来|赶来|接[回来]|乘"
 )
@@ -158,7 +160,7 @@ _BORN = re.compile(
 )
 _BORN_IN = re.compile(rf"(?:出生|居住|生活|久居)(?P<v>{HAN}{{2,5}})(?=[,。;]|$)")
 _TO_PLACE = re.compile(
-    r"(?:[在到去回来來自从從往由赴至返抵离離住居嫁迁遷搬于於是系]|调至|转至|出生|[去到来回]过|居家|途经|路过)[ \t]?$"
+    r"(?:[在到去回来來自从從往由赴至返抵离離住居嫁迁遷搬于於是系]|[去到来回跑]了?一?[趟次]|调至|转至|出生|[去到来回]过|居家|途经|路过)[ \t]?$"
 )
 _OF_PLACE = re.compile(
     r"[ \t]?(?:籍|人(?![民体工员数际乳])|市|出差|务工|打工|老家|上班|上学|工作|旅游|旅行|居住|定居|那边|这边|当地|乡下|[东南西北]站|机场|火车|高铁|站|返回|来此|来[,，]|[,，。;、)）\s]|$|坐车|回来|转[来入]|救护车|乘)"
@@ -172,16 +174,21 @@ NOT_PLACE = re.compile(
 _JOINED = re.compile(r"(?:[·・•][\u4e00-\u9fffA-Z\d-]{1,9}){1,4}")
 
 
+_LIVES_AT = re.compile(r"住?[在于於](?=[\u4e00-\u9fff]{2})|为(?=[\u4e00-\u9fff]{3})")  # 现居|住于
+
+
 def find_addresses(text: str) -> Iterator[PhiSpan]:
     """What stands behind 地址, 住, 家住, 籍贯, 寄至, if anything in it tells a place."""
     for match in _HOME.finditer(text):
         run = _RUN.match(text, match.end())
         if run is None:
             continue
-        end = run.end()
+        start, end = run.start(), run.end()
+        if lead := _LIVES_AT.match(text, start):
+            start = lead.end()
         if cut := _RUN_END.search(run[0], 2):
             end = run.start() + cut.start()
-        value = text[run.start() : end].rstrip(" \t-/")
+        value = text[start:end].rstrip(" \t-/")
         place = _known_place().match(value) or _short_place().match(value)
         label = match[0].rstrip(" \t|")[-1:] == ":" or "址" in match[0]
         chain = re.match(rf"{_CHAIN}", value)
@@ -189,8 +196,8 @@ def find_addresses(text: str) -> Iterator[PhiSpan]:
             value = chain[0]
         elif place and not label and not _TELLING.search(value[place.end() :]):
             value = place[0]
-        if joined := _JOINED.match(text, run.start() + len(value)):
-            value = text[run.start() : joined.end()]
+        if joined := _JOINED.match(text, start + len(value)):
+            value = text[start : joined.end()]
         moved = match[0][-1:] == "到"
         if (
             not (place or moved or _TELLING.search(value))
@@ -202,7 +209,7 @@ def find_addresses(text: str) -> Iterator[PhiSpan]:
             chinese().starts_word(value, 0) and not place
         ):
             continue
-        yield PhiSpan(run.start(), run.start() + len(value), "LOCATION", 0.85)
+        yield PhiSpan(start, start + len(value), "LOCATION", 0.85)
 
 
 _GENERIC = re.compile(
@@ -230,13 +237,15 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         if NOT_PLACE.match(text, end) or listed(text, *match.span()):
             continue
         grown = end > match.end()
-        before = text[max(0, match.start() - 3) : match.start()]
+        before = text[max(0, match.start() - 4) : match.start()]
         bare = not re.search(rf"{HAN}$", before) and _OF_PLACE.match(text, match.end())
         if _TO_PLACE.search(before) or (grown and not re.search(rf"{HAN}$", before)) or bare:
             yield PhiSpan(match.start(), end, "LOCATION", 0.6)
     for match in _doubtful_place().finditer(text):
-        been = _BEEN.search(text, max(0, match.start() - 3), match.start())
-        if been and _AWAY.match(text, match.end()):
+        been = _BEEN.search(text, max(0, match.start() - 4), match.start())
+        stayed = _AT_TIME.search(text, max(0, match.start() - 1), match.start())
+        stayed = stayed and _STAYED.match(text, match.end())
+        if stayed or (been and _AWAY.match(text, match.end())):
             yield PhiSpan(*match.span(), "LOCATION", 0.6)
     lexicon = chinese()
     for match in _LIVED.finditer(text):

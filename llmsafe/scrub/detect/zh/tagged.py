@@ -205,6 +205,9 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
         before = next((n for n in (2, 1) if surname_length(text, max(0, start - n)) == n), 0)
         if before and not in_word(text, start - before, start):
             start -= before
+    elif end - start == 2 and start and surname_length(text, start - 1) == 1:
+        loose = not (ambiguous(text[start - 1]) or meet(text[start - 1 : start + 1]))
+        start -= loose  # 与姜|占强: 占 is a surname, too
     led = surname_length(text, start - 1) == 1 and _WHO.search(text, max(0, start - 4), start - 1)
     if led and end - start == 2 and ends_here(text, end):
         start -= 1  # 家属修|荣萍
