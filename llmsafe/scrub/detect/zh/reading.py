@@ -84,6 +84,9 @@ def stop(word: str) -> bool:
     return word in _STOP or word.startswith(_NO_NAME)
 
 
+SPACE = re.compile(r"\s+")
+
+
 def surname_length(text: str, start: int) -> int:
     """The length of a compound surname at ``start``, 1 for a single one, else 0."""
     lexicon = chinese()
