@@ -7,7 +7,7 @@
 The first, zh_phi_test.jsonl, is of the `private` half of names, places and phrases; the others,
 zh_phi_test2.jsonl to zh_phi_test8.jsonl, of the audiences `test`, `exam`, `proof`, `trial`,
 `final`, `blind` and `fresh`, which have names and frames of their own. A tagger that is to be
-tested on one has not seen its audience; the embedded one has seen all but `blind` and `fresh`. At
+tested on one has not seen its audience; the embedded one has seen all but `fresh`. At
 most two notes of a patient, and as many of each kind as the quota says, a third of them with an
 identifier that is rare. The same code gives the same bytes.
 """

@@ -16,8 +16,8 @@ ones has never seen a private sentence frame. A rule headed `[name]*` holds voca
 (names of diseases, symptoms, findings) and is shared by both.
 
 Further audiences, `test`, `exam`, `proof`, `trial`, `final`, `blind` and `fresh`, are for test sets
-whose frames were in no development when they were made. The misses of the first five are read by
-now and their notes are trained on; `blind` has been measured; `fresh` is unseen. Their rules stand
+whose frames were in no development when they were made. The misses of all but the last are read by
+now and their notes are trained on; `fresh` is unseen. Their rules stand
 in the folders `grammar_test` to `grammar_fresh` of a language that has them; a rule there takes the
 place of the rule of the same name, whole, for this audience alone. What is left of the divided
 rules (phrases of medicine that name nobody) they share with the private half.
