@@ -22,7 +22,7 @@ from typing import Any
 from scrub_proofs_run import Bench, Check, write_rows
 
 SHARD = 12
-PHI, TEXT, IDS, BROKEN = "Zebulonquack", "qwxvtextmark", "qwxvidmark", "qwxvbrokenmark"
+PHI, TEXT, IDS, BROKEN = "Zebulonquack", "unremarkablemark", "qwxvidmark", "qwxvbrokenmark"
 # Beginnings of names of files, or of the folder they are in, where a mark may be.
 _DECLARED = {
     PHI: (),

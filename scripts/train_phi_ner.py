@@ -44,7 +44,7 @@ from phi_ner.words import LISTS, word_lists  # noqa: E402
 
 from llmsafe.scrub.detect.tagger import Features, load_tagger  # noqa: E402
 
-THRESHOLDS = {"en": (0.13, 0.12), "zh": (0.12, 0.08)}
+THRESHOLDS = {"en": (0.05, 0.05), "zh": (0.06, 0.05)}
 """From which chance on a token is PHI, and from which beside one that is; set on the development
 halves. They are low, for `detect/en/company.py` keeps what is less sure than 0.7 only where rules
 found much, and `detect/zh/tagged.py` only what is made like what it says."""

@@ -130,5 +130,7 @@ def test_no_age(text: str) -> None:
 
 
 def test_a_share_of_cores_is_no_date() -> None:
-    assert not found("Gleason 4+3 with 8/12 cores positive")
+    assert not found("8/12 cores positive, Gleason 7")
     assert found("seen on 8/12 by her doctor") == {"8/12"}
+    assert found("Returned 8/12 cores reviewed") == {"8/12"}
+    assert found("seen 8/12 biopsy done") == {"8/12"}

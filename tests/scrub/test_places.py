@@ -41,6 +41,7 @@ def found(text: str) -> set[str]:
         ("NEWMAN MEMORIAL COUNTY HOSPITAL", "NEWMAN MEMORIAL COUNTY HOSPITAL"),
         ("Pinecrest Primary Care", "Pinecrest Primary Care"), ("works for Frito Lay.", "Frito Lay"),
         ("Occupation: cashier, Millrace Software. Has", "Millrace Software"),
+        ("Job: welder, Ball Software. Keeps", "Ball Software"),
         ("JOB: POSTAL WORKER, OLDHARBOR SOFTWARE.", "OLDHARBOR SOFTWARE"), ("Hotel near 1st and Cherry.", "1st and Cherry"),
         ("SHE WAS RAISED IN MOBILE.", "MOBILE"), ("formerly in Sedalia. Lifelong", "Sedalia"), ("Ok, zip 0-2-1-3-0.", "0-2-1-3-0"),
     ],

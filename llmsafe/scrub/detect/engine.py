@@ -7,6 +7,7 @@ eponym ask for a second opinion.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
@@ -145,29 +146,29 @@ class TaggerRecogniser(EntityRecognizer):
 
 
 # What ends the name of a department, made of words that name no institution.
-_DEPARTMENT = (
-    "department", "unit", "floor", "surgery", "service", "services", "clinic", "facility", "suite",
-    "team", "division", "oncology", "cardiology", "neurology", "urology", "radiology", "medicine",
-)  # fmt: skip
-
-
-# With a capital these may be a name: City Health Clinic.
-_NAMING = frozenset(("city", "community", "county", "general", "regional", "state", "university"))
+_DEPARTMENT = ("department", "unit", "floor", "surgery", "service")
+# With a capital, many of these words may be a name (Spring Clinic, City Hospital); these are not.
+_FIELD = (
+    r"\w*(?:olog(?:y|ists?)|iatrics?|iatry|surgery|therapy)|hospitalists?|pediatric|adult|plastic"
+    r"|internal|medicine|emergency|intensive|critical|inpatient|outpatient|long[- ]term|term|acute"
+    r"|care|wound|lymphedema|management|operating|operative|recovery|and|of|the"
+)
+_KIND = r"department|unit|floor|services?|clinic|facility|suite|team|division|room"
+_FIELDS = re.compile(rf"(?i)hospital|(?:(?:{_FIELD})\s)*(?:{_KIND}|\w+(?:ology|iatrics|surgery))")
 
 
 def called_so(text: str, span: PhiSpan) -> PhiSpan | None:
-    """A finding in an English note, unless it is any institution ("university hospital") or what
-    no note means by it."""
+    """A finding in an English note, unless it is any institution ("university hospital"), a
+    department ("Pediatric Oncology Clinic") or what no note means by it."""
     if senseless(text, span):
         return None
     found = text[span.start : span.end]
-    lower = found.lower()
-    kind = found.islower() or lower == "hospital" or lower.endswith(_DEPARTMENT)
-    if span.category == "ORGANIZATION" and kind:
-        generic = read_words("scrub_generic.txt")
-        words = [word.removesuffix("'s") for word in lower.replace("’", "'").split()]
-        general = generic.union(_DEPARTMENT, ("hospital", "center"))
-        naming = not found.islower() and not _NAMING.isdisjoint(words)
-        if general.issuperset(words) and not naming:
+    if span.category == "ORGANIZATION":
+        if _FIELDS.fullmatch(found):
             return None
+        if found.islower() or found.lower().endswith(_DEPARTMENT):
+            generic = read_words("scrub_generic.txt").union(_DEPARTMENT, ("hospital", "center"))
+            words = found.lower().replace("’", "'").split()
+            if generic.issuperset(word.removesuffix("'s") for word in words):
+                return None
     return PhiSpan(span.start, span.end, span.category, coarse(span.score))

@@ -23,10 +23,8 @@ from numpy.typing import NDArray
 from llmsafe.scrub.detect.tagger import CHARACTER, CHUNK, FloatArray, Tagger, Token, tokenise
 
 MARGIN = 1e-5
-TRACE = 0.03
-"""A chance of being PHI below this is no trace of it."""
-SIGN, HINT = 0.1, 0.2
-"""Chances from which on there is some sign of it, and an inkling."""
+GLIMPSE, TRACE, HINT = 0.01, 0.03, 0.2
+"""Chances of being PHI below which there is not a glimpse of it, no trace, no inkling."""
 _STEP = math.log(1.01)
 _SUREST = 1e-6
 _LEAST, _MOST = 16, 256  # tokens of a block
@@ -260,7 +258,7 @@ class Memory:
     def _doubtful(self, chances: FloatArray) -> NDArray[np.bool_]:
         """For each token, whether rounding might decide something about it."""
         private = 1.0 - chances[:, 0]
-        turns = (TRACE, SIGN, HINT, self.tagger.edge, self.tagger.threshold)
+        turns = (GLIMPSE, TRACE, HINT, self.tagger.edge, self.tagger.threshold)
         near = np.abs(private[:, None] - np.array(turns, np.float32)) < MARGIN
         doubtful: NDArray[np.bool_] = np.logical_or.reduce(near, axis=1)
         seen = np.flatnonzero(private >= self.tagger.edge)

@@ -30,7 +30,7 @@ from llmsafe.scrub.detect.en import (
     tables,
 )
 from llmsafe.scrub.detect.engine import Reading
-from llmsafe.scrub.detect.memory import HINT, SIGN, TRACE
+from llmsafe.scrub.detect.memory import GLIMPSE, HINT, TRACE
 from llmsafe.scrub.detect.zh import (
     cells,
     frames,
@@ -134,7 +134,7 @@ DOUBTFUL: dict[str, dict[str, dict[float, float]]] = {
         "cities": {0.8: TRACE},
         "institutions": {0.9: TRACE},
     },
-    "zh": {"free names": {mentions.BARE: SIGN, 0.35: TRACE}},
+    "zh": {"free names": {mentions.BARE: TRACE, 0.35: GLIMPSE}},
 }
 """Rules of each language that cannot tell a name from an eponym or a word: the score up to which
 they ask the tagger, and the chance of PHI that it must see. Scores ascend."""

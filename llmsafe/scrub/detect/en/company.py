@@ -32,6 +32,8 @@ _ALONE = 0.3475  # of the tagger; what is less sure counts only among findings o
 _FAINT = 0.3  # the same for a number or a date: a chance of 0.6
 _MANY, _WELL = 3, 0.8  # so many of them, with such a score
 _SPREAD = 300  # characters to each of them at most: a long report with three dates is no company
+_POINTING = 2  # so many numbers and addresses of somebody are company in a note of any length
+_COMMON = frozenset(("NAME", "LOCATION", "ORGANIZATION", "DATE", "AGE"))
 _NOTE = 250  # characters
 _SUREST = 0.495  # of the tagger, half its chance
 _RULED = 0.85  # of a rule that has a list behind it
@@ -58,8 +60,11 @@ def kept(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     page."""
     cells = things(text)
     company = _company(found)
-    ruled = {span.start for span in found if span.source != "tagger" and span.score >= _WELL}
-    among = len(ruled) >= max(_MANY, len(text) / _SPREAD)
+    rules = [span for span in found if span.source != "tagger" and span.score >= _WELL]
+    ruled = {span.start for span in rules}
+    pointing = {span.start for span in rules if span.category not in _COMMON}
+    near = len(ruled) * _SPREAD >= len(text) or len(pointing) >= _POINTING
+    among = len(ruled) >= _MANY and near
     # A sentence is too short for want of company to tell anything.
     long = len(text) >= _NOTE
     alone = long and not any(map(_is_sure, found)) and _names(text, found) < 3

@@ -270,7 +270,7 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
         sure = match["sure"] or match["weekday"] or match["day"]
         if low_scale and not sure and len(match["m"] + match["d"]) < 3:
             continue
-        if is_rating(text, match.start("all"), match["all"]) or _SHARED.match(text, match.end()):
+        if is_rating(text, match.start("all"), match["all"]) or _is_share(text, match):
             continue
         if match["m"] == "1" and match["d"] in "234" and match["s"] == "/":
             continue  # a half, a third, a quarter
@@ -281,8 +281,17 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
         yield PhiSpan(match.start(first), match.end("all"), "DATE", 0.6)
 
 
-# 8/12 cores, 2/10 lymph nodes.
-_SHARED = re.compile(r"\s(?:cores?|(?:lymph )?nodes?|lns?|specimens?|biops(?:y|ies)|samples?)\b")
+_COUNTED = re.compile(r" (?:cores?|(?:lymph )?nodes?|lns?)\b")
+_SAID_WHEN = re.compile(r"(?i)\b(?:on|seen|dos|returned|drawn|dated|from|since)\s\Z")
+
+
+def _is_share(text: str, match: re.Match[str]) -> bool:
+    """Whether it is so many of so many: 8/12 cores, 2/10 lymph nodes."""
+    start = match.start("m")
+    part = int(match["m"]) <= int(match["d"]) and _COUNTED.match(text, match.end())
+    return bool(part) and not _SAID_WHEN.search(text[max(0, start - 10) : start])
+
+
 # Ends of the names of weekdays, so that most numbers need no pattern.
 _WEEKDAY_BEFORE = re.compile(rf"(?i)(?<![\w/.-]){WEEKDAY[:-1]}\Z")
 _ENDS_WEEKDAY = re.compile(r"(?i)(?:[ydneusti][.,]?|\.,)\s{1,2}\Z")

@@ -120,9 +120,9 @@ _ASKED = re.compile(r"(?:May|Will|Can|Should|Could|Do|Did|Am|Shall) I\b(?!\.)")
 _SENTENCE = frozenset(
     ("the", "he", "she", "it", "they", "we", "this", "that", "these", "his", "her", "there", "patient",
      "please", "if", "in", "on", "at", "and", "but", "when", "after", "as", "our", "i", "you", "one",
-     "once", "two", "three", "all", "both", "no", "since", "for", "to", "with", "during", "following",
-     "upon", "next", "then", "because", "while", "although", "however", "therefore", "also", "before",
-     "an", "any", "each", "its", "my", "your", "their", "those", "not", "only", "per", "under", "until")
+     "once", "since", "for", "with", "during", "following", "upon", "then", "because", "although",
+     "however", "therefore", "also", "before", "each", "its", "my", "your", "their", "those", "not",
+     "until")
 )  # fmt: skip
 
 
@@ -263,7 +263,8 @@ def _checked(text: str, start: int, end: int, score: float, *, trust: bool) -> I
             kept, strong = piece.end(), True
             continue
         initial = len(word) == 1
-        if word in _SENTENCE and piece[0][1:].islower():  # "seen by Dr. X. She is well."
+        opens = word in _SENTENCE and piece[0][1:].islower()
+        if opens and not text.startswith(",", piece.end()):  # "seen by Dr. X. She is well."
             break
         named = word in lexicon.first or word in lexicon.last
         if trust and position == 1:  # "Dr. Hope Singer", "Dr. Ann Fraser"

@@ -220,7 +220,11 @@ _EMPLOYER = re.compile(
 JOB_WORDS = word_set("job occupation employment")
 _JOB = re.compile(
     r"\b(?i:job|occupation|employment)\s?[:=-]\s?[A-Za-z][A-Za-z -]{2,30},\s"
-    rf"(?P<o>{_TITLE_CASE}(?:\s(?:{_TITLE_CASE}|&|and|of)){{1,3}}|[A-Z]{{3,20}}(?:\s(?:[A-Z]{{3,20}}|&)){{1,3}})"
+    rf"(?P<o>(?:{_TITLE_CASE}|(?:Mc|Mac|O['’])[A-Z][a-z]+)(?:\s(?:{_TITLE_CASE}|&|and|of)){{1,3}}|[A-Z]{{3,20}}(?:\s(?:[A-Z]{{3,20}}|&)){{1,3}})"
+)
+_FIRM = re.compile(
+    r"(?i)\b(?:software|systems|logistics|foods|construction|industries|motors|media|energy|solutions"
+    r"|consulting|partners|company|group|holdings|manufacturing|textiles|freight|trucking|realty)\Z"
 )
 _BEFORE_CITY = re.compile(
     r"(?:\b(?:in|from|at|near|to|of|lives?|living|resid(?:es|ing|ent)|native|outside|downtown|born"
@@ -353,7 +357,8 @@ def find_institutions(text: str) -> Iterator[PhiSpan]:
         if not all(w.lower().strip(".,") in _NO_NAME for w in match["o"].split()):
             yield PhiSpan(*match.span("o"), "ORGANIZATION", 0.6)
     for match in find_at(_JOB, text, note.places(JOB_WORDS)):
-        if not english().plain(match["o"].split()[0].lower()):  # "cashier, Millrace Software"
+        strange = not english().plain(match["o"].split()[0].lower())
+        if strange or _FIRM.search(match["o"]):  # "cashier, Millrace Software", "Ball Software"
             yield PhiSpan(*match.span("o"), "ORGANIZATION", 0.95)
     for match in find_in(_UPPER, text, around(text, note.exact(_UPPER_WORDS), 120, 40)):
         words = match[0].split()

@@ -115,13 +115,12 @@ _INSTRUMENT = re.compile(
 
 @cache
 def _regions() -> frozenset[str]:
-    """States in full, which Safe Harbor lets stay, countries and coasts, but for those that are
-    cities or names too."""
+    """States in full, which Safe Harbor lets stay, and countries, but for those that are cities or
+    names too."""
     places = read_json("scrub_places.json")
     states: Mapping[str, str] = places["states"]
     names = {name.lower() for pair in states.items() for name in pair if len(name) > 2}
     names |= {name.lower() for name in places["countries"]}
-    names |= {f"{side} coast" for side in ("east", "west", "gulf", "eastern", "western")}
     return frozenset(names - {"new york", "washington", "georgia", "virginia", "dakota", "israel"})
 
 
@@ -160,6 +159,8 @@ def senseless(text: str, span: PhiSpan) -> bool:
             return True
         case "LOCATION" | "ORGANIZATION" if found.lower().rstrip(" 0123456789") in _regions():
             return True
+        case "LOCATION" | "ORGANIZATION" if _COAST.fullmatch(found):
+            return text[max(0, span.start - 4) : span.start].lower() == "the "
         case "LOCATION" | "ORGANIZATION":
             if span.score < DOUBT and found.islower() and all_plain(found):
                 return True
@@ -229,12 +230,17 @@ def _is_any(text: str, span: PhiSpan) -> bool:
 
 
 _COUNTING = re.compile(r"\d{1,2}(?:, ?\d{1,2}){2,}")
+_LABEL_BEFORE = re.compile(
+    r"(?i)\b(?:pager|page|call|back|cb|phone|tel|ext|pin|id|code|passcode)[.:# ]{1,3}\Z"
+)
+_COAST = re.compile(r"(?i)(?:east|west|gulf)(?:ern)? coast")
 
 
 def _in_series(text: str, span: PhiSpan) -> bool:
     """Whether it is in a row of small numbers, of which no telephone number has the length, or
     counts up: teeth 7, 8, 9, 10."""
-    if _COUNTING.fullmatch(text, span.start, span.end):
+    called = _LABEL_BEFORE.search(text, max(0, span.start - 14), span.start)
+    if _COUNTING.fullmatch(text, span.start, span.end) and not called:
         numbers = [int(number) for number in text[span.start : span.end].split(",")]
         if all(one < other for one, other in pairwise(numbers)):
             return True

@@ -12,7 +12,7 @@ from llmsafe.notes import PhiSpan
 
 LONELY = 0.3
 """The score of a finding of the tagger that counts only in company; others have a higher one."""
-_ODDS = 25.0
+_ODDS = 60.0
 """So many times as likely is a finding among others; set on the development material."""
 _MANY, _RULED = 3, 0.7
 """Others are so many findings of rules with such a score."""

@@ -51,7 +51,7 @@ _PRONOUN = re.compile(
 )
 _NO_ENTRY = split_words(
     "值班 实习 进修 规培 当班 轮转 上级 外院 待定 待签 手签 空白 未填 未签 电子 小心 救命 "
-    "留陪 陪护 陪同 陪伴 照料 照顾 照看 看护 护送 代诉 代签 代办"
+    "安全 时任 孤老 留陪 陪护 陪同 陪伴 照料 照顾 照看 看护 护送 代诉 代签 代办"
 )
 _COUNTED = re.compile("[一二两三四五六七八九十数]+[名位人个]")
 # Surnames that say how it was, alone in a line or at the end of a note.
@@ -116,7 +116,7 @@ _FRAMES: tuple[tuple[str, Callable[[str], bool]], ...] = (
     (rf"{HAN}{{0,4}}人{_COLON}{_WORD}(?=(?:医[生师]|护士|技师|药师)[ (,。\n])", _titled),
     (rf"[向对与跟同](?:患者|病人|其)?(?:的)?{KIN}{_WORD}(?=(?:再次|详细)?{_EXPLAINS})", _explained),
     # 第二核对人为简沁, 接听者是黄蝶: what somebody did, and who it was
-    (rf"(?<![本何病成患])[人者]{_WAS}(?P<v>{HAN}{{2,3}})(?=[,。;、(\n]|$)", _person),
+    (rf"(?<![本何病成患试料情])[人者]{_WAS}(?P<v>{HAN}{{2,3}})(?=[,。;、(\n]|$)", _person),
     # 汇至满意名下账户
     (rf"(?:[汇转打]?[至到入]|登记在|[在由,:])(?P<v>{HAN}{{2,3}})(?=名下)", _owner),
     # 向阳,名字挺好记

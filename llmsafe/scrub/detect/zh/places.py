@@ -145,8 +145,8 @@ _LIVED = re.compile(
     rf"(?:(?<=[在于到住:])|(?<!{HAN}))(?P<v>(?:(?![在于到]){HAN}){{2,6}}?)(?:市|县)?(?=(?:工作|生活|居住|务工|打工|上学|定居)(?:\d|[一二三四五六七八九十两]|多年|[,。;]|至今)|(?:儿子|女儿|子女|亲戚|亲友|父母|哥哥|姐姐|弟弟|妹妹)家)"
 )
 # So many people have been at: 去过开化, 从东方回来.
-_BEEN = re.compile(r"(?:[去到来回]过|[去到来回跑]了?一?[趟次]|来自|途经|路过|嫁到|老家在?|从)$")
-_AT_TIME = re.compile(r"在$")
+_TRIP = r"[去到来回跑]了?一?趟"
+_BEEN = re.compile(rf"(?:[去到来回]过|{_TRIP}|来自|途经|路过|嫁到|老家在?|从)$")
 _STAYED = re.compile(r"停留|逗留|出差|打工|务工|上学|读书|旅[游行]|探亲|当兵|服役|做生意|开店")
 _AWAY = re.compile(
     r"[,。;、)\s]|$|[回归]来|返回|旅[游行]|出差|探亲|务工|打工|上班|上学|转来|赶来|接[回来]|乘"
@@ -160,7 +160,7 @@ _BORN = re.compile(
 )
 _BORN_IN = re.compile(rf"(?:出生|居住|生活|久居)(?P<v>{HAN}{{2,5}})(?=[,。;]|$)")
 _TO_PLACE = re.compile(
-    r"(?:[在到去回来來自从從往由赴至返抵离離住居嫁迁遷搬于於是系]|[去到来回跑]了?一?[趟次]|调至|转至|出生|[去到来回]过|居家|途经|路过)[ \t]?$"
+    rf"(?:[在到去回来來自从從往由赴至返抵离離住居嫁迁遷搬于於是系]|{_TRIP}|调至|转至|出生|[去到来回]过|居家|途经|路过)[ \t]?$"
 )
 _OF_PLACE = re.compile(
     r"[ \t]?(?:籍|人(?![民体工员数际乳])|市|出差|务工|打工|老家|上班|上学|工作|旅游|旅行|居住|定居|那边|这边|当地|乡下|[东南西北]站|机场|火车|高铁|站|返回|来此|来[,，]|[,，。;、)）\s]|$|坐车|回来|转[来入]|救护车|乘)"
@@ -174,7 +174,8 @@ NOT_PLACE = re.compile(
 _JOINED = re.compile(r"(?:[·・•][\u4e00-\u9fffA-Z\d-]{1,9}){1,4}")
 
 
-_LIVES_AT = re.compile(r"住?[在于於](?=[\u4e00-\u9fff]{2})|为(?=[\u4e00-\u9fff]{3})")  # 现居|住于
+# 现居|住于宜沟镇, 户籍所在地|为四川省
+_LIVES_AT = re.compile(r"住[在于於](?=[\u4e00-\u9fff]{2})|为(?=[\u4e00-\u9fff]{2,3}[省市县])")
 
 
 def find_addresses(text: str) -> Iterator[PhiSpan]:
@@ -243,9 +244,8 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(match.start(), end, "LOCATION", 0.6)
     for match in _doubtful_place().finditer(text):
         been = _BEEN.search(text, max(0, match.start() - 4), match.start())
-        stayed = _AT_TIME.search(text, max(0, match.start() - 1), match.start())
-        stayed = stayed and _STAYED.match(text, match.end())
-        if stayed or (been and _AWAY.match(text, match.end())):
+        at = text[max(0, match.start() - 1) : match.start()] == "在"
+        if (at and _STAYED.match(text, match.end())) or (been and _AWAY.match(text, match.end())):
             yield PhiSpan(*match.span(), "LOCATION", 0.6)
     lexicon = chinese()
     for match in _LIVED.finditer(text):
