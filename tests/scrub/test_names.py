@@ -75,6 +75,7 @@ def test_an_initial_and_a_word_before_a_credential_are_somebody() -> None:
 
 def test_a_sentence_behind_an_initial_is_no_part_of_the_name() -> None:
     assert found("Biopsy by Dr. Y. One of the notes says so") == {"Y"}
+    assert found("Speaking to Dr. X. Two weeks ago she was well") == {"X"}
     assert found("Biopsy by Dr. Y. Osei, who says so") == {"Y. Osei"}
     assert found("Spoke with Dr. B. Next, who agreed") == {"B. Next"}
 

@@ -51,6 +51,7 @@ def test_kinds_of_words() -> None:
         ("Marked by MVP Barlow on echo", "MVP Barlow", "ORGANIZATION"),
         ("To: Care Team. Sent", "Care Team", "ORGANIZATION"),
         ("moved to the East Coast in spring", "East Coast", "ORGANIZATION"),
+        ("got 14/27 on MMSE: unable to", "14/27", "DATE"),
         ("extraction of teeth 5, 6, 7, 8, 9, 10, 11", "7, 8, 9, 10", "PHONE"),
     ],
 )
@@ -205,6 +206,7 @@ def test_clean(detector: Detector, text: str) -> None:
         ("He was taken to Hospital at once", "Hospital", True),
         ("Seen by Cardiology, who agreed", "Cardiology", True),
         ("Returns to the Pediatric Oncology Clinic", "Pediatric Oncology Clinic", True),
+        ("admitted to the Transitional Care Unit", "Transitional Care Unit", True),
         ("transferred to Long-Term Acute Care Facility", "Term Acute Care Facility", True),
         ("dx at City Health Clinic", "City Health Clinic", False),
         ("goes to Spring Clinic for it", "Spring Clinic", False),

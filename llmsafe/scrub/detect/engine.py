@@ -151,7 +151,7 @@ _DEPARTMENT = ("department", "unit", "floor", "surgery", "service")
 _FIELD = (
     r"\w*(?:olog(?:y|ists?)|iatrics?|iatry|surgery|therapy)|hospitalists?|pediatric|adult|plastic"
     r"|internal|medicine|emergency|intensive|critical|inpatient|outpatient|long[- ]term|term|acute"
-    r"|care|wound|lymphedema|management|operating|operative|recovery|and|of|the"
+    r"|transitional|step-?down|telemetry|rehabilitation|rehab|care|wound|lymphedema|management|operating|operative|recovery|and|of|the"
 )
 _KIND = r"department|unit|floor|services?|clinic|facility|suite|team|division|room"
 _FIELDS = re.compile(rf"(?i)hospital|(?:(?:{_FIELD})\s)*(?:{_KIND}|\w+(?:ology|iatrics|surgery))")

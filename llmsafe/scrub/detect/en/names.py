@@ -117,6 +117,9 @@ CLINICAL_NEXT = re.compile(
 _TITLES = frozenset(["dr", "drs", "mr", "mrs", "ms", "miss", "prof", "md", "rn"])
 # "Doctor, may I go?" shouted, "at 21 C. Kernig negative", the murmur of Austin Flint.
 _ASKED = re.compile(r"(?:May|Will|Can|Should|Could|Do|Did|Am|Shall) I\b(?!\.)")
+_COUNTS_TIME = re.compile(
+    r"(?:Two|Three|Four|Five|Six|Several|A few|Some) (?:hours?|days?|weeks?|months?|years?)\b"
+)
 _SENTENCE = frozenset(
     ("the", "he", "she", "it", "they", "we", "this", "that", "these", "his", "her", "there", "patient",
      "please", "if", "in", "on", "at", "and", "but", "when", "after", "as", "our", "i", "you", "one",
@@ -264,6 +267,7 @@ def _checked(text: str, start: int, end: int, score: float, *, trust: bool) -> I
             continue
         initial = len(word) == 1
         opens = word in _SENTENCE and piece[0][1:].islower()
+        opens = opens or _COUNTS_TIME.match(text, piece.start()) is not None
         if opens and not text.startswith(",", piece.end()):  # "seen by Dr. X. She is well."
             break
         named = word in lexicon.first or word in lexicon.last

@@ -49,6 +49,10 @@ _CLOCK = re.compile(
 _MIXED = re.compile(r"\d{1,2}-\d{1,2}/\d{1,2}")
 _FRACTION = re.compile(r"(?:\d{1,2}-)?\d/\d")
 _TIMES = re.compile(r"[ -](?:years?|months?|weeks?|days?|hours?|inch(?:es)?|cm|mm)\b")
+_SCORED = re.compile(
+    r"\d{1,2}/\d{1,2},? (?:on|in|for) (?:the |his |her |a )?"
+    r"(?:MMSE|MoCA|MOCA|SLUMS|GCS|PHQ|GAD|BDI|Mini[- ]Mental|ADOS|Apgar|APGAR)\b"
+)
 _SEVENTHS = re.compile(r"/7(?:ths?)?(?!\d|[/-])")
 _INSTITUTION = re.compile(
     r"(?i)\b(?:hosp\w*|clinics?|cent(?:er|re)|health\w*|institute|university|college|school|home|manor"
@@ -160,7 +164,7 @@ def senseless(text: str, span: PhiSpan) -> bool:
         case "LOCATION" | "ORGANIZATION" if found.lower().rstrip(" 0123456789") in _regions():
             return True
         case "LOCATION" | "ORGANIZATION" if _COAST.fullmatch(found):
-            return text[max(0, span.start - 4) : span.start].lower() == "the "
+            return "the " in text[max(0, span.start - 4) : span.start + 4].lower()
         case "LOCATION" | "ORGANIZATION":
             if span.score < DOUBT and found.islower() and all_plain(found):
                 return True
@@ -233,7 +237,8 @@ _COUNTING = re.compile(r"\d{1,2}(?:, ?\d{1,2}){2,}")
 _LABEL_BEFORE = re.compile(
     r"(?i)\b(?:pager|page|call|back|cb|phone|tel|ext|pin|id|code|passcode)[.:# ]{1,3}\Z"
 )
-_COAST = re.compile(r"(?i)(?:east|west|gulf)(?:ern)? coast")
+_SIDE = r"(?:east|west|gulf)(?:ern)? coast"
+_COAST = re.compile(rf"(?i)(?:the )?{_SIDE}(?: (?:to|and|or) the {_SIDE})?")
 
 
 def _in_series(text: str, span: PhiSpan) -> bool:
@@ -278,6 +283,9 @@ def _is_score(text: str, span: PhiSpan) -> bool:
         return True
     if _FRACTION.fullmatch(found) and _TIMES.match(text, span.end):
         return True  # 3-1/2 years
+    scored = _SCORED.search(text, span.start, span.end + 24)
+    if scored and scored.start() < span.end:
+        return True  # 14/27 on MMSE
     if is_rating(text, span.start, found) or (
         _NTH.search(found) and _ANATOMY.match(text, span.end)
     ):
