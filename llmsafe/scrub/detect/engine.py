@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, cast
 
 import spacy
@@ -151,10 +152,16 @@ _DEPARTMENT = ("department", "unit", "floor", "surgery", "service")
 _FIELD = (
     r"\w*(?:olog(?:y|ists?)|iatrics?|iatry|surgery|therapy)|hospitalists?|pediatric|adult|plastic"
     r"|internal|medicine|emergency|intensive|critical|inpatient|outpatient|long[- ]term|term|acute"
-    r"|transitional|step-?down|telemetry|rehabilitation|rehab|care|wound|lymphedema|management|operating|operative|recovery|and|of|the"
+    r"|transitional|step-?down|telemetry|rehabilitation|rehab|care|wound|lymphedema|management"
+    r"|operating|operative|recovery|and|of|the"
 )
 _KIND = r"department|unit|floor|services?|clinic|facility|suite|team|division|room"
 _FIELDS = re.compile(rf"(?i)hospital|(?:(?:{_FIELD})\s)*(?:{_KIND}|\w+(?:ology|iatrics|surgery))")
+
+
+@cache
+def _generic() -> frozenset[str]:
+    return read_words("scrub_generic.txt").union(_DEPARTMENT, ("hospital", "center"))
 
 
 def called_so(text: str, span: PhiSpan) -> PhiSpan | None:
@@ -167,8 +174,7 @@ def called_so(text: str, span: PhiSpan) -> PhiSpan | None:
         if _FIELDS.fullmatch(found):
             return None
         if found.islower() or found.lower().endswith(_DEPARTMENT):
-            generic = read_words("scrub_generic.txt").union(_DEPARTMENT, ("hospital", "center"))
             words = found.lower().replace("’", "'").split()
-            if generic.issuperset(word.removesuffix("'s") for word in words):
+            if _generic().issuperset(word.removesuffix("'s") for word in words):
                 return None
     return PhiSpan(span.start, span.end, span.category, coarse(span.score))

@@ -21,7 +21,7 @@ _NOBODY = word_set(
     " cva cvp cxr dc dka dnr dob doc dt dvt dx ed edt eeg ekg ecg est er etoh ett fhr fi fr ft gcs gi gm gtt gu hct he hd hg hgb hob hr hrs hs ht htn hx"
     " hz icu id im in inr io is it iu iv ivf jp jvd kcl kg kub la lab lb lbs ldh lft lle llq lmp loc lr lue luq lul ma map mar mcg md me med meq mg mi min"
     " ml mm mmp mri mvc na nad nc neb neg ng ngt nka no noc np npo nrb ns nsr ntg nv nwb ob od of ok on oob op or os ot oz pa pca pcp pe peg ph picc pm po"
-    " ml mmprbc prn ps pst pt ptt pvc px qd qhs qid ra rbc rll rle rlq rlu rn rom ros rr rt rue rul ruq rx sa sb sec si sl so sob sp spo sq sr ssi st"
+    " pos ppd pr prbc prn ps pst pt ptt pvc px qd qhs qid ra rbc rll rle rlq rlu rn rom ros rr rt rue rul ruq rx sa sb sec si sl so sob sp spo sq sr ssi st"
     " stat std su svn sx tab tbd tele th tia tid tko tlc tm to tpn tr trx tsh tsp tv tx ua un up ur us usa utc uti vac vas vs vsd vss vt wb wbat wbc wk wnl wt"
     " xr yo yr zn dr mr ms rd nd hh tt bg gl fs lo hi wa ad es ea ap vp ar br min max hh sat tmp temp pap vol mv rsp bsa bmi pip fio pp pf nl abn ill hep lmx ect"
     " hpi pmh tmj abd ext res cv ent neuro psy ms gyn resp mon tue wed thu fri sun jan feb mar apr may jun jul aug sep oct nov dec end eom fyi rtc lpn cna"
