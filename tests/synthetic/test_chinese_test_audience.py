@@ -224,6 +224,18 @@ def test_a_county_is_called_so_and_no_city(audience: Audience) -> None:
     assert counties > 5
 
 
+def test_an_autonomous_county_keeps_its_kind() -> None:
+    """`长阳土家族自治县` loses nothing where `桃源县` may stand as `桃源`."""
+    values = [
+        note.text[span["start"] : span["end"]]
+        for person in patients(3, 60, lang="zh", audience="novel")
+        for note in person.notes
+        for span in note.extra["spans"]
+    ]
+    assert [value for value in values if value.endswith("自治县")]
+    assert not [value for value in values if value.endswith("自治")]
+
+
 @pytest.mark.parametrize("audience", ["trial", "final", "blind", "fresh", "novel"])
 def test_organisations_are_named_after_the_town_that_they_are_in(audience: Audience) -> None:
     """A mainland clinic has its own town in its name; one of Taiwan the district, no village."""
