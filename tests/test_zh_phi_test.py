@@ -19,7 +19,7 @@ from llmsafe.synthetic.zh import ids
 from llmsafe.synthetic.zh.notes import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
-AUDIENCES = (  # releases 1 to 8
+AUDIENCES = (  # releases 1 to 9
     "private",
     "test",
     "exam",
@@ -28,6 +28,7 @@ AUDIENCES = (  # releases 1 to 8
     "final",
     "blind",
     "fresh",
+    "novel",
 )
 
 

@@ -1,8 +1,8 @@
 """Chinese name lists, divided between the audiences.
 
-Those of the audiences `test`, `exam`, `proof`, `trial`, `final`, `blind` and `fresh` stand apart,
-in the folders `words_test` to `words_fresh` beside this file, so that nothing that reads the other
-lists can come upon them.
+Those of the audiences `test`, `exam`, `proof`, `trial`, `final`, `blind`, `fresh` and `novel` stand
+apart, in the folders `words_test` to `words_novel` beside this file, so that nothing that reads the
+other lists can come upon them.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ somebody it writes through `Writer.phi`. Titles and words of kinship stay outsid
 
 from __future__ import annotations
 
+import re
+
 from llmsafe.synthetic.draw import chance, digits, integer, pick
 from llmsafe.synthetic.identity import Relative, Staff
 from llmsafe.synthetic.slots import write_name
@@ -148,10 +150,11 @@ def slot_address(s: Scribe) -> None:
 
 
 def slot_city(s: Scribe) -> None:
-    """A city without its kind one time in two; `桃源` too, but not one character alone."""
+    """A city without its kind one time in two; `桃源` too, but not one character alone, and an
+    autonomous county (`长阳土家族自治县`) whole."""
     city = s.identity.city
     if s.place == "cn":
-        short = city[:-1] if city.endswith("县") and len(city) > 2 else city
+        short = city[:-1] if re.search("(?<!自治)县$", city) and len(city) > 2 else city
         city = short if chance(s.rng, 0.5) else whole_city(city)
     s.out.phi(city, "LOCATION")
 
