@@ -103,6 +103,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("addresses", ("LOCATION",), zh_places.find_addresses),
     ("places", ("LOCATION",), zh_places.find_places),
     ("cities", ("LOCATION",), zh_places.find_cities),
+    ("hamlets", ("LOCATION",), zh_places.find_hamlets),
     ("streets", ("LOCATION",), zh_places.find_streets),
     ("landmarks", ("LOCATION",), zh_places.find_landmarks),
     ("institutions", ("ORGANIZATION",), organizations.find_institutions),

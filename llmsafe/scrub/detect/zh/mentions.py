@@ -146,7 +146,7 @@ def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
     """Whether a surname alone before a title is one: not 向医生, not 车工, not 最高."""
     character, before = text[start:end], text[max(0, start - 1) : start]
     whole = end + len(title)
-    if (character == "管" and before in "经主分监") or (
+    if (character == "管" and before in "经主分监") or before + character == "主刀" or (
         title == "工" and character in "车电钳焊木瓦"
     ):
         return False
@@ -265,7 +265,7 @@ _SIGNED = re.compile(
 _NO_END = frozenset("病症癌炎肾瘤斑人者属史其")
 # Before what somebody is to the patient: 韩月桂(小妹), 牛彦(大女儿):.
 _KIN_BEHIND = re.compile(
-    rf"(?:(?<!{HAN})|(?<=[由与找请经跟向给和叫呼交托致]))(?P<v>{HAN}{{2,4}}) ?(?=\((?:系|为|是)?(?:患者|病人|其|之)?(?:的|之)?{KIN}(?:[,:;、 )]|\d))"
+    rf"(?P<v>{HAN}{{2,4}}) ?(?=\((?:系|为|是)?(?:患者|病人|其|之)?(?:的|之)?{KIN}(?:[,:;、 )]|\d))"
 )
 # Who speaks in a chat, more than once.
 _SPEAKER = re.compile(rf"(?m)^[ \t]{{0,4}}(?P<v>{HAN}{{2,4}})[ \t]?(?=:)")
@@ -281,8 +281,7 @@ def find_signed(text: str) -> Iterator[PhiSpan]:
             yield name_span(*match.span("v"), 0.6)
     for match in _KIN_BEHIND.finditer(text):
         start, end = match.span("v")
-        # 与何玉敏(爱人): what stands before a surname is no part of the name.
-        begin = next((at for at in range(start, end - 1) if surname_length(text, at)), start)
+        begin = _begun(text, start, end)
         word = text[begin:end]
         likely = surname_length(word, 0) > 0 or strange(word)
         if likely and word[-1] not in _NO_END and (_signed(word) or not _spoken(word)):
@@ -293,6 +292,16 @@ def find_signed(text: str) -> Iterator[PhiSpan]:
         # Who speaks twice may begin like a word: 林可悦, 白芷晴.
         if said[word] > 1 and (_signed(word) or (len(word) == 3 and _made_like(word))):
             yield name_span(*match.span("v"), 0.6)
+
+
+def _begun(text: str, start: int, end: int) -> int:
+    """Where the name begins that ends in ``text[start:end]``: 家人中|黄宏雯, 与|何玉敏, 感谢|李明."""
+    for size in (4, 3, 2):
+        surname = surname_length(text, end - size) if end - start >= size else 0
+        given = text[end - size + surname : end]
+        if 0 < surname and 0 < len(given) < 3 and all(c in chinese().given for c in given):
+            return end - size
+    return next((at for at in range(start, end - 1) if surname_length(text, at)), start)
 
 
 def _made_like(word: str) -> bool:
@@ -335,7 +344,7 @@ _LEADS = re.compile(
 BARE = 0.32
 """The score of a name that nothing but its characters tells."""
 _OF_STAFF = frozenset("医药技护老教律厨导")
-_OF_YEAR = re.compile(r"(?<=\d)年")
+_OF_YEAR = re.compile(r"(?<=[\d全整常多历每周成])年")
 
 
 def find_free(text: str) -> Iterator[PhiSpan]:
@@ -374,7 +383,7 @@ def find_free(text: str) -> Iterator[PhiSpan]:
             yield name_span(start, end, score if whole else BARE)
 
 
-_ENDS = frozenset("师刀者班家官管查费工员位年")  # surnames that roles, offices and verbs end in
+_ENDS = frozenset("师刀者班家官管查费工员位年籍")  # surnames that roles, offices and verbs end in
 
 
 def _bare(text: str, start: int) -> int | None:

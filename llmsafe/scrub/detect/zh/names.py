@@ -65,7 +65,7 @@ _DEPARTMENT = re.compile(
 )
 # A label that the name is glued to: 记录员孙博轩, 十二床练彩红, 其侄毛妹.
 _GLUED = re.compile(
-    rf"(?:[员人师者属工童签教名侄姨舅姑家]|床(?!位)|[学医先]生)(?={HAN}{{2,3}}(?:[、,;。)(:\s/]|$|{NEXT.pattern}))"
+    rf"(?:[员人师者属工童签教名侄姨舅姑]|家(?!庄)|床(?!位)|[学医先]生)(?={HAN}{{2,3}}(?:[、,;。)(:\s/]|$|{NEXT.pattern}))"
 )
 _STAFF_SHORT = re.compile(
     rf"(?:调配|核对|发药|复核|审核|报告|上级|主管|医师|医生|护士|签字取|接种员|医保办|更换|记录|签收|取药|录入|校对|采样|{HAN}[员科])[: \t]{{1,3}}(?P<v>{HAN})(?=[\s,;、/。]|$)"
@@ -73,6 +73,10 @@ _STAFF_SHORT = re.compile(
 # A surname alone behind a duty: 值班吴/ 技师蓬、焦, 受邀:心内科张.
 _ON_DUTY = re.compile(
     rf"(?:值班|技术员|技师|物理师|上级|下级|签收|带教|管床|经管|接班|交班|(?<![A-Za-z])RN|[邀请]:{HAN}{{1,4}}科)[: \t]{{0,3}}(?P<v>{HAN})(?:、(?P<w>{HAN}))?(?=[ \t]{{0,3}}(?:[,;、/。(\n;]|(?:报告|复核|审核|上级)[: \t]|$))"
+)
+# The team of an operation, each by surname alone: 一助解,二助全,器械应,巡回从.
+_TEAM = re.compile(
+    rf"(?:术者|主刀|[一二三]助|助手|器械|巡回|洗手|麻醉|灌注)(?P<v>{HAN})(?=[,。;、\n]|$)"
 )
 _READ_OUT = re.compile(
     rf"(?:诊断|复诊|检验科|科)[:]?[ \t]{{0,2}}(?P<v>{HAN})(?=[ \t]{{1,4}}(?:复诊|复核|审核|→|->|(?:19|20)\d\d)|[ \t]{{1,4}}→)"
@@ -128,6 +132,10 @@ def find_neighbours(text: str) -> Iterator[PhiSpan]:
         for group in ("v", "w"):
             if match[group] and surname_length(text, match.start(group)):
                 yield name_span(*match.span(group), 0.5)
+    team = [m for m in _TEAM.finditer(text) if surname_length(text, m.start("v"))]
+    for match in team:
+        if len(team) > 2 or not ambiguous(match["v"]):
+            yield name_span(*match.span("v"), 0.7)
     for match in _HEAD_OF_LINE.finditer(text):
         group = "v" if match["v"] else "w"
         if _stands(text, *match.span(group)):
@@ -272,6 +280,9 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
         return whole.end() if told and whole else None
     end = open_name(text, start) or foreign_run(text, start) or _strange_run(text, start)
     does = NEXT.match(text, start + 1)  # 护士长宁|查房
+    grammar = text[start : start + 1] in _GRAMMAR and (meet(text[start + 1 : start + 3]) > 1 or _LABEL_ROLE.match(text, start + 1))
+    if grammar or (leads := NEXT.match(text, start)) and leads.end() > start + 1:
+        return None  # 母亲从家中, 病人和弟弟, 主任要求
     free = not ambiguous(text[start : start + 1]) and not (does and does.end() > start + 2)
     if end is None and free and _stands(text, start, start + 3):
         end = start + 3

@@ -15,7 +15,7 @@ from functools import cache
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.lexicon import read_words
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words, without_unit
-from llmsafe.scrub.detect.zh.reading import HAN
+from llmsafe.scrub.detect.zh.reading import HAN, in_word, meet
 from llmsafe.scrub.detect.zh.things import listed
 
 _NUM = r"(?:\d{1,5}(?:之\d{1,3})?|[A-Za-z]\d{0,3}|[一二三四五六七八九十百零〇甲乙丙丁]{1,5}|[东南西北中])"
@@ -23,7 +23,7 @@ _UNIT = r"(?:号院|號院|号楼|號樓|[号號](?![床染线]|切)|[栋棟幢�
 _NUMBERS = rf"(?:[ \t]{{0,2}}(?:第?{_NUM}[ \t]{{0,2}}{_UNIT}(?:之\d{{1,2}}(?!\d))?[东南西北]?|\d{{1,3}}#[楼樓栋院]?|[A-Z]区|[A-Z]?\d{{1,4}}(?:-[A-Z]?\d{{1,5}}){{1,4}}|[A-Z]?\d{{3,4}}(?=[^\d\w]|$|[\u4e00-\u9fff])))"
 _ROAD_UNIT = r"(?:大道|大街|胡同|公路|高速(?:公路)?|[路街道巷弄里坊]|[东南西北中]路|路段)"
 _AREA_UNIT = r"(?:自治[州县旗區区]|地区|新区|开发区|高新区|街道(?:办)?|苏木|嘎查|社区|社區|小区|小區|花园|花園|家园|家園|新村|新城|公寓|大厦|大廈|广场|廣場|山庄|别墅|公馆|苑|轩|阁|邨|屋|庄|村(?:委会)?|屯|寨|堡|坪|沟|湾|[省市区區县縣旗镇鎮乡鄉盟州])"
-_NOT_IN = r"(?![址寄于於在由到至去自从從被因经經及与與和的了是住家现現租转轉送来來者诉訴术術后後前时時有无無])"
+_NOT_IN = r"(?!前(?![寮埔湖庄莊屯营營岭嶺坪坑厝洲])|[址寄于於在由到至去自从從被因经經及与與和的了是住家现現租转轉送来來者诉訴术術后後时時有无無])"
 _LETTER = rf"(?:(?!地[点點址]|(?<=地)[点點址]){_NOT_IN}{HAN})"
 _PART = rf"(?:{_LETTER}{{1,7}}?(?:{_AREA_UNIT}|{_ROAD_UNIT})(?:[东南西北中上下一二三四五六七八九]段|口)?)"
 _CHAIN = rf"(?:{_PART}|{_NUMBERS}){{1,12}}"
@@ -146,24 +146,24 @@ _LIVED = re.compile(
 )
 # So many people have been at: 去过开化, 从东方回来.
 _TRIP = r"[去到来回跑]了?一?趟"
-_BEEN = re.compile(rf"(?:[去到来回]过|{_TRIP}|来自|途经|路过|嫁到|老家在?|从)$")
+_BEEN = re.compile(rf"(?:[去到来回]过|{_TRIP}|来自|途经|路过|嫁到|老家在?|从|外出[到至去]|前往|赴|回到|[想要]回|先去的?|一起去)$")
 _STAYED = re.compile(r"停留|逗留|出差|打工|务工|上学|读书|旅[游行]|探亲|当兵|服役|做生意|开店")
 _AWAY = re.compile(
-    r"[,。;、)\s]|$|[回归]来|返回|旅[游行]|出差|探亲|务工|打工|上班|上学|转来|赶来|接[回来]|乘"
+    r"[,。;、)\s]|$|[回归]来|返回|旅[游行]|出差|探亲|务工|打工|上班|上学|转来|赶来|接[回来]|乘|[喝买看做带住跑种采]|[拜过]年|照顾"
 )
 _NO_JOURNEY = split_words(
     "平原 高原 青年 前进 清水 白水 新建 合作 南部 安全 比如 延长 共和 互助 资源 长子 和平 友谊 公安 大方 无为 同仁 新星"
 )
 _MUNICIPAL = split_words("北京 北京市 上海 上海市 天津 天津市 重庆 重庆市")
 _BORN = re.compile(
-    rf"(?:生长于|生于|长于|出生于|出生地|籍贯|祖籍|原籍|[长常久旅现暂曾]居于?|[长常]住于?|定居于?|(?:户籍|户口)(?:所在)?地?)[ \t]?:?[ \t]?(?P<v>{HAN}{{2,8}})(?=[,。;:\s]|$)"
+    rf"(?:生长于|生于|长于|出生于|出生地|籍贯|祖籍|原籍|[长常久旅现暂曾]居于?|[长常]住于?|定居于?|(?:户籍|户口)(?:所在)?地?(?![址点地]))[ \t]?:?[ \t]?(?P<v>{HAN}{{2,8}})(?=[,。;:\s]|$)"
 )
 _BORN_IN = re.compile(rf"(?:出生|居住|生活|久居)(?P<v>{HAN}{{2,5}})(?=[,。;]|$)")
 _TO_PLACE = re.compile(
     rf"(?:[在到去回来來自从從往由赴至返抵离離住居嫁迁遷搬于於是系]|{_TRIP}|调至|转至|出生|[去到来回]过|居家|途经|路过)[ \t]?$"
 )
 _OF_PLACE = re.compile(
-    r"[ \t]?(?:籍|人(?![民体工员数际乳])|市|出差|务工|打工|老家|上班|上学|工作|旅游|旅行|居住|定居|那边|这边|当地|乡下|[东南西北]站|机场|火车|高铁|站|返回|来此|来[,，]|[,，。;、)）\s]|$|坐车|回来|转[来入]|救护车|乘)"
+    r"[ \t]?(?:籍|人(?![民体工员数际乳])|市|出差|务工|打工|老家|上班|上学|工作|旅游|旅行|居住|定居|那边|这边|当地|乡下|[东南西北]站|机场|火车|高铁|站|返回|来此|来[,，]|[,，。;、)）\s]|$|坐车|回来|转[来入]|救护车|乘|[带寄捎赶飞跑]|拜年|过年)"
 )
 NOT_PLACE = re.compile(
     r"(?:管圆|型|株|脚|流感|热|病|肉|烤|话|方言|牌|产|制|生产|药|酒|菜|豆|血吸|评分|标准|共识|宣言|指南|分类|分型)"
@@ -220,6 +220,32 @@ _GENERIC = re.compile(
 
 def _generic(value: str) -> bool:
     return _GENERIC.match(value) is not None
+
+
+# A place by what it ends in, where somebody goes, lives or comes from: 去三里桥赶集, 回北闸口.
+_HAMLET = re.compile(
+    rf"(?:(?<=[在去到从回往住])|(?<=老家))(?![这那本该某各外当])(?P<v>{_LETTER}{{1,3}}[桥口塘集沟坡湾庄铺坝屯岭坪墩埠圩滩])"
+    r"(?=[赶来回卖买看摆租做打种带那飞跑开寄]|过年|拜年|上班|[,。;、)\s]|$)"
+)
+_NO_HAMLET = re.compile(
+    r".*(?:[路门村街伤切入出窗关胸疮创造瘘井吻合裂脱交渡胃肛人]口|[脑天搭立]桥|[鱼池]塘|[收采聚密赶汇筹招市募征]集|[水山下臀腋]沟|[斜山下上]坡|[港海]湾|村庄|[床店卧]铺|[桌茶]庄|[沙海河]滩)"
+)
+_OLD_HOME = re.compile(
+    rf"老家(?:在|是|住)?(?P<v>(?![农乡县山那这来的也还有没村父母儿女子孙亲人很])(?!有|没){HAN}{{2,4}})(?=[,。;、)\s]|$)"
+)
+
+
+def find_hamlets(text: str) -> Iterator[PhiSpan]:
+    """Small places that no list has, by their last character, or behind 老家."""
+    words = chinese().words
+    for match in _HAMLET.finditer(text):
+        start, end = match.span("v")
+        if not _NO_HAMLET.fullmatch(match["v"]) and meet(text[end - 2 : end]) < 2:
+            if not (in_word(text, start, end) or match["v"] in words or text[end - 2 : end] in words):
+                yield PhiSpan(start, end, "LOCATION", 0.6)
+    for match in _OLD_HOME.finditer(text):
+        if match["v"] not in words and not _generic(match["v"]) and meet(match["v"][:2]) < 2:
+            yield PhiSpan(*match.span("v"), "LOCATION", 0.6)
 
 
 def find_places(text: str) -> Iterator[PhiSpan]:

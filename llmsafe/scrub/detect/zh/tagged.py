@@ -24,12 +24,19 @@ ALONE = 0.64
 """The least score of what is believed wherever it stands; the rest counts in company."""
 
 
+# A value of before, no day, age or number of anybody: Hb 112g/L(原来为104), 前一次为10.4.
+_FORMER = re.compile(r"(?:原来|前一?次|此前|基线)[为是:]$")
+_VALUE = re.compile(r"\d+(?:\.\d+)?")
+_HAN = re.compile(HAN)
 _NO_PART = "后前起止家所在到从居住于为是由归管换过了去寄至回离开的找先原上饮居就写寄遵"
 
 
 def read(text: str, span: PhiSpan) -> PhiSpan | None:
     """A finding of the tagger in a view of a Chinese note within its right borders; ``None`` if it
     cannot be what it says. What counts only in company has the score ``2 * LONELY``."""
+    former = _FORMER.search(text, max(0, span.start - 8), span.start)
+    if former and _VALUE.fullmatch(text, span.start, span.end):
+        return None
     reader = _READERS.get(span.category, read_number)
     if (found := reader(text, span)) is not None:
         return replace(found, score=max(ALONE, found.score))
@@ -47,13 +54,19 @@ def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan
             continue
         under = [r for r in rules if r.start < span.end and span.start < r.end]
         enough = OTHER if 2 * span.score >= ODD else LIKELY
-        longer = span.category == "NAME" and doubt(text, span.start, span.end) <= enough
+        longer = span.category == "NAME" and (
+            not _HAN.search(text, span.start, span.end)  # Wong Lai|Fong
+            or doubt(text, span.start, span.end) <= enough
+        )
         if not under or (longer and all(r.category == "NAME" for r in under)):
             yield span
             continue
         for piece in subtract(text, [span], _merged(under)):
             lone = piece.end - piece.start == 1
-            if lone and (piece.category == "NAME" or text[piece.start] in _NO_PART):
+            twice = text[max(0, piece.start - 1) : piece.start] in tuple("到在去至")  # 换到|上江镇
+            if lone and (
+                piece.category == "NAME" or (text[piece.start] in _NO_PART and not twice)
+            ):
                 continue  # 应|熊|大夫, 到|普洱市, 1-4|后
             places = piece.category in ("LOCATION", "ORGANIZATION")
             if (

@@ -23,7 +23,7 @@ _NO_DATE = re.compile(
     r"|(?!(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$|\d{6}$|\d{8}$)\d+"
     r"|[一二三四五六七八九〇零]{4}年|(?:周|星期|礼拜)[一二三四五六日天末]"
     r"|.*[两次片粒瓶支个周].*|(?:1[3-9]|[2-9]\d)月"
-    r"|[前昨今明后当次同]+[年月天日晚晨早]|.{0,3}[春夏秋冬][天季]"
+    r"|[前昨今明后当次同]+[年月天日晚晨早]|.{0,3}[春夏秋冬][天季]|[调关环情细]?节"
 )
 _SPAN_OF_TIME = re.compile(r"\d+[-~至]\d+(?:[天周年个]|月(?!\d))")
 _ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了岁]|术后|停药|间隔)$")
@@ -53,7 +53,8 @@ _DATED = frozenset(
 # A measured value, no day: 空腹血糖5.9, 干体重|51.5, K 6.4.
 _VALUE_OF = re.compile(
     r"(?:血糖|体重|体温|血钾|血钠|血压|乳酸|尿酸|肌酐|血色素|白细胞|蛋白"
-    r"|(?<![A-Za-z])(?:K|Na|Cl|Ca|Hb|HGB|WBC|CRP|PCT|INR|BNP|Cr|UA|Glu|PLT|MMSE|VAS|NRS|MoCA))"
+    r"|甘油三?酯|胆固醇|二聚体|淋巴结"
+    r"|(?<![A-Za-z])(?:pH|PH|K|Na|Cl|Ca|Hb|HGB|WBC|CRP|PCT|INR|BNP|Cr|UA|Glu|PLT|MMSE|VAS|NRS|MoCA))"
     r"[:| ]{0,3}$"
 )
 # Hb 11/2复查正常: on that day.

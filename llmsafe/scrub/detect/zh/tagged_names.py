@@ -47,9 +47,13 @@ _PIECE = re.compile(
     rf"{HAN}(?:[ \t]{{0,4}}{HAN})*(?:{DOT}{HAN}+)*{MASK}?"
     r"|[A-Z][A-Za-z'’.-]*(?:[ ,]{1,2}[A-Z][A-Za-z'’.-]*){0,3}"
 )
+_GAP = re.compile(r"[ \t]+")
+_LED = re.compile(r"[由请与找给跟和向呈报嘱遵托让叫经属的]$")  # before a whole name: 呈|方金松
+_GRAMMAR = frozenset("于向从由来应经有都要同当对会能如并可则及与为被让使给在是没过到去")
 _MASKED_ON = re.compile(rf"{HAN}某[均又再仍亦自曾将]")
 _ROLE_OVER = re.compile(rf"(?:{ROLE}|洗手|流动|友人|对象|个管师|护理师)$")
 _SHORT_TITLE = re.compile(r"[主师护](?=[说知嘱看曰云查示])")
+_KIN_HEAD = re.compile(rf"{KIN}(?={HAN}{{2}}$)")
 _KIN = re.compile(f"{KIN}$")  # 老公高明在旁
 _WHO = re.compile(rf"(?:{KIN}|家属|患者|病人|护士|医[生师])$")
 _RUN = re.compile(rf"{HAN}{{2,5}}(?!{HAN})")
@@ -85,7 +89,15 @@ def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
             less.reverse()  # 向|向庆玉
         if (named := open_name(text, start)) is not None and named < end:
             less.insert(len(less) // 2, (start, named))
-        yield next((one for one in less if doubt(text, *one) <= LIKELY <= span.score), None)
+        if span.score >= ODD:  # 美娇|学会
+            less = [one for one in less if not (straddled(text, *one) or _in_two(text, one[1]))]
+        enough = LONE if span.score >= ODD else LIKELY
+        yield next((one for one in less if doubt(text, *one) <= enough <= span.score), None)
+
+
+def _in_two(text: str, at: int) -> bool:
+    """Whether ``at`` cuts a word that is also a name: 那高|兴了."""
+    return chinese().plain(text[at - 1 : at + 1])
 
 
 def _named(text: str, span: PhiSpan) -> Iterator[tuple[int, int]]:
@@ -105,6 +117,14 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     """The name around or in ``text[start:end]``: with its surname, with the last character of the
     given name, without 老 or 小."""
     lexicon = chinese()
+    gap = _GAP.search(text, start, end)
+    if gap and gap.start() - start > max(1, surname_length(text, start)):
+        end = gap.start()  # 何升|  经治医师
+    if end - start == 3 and not surname_length(text, start) and TITLE.match(text, end - 1):
+        end -= 1  # 林|益财|专科医生
+    kin = _KIN_HEAD.match(text, start, end)
+    if kin and kin.end() < end and could_name(text[kin.end() : end]):
+        start = kin.end()  # 哥|海洋
     if text.startswith("友人", start) and end - start > 3:
         start += 2  # 友人|杰克逊
     over = end - start > 1 and _ROLE_OVER.search(text, max(0, start - 2), start + 1)
@@ -128,8 +148,10 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
         if before and not in_word(text, start - before, start):
             start -= before
     elif end - start == 2 and start and surname_length(text, start - 1) == 1:
-        loose = not (ambiguous(text[start - 1]) or meet(text[start - 1 : start + 1]))
-        start -= loose  # 与姜|占强: 占 is a surname, too
+        before, met = text[start - 1], meet(text[start - 1 : start + 1])
+        led = before not in _GRAMMAR and _LED.search(text, max(0, start - 2), start - 1)
+        # 与姜|占强: 占 is a surname, too; 由高|国洋: and 高 is a word
+        start -= bool(led) or not (ambiguous(before) or met)
     led = surname_length(text, start - 1) == 1 and _WHO.search(text, max(0, start - 4), start - 1)
     if led and end - start == 2 and ends_here(text, end):
         start -= 1  # 家属修|荣萍
@@ -198,7 +220,7 @@ def doubt(text: str, start: int, end: int) -> float:
         titled = len(name) == 1 and TITLE.match(text, end)
         kin = name not in lexicon.words and _KIN.search(text, max(0, start - 3), start)
         meant = name in lexicon.nicknames or (kin and _closed(text, start, end))
-        return OTHER if titled else LONE if meant else NEVER
+        return OTHER if titled else LONE if meant else ODD if could_name(name) else NEVER
     if name in lexicon.other_names or name in lexicon.nicknames:
         return LIKELY
     if len(name) > 3 and name[0] not in _ROLE_ENDS and all(c in lexicon.foreign for c in name):
@@ -217,9 +239,10 @@ def doubt(text: str, start: int, end: int) -> float:
         return LIKELY if len(given) == 2 and not straddled(text, start, end) else OTHER
     if surname == 1 and ambiguous(name[0]):
         if not given:
-            return OTHER if TITLE.match(text, end) else STRANGE
+            return STRANGE if name in "由经" or not TITLE.match(text, end) else OTHER
         if lexicon.plain(given):
-            return NEVER
+            named = len(given) == 2 and given not in lexicon.words and _stops(text, end)
+            return OTHER if named else NEVER  # 相建军
         return LIKELY if len(given) == 2 and _closed(text, start, end) else ODD
     if surname and not given:
         spoken = TITLE.match(text, end) or text[max(0, start - 1) : start] in ("老", "小")
