@@ -12,7 +12,7 @@ from llmsafe.notes import FOREIGN_TYPES, Note, PhiSpan
 from llmsafe.scrub.keys import Key
 from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.settings import Settings
-from llmsafe.scrub.workers import CHUNK, collect_less
+from llmsafe.scrub.workers import CHUNK, collect_less, one_thread_each
 
 SYSTEMS = {"llmsafe": "llmsafe", "presidio": "Presidio's patterns"}
 FINDING = {"finding": "llmsafe, finding only"}
@@ -94,7 +94,8 @@ def rates(
     replaces by its default method."""
     warm = max(1, len(jobs) // 10)
     context = multiprocessing.get_context("spawn")
-    pools = {s: context.Pool(processes, partial(_start, s)) for s in systems}
+    with one_thread_each():
+        pools = {s: context.Pool(processes, partial(_start, s)) for s in systems}
     measured: dict[str, list[float]] = {system: [] for system in systems}
     try:
         for pool in pools.values():

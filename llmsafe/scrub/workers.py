@@ -14,8 +14,8 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -79,11 +79,30 @@ def start_process(settings: Settings) -> tuple[Any, Connection]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, settings), daemon=True)
     try:
-        process.start()
+        with one_thread_each():
+            process.start()
     except (OSError, RuntimeError) as error:
         raise SetupError(f"cannot start a process ({error}); try --workers 1") from error
     theirs.close()
     return process, ours
+
+
+@contextmanager
+def one_thread_each() -> Generator[None]:
+    """Processes that start in this block multiply matrices on one thread, unless the user has set
+    ``OMP_NUM_THREADS``: there is a process for each core, and threads that wait for each other
+    across them cost more than half of the time."""
+    if _THREADS in os.environ:
+        yield
+        return
+    os.environ[_THREADS] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_THREADS]
+
+
+_THREADS = "OMP_NUM_THREADS"  # OpenBLAS, MKL and torch read it when they are loaded
 
 
 def _preloaded(module: str) -> str:

@@ -21,6 +21,7 @@ from llmsafe.errors import EvidenceError, InputError, SetupError
 from llmsafe.scrub.known.matcher import Identity
 from llmsafe.scrub.pipeline import preview, scrub_corpus
 from llmsafe.scrub.request import Request
+from llmsafe.scrub.workers import one_thread_each
 
 SENTINEL = "Zebulon"
 # A user's own module: quarantines by raising, hanging or dying on marked notes.
@@ -43,6 +44,8 @@ class Faulty(EntityRecognizer):
             import signal
             signal.signal(signal.SIGALRM, signal.SIG_IGN)
             time.sleep(600)
+        if "THREADS" in text and os.environ.get("OMP_NUM_THREADS") != "1":
+            raise ValueError("many")
         if "SLOW" in text:
             time.sleep(0.05)
         return []
@@ -88,6 +91,22 @@ def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.syspath_prepend(tmp_path)
     yield "user_module:Faulty"
     sys.modules.pop("user_module", None)
+
+
+def test_each_process_multiplies_on_one_thread_unless_the_user_says_more(
+    tmp_path: Path, faulty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[dict[str, object]] = [
+        {"note_id": "a", "patient_id": "p", "text": "THREADS. BP 120/80."}
+    ]
+    source = open_corpus(write(tmp_path / "in.jsonl", rows))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    request = Request(source, tmp_path / "one", recognisers=(faulty,))
+    assert scrub_corpus(request).quarantined == []
+    assert "OMP_NUM_THREADS" not in os.environ
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with one_thread_each():
+        assert os.environ["OMP_NUM_THREADS"] == "2"
 
 
 def test_one_worker_and_two_write_the_same_bytes(
@@ -172,6 +191,7 @@ from pathlib import Path
 from llmsafe.corpus import open_corpus
 from llmsafe.scrub.pipeline import scrub_corpus
 from llmsafe.scrub.request import Request
+from llmsafe.scrub.workers import one_thread_each
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     sys.path.insert(0, str(folder))

@@ -141,6 +141,8 @@ def senseless(text: str, span: PhiSpan) -> bool:
     if span.category not in _NUMBERED and found.islower() and is_usage(text, span):
         return True
     if span.category in _WORDED:
+        if _is_heading(text, span):
+            return True
         if span.score < SURE and is_product_name(text, span):
             return True
         if is_measured(text, span) and not after_person(text, span):
@@ -159,7 +161,7 @@ def senseless(text: str, span: PhiSpan) -> bool:
                 or _is_abbreviation(text, span)
                 or is_word_of_list(text, span)
             )
-        case "ORGANIZATION" if _is_heading(text, span) or _is_any(text, span):
+        case "ORGANIZATION" if _is_any(text, span):
             return True
         case "LOCATION" | "ORGANIZATION" if found.lower().rstrip(" 0123456789") in _regions():
             return True
@@ -322,11 +324,14 @@ _DAY_WORD = re.compile(
 
 
 def _is_heading(text: str, span: PhiSpan) -> bool:
-    """Whether it is a heading of ordinary words: "• Medical Reasoning: …"."""
-    line = text[text.rfind("\n", 0, span.start) + 1 : span.start]
+    """Whether it is a heading of ordinary words: "# Chief Complaint", "• Medical Reasoning: …"."""
+    begin = text.rfind("\n", 0, span.start) + 1
+    hashed = text.startswith("#", begin)
+    if not (hashed or (span.category == "ORGANIZATION" and text.startswith(":", span.end))):
+        return False
     words = [word.lower() for word in _WORD.findall(text, span.start, span.end)]
     ordinary = all(word in english().words and word not in english().everyday for word in words)
-    heads = text.startswith(":", span.end) and not any(map(str.isalnum, line))
+    heads = not any(map(str.isalnum, text[begin : span.start]))
     return heads and ordinary and not _INSTITUTION.search(text[span.start : span.end])
 
 

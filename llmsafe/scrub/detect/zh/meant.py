@@ -99,7 +99,7 @@ def told(text: str, start: int, end: int) -> bool:
             return True
     if _DOSE.match(text, end):
         return False
-    if _TITLE.match(text, end) and not re.search(f"{HAN}$", before):
+    if _TITLE.match(text, end) and (not re.search(f"{HAN}$", before) or _GIVEN_TO.search(before)):
         return True
     head = not re.search(f"{HAN}$", before)
     sexed = _SEXED.match(text, end) and (head or _HANDLED.search(before))

@@ -49,6 +49,7 @@ _WHOM = re.compile(
     r"(?:[与请由经找挂约遵随跟报至按受依据照听问询叫嘱喊托替陪][告请示诊求照从]?|联[系络]|报告|汇报|通知|告知|告诉|请[求示]|邀请?|医嘱|同意|接到|麻醉|[内外骨妇儿]科"
     r"|护士|医生|医师|[早晚]上|[夜白值当][班日]|[上下中]午|今[日晨天]|这里是|我是|窗口|[,、;。:\s]|^)$"
 )
+_TEAM = re.compile(r"(?:术者|主刀|[一二三]助|助手|麻醉|器械|巡回)[: ]?$")
 # A preposition, an auxiliary or an adverb and the bare title: 应主任要求, 由医生陪同, 曾于医生处.
 _ASKED_BY = re.compile(r"(?:之邀|邀请?|要求|请求|建议|之托)")
 _TOLD = re.compile(
@@ -146,13 +147,17 @@ def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
     """Whether a surname alone before a title is one: not 向医生, not 车工, not 最高."""
     character, before = text[start:end], text[max(0, start - 1) : start]
     whole = end + len(title)
-    if (character == "管" and before in "经主分监") or before + character == "主刀" or (
-        title == "工" and character in "车电钳焊木瓦"
+    if (
+        (character == "管" and before in "经主分监")
+        or before + character == "主刀"
+        or (title == "工" and character in "车电钳焊木瓦")
     ):
         return False
     if chinese().plain(text[start:whole]) or in_word(text, start, whole):  # 牛奶, 克雷伯菌
         return False
     if len(character) == 1 and ambiguous(character):
+        if _TEAM.search(text, max(0, start - 4), start):
+            return True  # 主刀同主任
         after_role = re.match(r"[^\u4e00-\u9fff]|[刀老小母父床]|$", before)
         meant = _WHOM.search(text, max(0, start - 3), start)
         if character in _NEVER and not (meant and _subject(text, start, end + len(title))):
@@ -177,8 +182,8 @@ def _subject(text: str, start: int, end: int) -> bool:
         return not (clause and _ASKED_BY.match(text, end)) and before not in "可须不需"
     if word == "从" and clause:
         return re.compile("查房|查看|审阅|会诊|看过|指示").match(text, end) is not None
-    if word in "由从":
-        return not (clause or _THERE.match(text, end))
+    if word in "由从":  # 汇报与由主任, not 申请由社工
+        return before in "与跟找和经随" and not (clause or _THERE.match(text, end))
     return not clause and before not in "与由经随跟至据照"
 
 
@@ -299,7 +304,7 @@ def _begun(text: str, start: int, end: int) -> int:
     for size in (4, 3, 2):
         surname = surname_length(text, end - size) if end - start >= size else 0
         given = text[end - size + surname : end]
-        if 0 < surname and 0 < len(given) < 3 and all(c in chinese().given for c in given):
+        if surname > 0 and 0 < len(given) < 3 and all(c in chinese().given for c in given):
             return end - size
     return next((at for at in range(start, end - 1) if surname_length(text, at)), start)
 

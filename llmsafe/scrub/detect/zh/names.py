@@ -272,6 +272,8 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
         return None
     if end := marked_name(text, start) or spaced_name(text, start):
         return end
+    if known := _of_others(text, start):
+        return known
     whole = re.compile(rf"{HAN}{{2,3}}(?!{HAN})").match(text, start)
     word = not gap and meet(text[start : start + 2]) > 1  # 医生慎重, 家属崇拜
     if word or lexicon.starts_word(text, start):
@@ -280,8 +282,10 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
         return whole.end() if told and whole else None
     end = open_name(text, start) or foreign_run(text, start) or _strange_run(text, start)
     does = NEXT.match(text, start + 1)  # 护士长宁|查房
-    grammar = text[start : start + 1] in _GRAMMAR and (meet(text[start + 1 : start + 3]) > 1 or _LABEL_ROLE.match(text, start + 1))
-    if grammar or (leads := NEXT.match(text, start)) and leads.end() > start + 1:
+    grammar = text[start : start + 1] in _GRAMMAR and (
+        meet(text[start + 1 : start + 3]) > 1 or _LABEL_ROLE.match(text, start + 1)
+    )
+    if grammar or ((leads := NEXT.match(text, start)) and leads.end() > start + 1):
         return None  # 母亲从家中, 病人和弟弟, 主任要求
     free = not ambiguous(text[start : start + 1]) and not (does and does.end() > start + 2)
     if end is None and free and _stands(text, start, start + 3):
@@ -299,6 +303,17 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
     return end
 
 
+def _of_others(text: str, start: int) -> int | None:
+    """The end of a name of another people, or of a part of such names, at ``start``: 队友索南."""
+    lexicon = chinese()
+    for size in (6, 5, 4, 3, 2):
+        word = text[start : start + size]
+        known = word in lexicon.other_names or word in lexicon.elements
+        if len(word) == size and known and not lexicon.plain(word):
+            return start + size
+    return None
+
+
 def _strange_run(text: str, start: int) -> int | None:
     """The end of a run of two or three characters that hardly ever meet: 初写尤岗."""
     run = re.compile(rf"{HAN}{{2,3}}(?!{HAN})").match(text, start)
@@ -314,6 +329,7 @@ _OF_DUTY = re.compile(
     r"(?:主管|责任|经治|值班|管床|主治|上级|入院|接诊|记录|当班|床位)(?:医[师生]|护士)$"
 )
 _GRAMMAR = frozenset("于向从由来和应经有都要同当对会能如并可则及与为被让使给在是没过到去不未无已")
+_HISTORY = re.compile(r"(?:麻醉|手术|家属?)史|[医护]师章")
 _SHUT = re.compile(r"[ \t]?(?:[。、/;\n|]|$)")
 
 
@@ -321,7 +337,7 @@ def _surname_alone(text: str, start: int, gap: str) -> int | None:
     """药师 古 2024, 医生 梁,回读, 护士潘已完成."""
     surname = surname_length(text, start)
     end = start + surname
-    if not surname:
+    if not surname or _HISTORY.search(text, max(0, start - 2), start + 1):
         return None
     if surname == 1 and ambiguous(text[start]):
         signs = not gap and _OF_DUTY.search(text, max(0, start - 6), start)
@@ -402,6 +418,8 @@ def _described(text: str, start: int, run: str, *, role: bool, age: bool) -> flo
     """How sure it is that ``run`` is a name; 0 if it is none."""
     lexicon, compact = chinese(), re.sub(r"\s", "", run)
     if not compact or stop(compact) or TITLE.search(compact, 1 if len(compact) > 1 else 0):
+        return 0.0
+    if compact[-1] == "族":
         return 0.0
     if re.search(DOT, compact):
         return 0.9

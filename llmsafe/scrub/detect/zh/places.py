@@ -146,7 +146,9 @@ _LIVED = re.compile(
 )
 # So many people have been at: 去过开化, 从东方回来.
 _TRIP = r"[去到来回跑]了?一?趟"
-_BEEN = re.compile(rf"(?:[去到来回]过|{_TRIP}|来自|途经|路过|嫁到|老家在?|从|外出[到至去]|前往|赴|回到|[想要]回|先去的?|一起去)$")
+_BEEN = re.compile(
+    rf"(?:[去到来回]过|{_TRIP}|来自|途经|路过|嫁到|老家在?|从|外出[到至去]|前往|赴|回到|[想要]回|先去的?|一起去)$"
+)
 _STAYED = re.compile(r"停留|逗留|出差|打工|务工|上学|读书|旅[游行]|探亲|当兵|服役|做生意|开店")
 _AWAY = re.compile(
     r"[,。;、)\s]|$|[回归]来|返回|旅[游行]|出差|探亲|务工|打工|上班|上学|转来|赶来|接[回来]|乘|[喝买看做带住跑种采]|[拜过]年|照顾"
@@ -240,9 +242,14 @@ def find_hamlets(text: str) -> Iterator[PhiSpan]:
     words = chinese().words
     for match in _HAMLET.finditer(text):
         start, end = match.span("v")
-        if not _NO_HAMLET.fullmatch(match["v"]) and meet(text[end - 2 : end]) < 2:
-            if not (in_word(text, start, end) or match["v"] in words or text[end - 2 : end] in words):
-                yield PhiSpan(start, end, "LOCATION", 0.6)
+        if (
+            not _NO_HAMLET.fullmatch(match["v"])
+            and meet(text[end - 2 : end]) < 2
+            and not (
+                in_word(text, start, end) or match["v"] in words or text[end - 2 : end] in words
+            )
+        ):
+            yield PhiSpan(start, end, "LOCATION", 0.6)
     for match in _OLD_HOME.finditer(text):
         if match["v"] not in words and not _generic(match["v"]) and meet(match["v"][:2]) < 2:
             yield PhiSpan(*match.span("v"), "LOCATION", 0.6)

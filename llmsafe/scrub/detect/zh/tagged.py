@@ -17,7 +17,7 @@ from llmsafe.scrub.detect.zh.company import LONELY, likelier
 from llmsafe.scrub.detect.zh.reading import HAN
 from llmsafe.scrub.detect.zh.tagged_dates import read_dates
 from llmsafe.scrub.detect.zh.tagged_names import LIKELY, ODD, OTHER, doubt, read_name
-from llmsafe.scrub.detect.zh.tagged_numbers import as_it_is, read_mail, read_number
+from llmsafe.scrub.detect.zh.tagged_numbers import as_it_is, read_age, read_mail, read_number
 from llmsafe.scrub.detect.zh.tagged_places import read_institution, read_place
 
 ALONE = 0.64
@@ -64,9 +64,7 @@ def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan
         for piece in subtract(text, [span], _merged(under)):
             lone = piece.end - piece.start == 1
             twice = text[max(0, piece.start - 1) : piece.start] in tuple("到在去至")  # 换到|上江镇
-            if lone and (
-                piece.category == "NAME" or (text[piece.start] in _NO_PART and not twice)
-            ):
+            if lone and (piece.category == "NAME" or (text[piece.start] in _NO_PART and not twice)):
                 continue  # 应|熊|大夫, 到|普洱市, 1-4|后
             places = piece.category in ("LOCATION", "ORGANIZATION")
             if (
@@ -95,7 +93,7 @@ _READERS: dict[str, Callable[[str, PhiSpan], PhiSpan | None]] = {
     "LOCATION": read_place,
     "ORGANIZATION": read_institution,
     "DATE": read_dates,
-    "AGE": as_it_is,
+    "AGE": read_age,
     "EMAIL": read_mail,
     "URL": as_it_is,
 }

@@ -271,6 +271,8 @@ def doubt(text: str, start: int, end: int) -> float:
 
 def _is_nobody(text: str, start: int, end: int, name: str) -> bool:
     """Whether ``name``, at ``start`` to ``end``, is a role, a pronoun, a verb, part of a word."""
+    if text.startswith("族", end):
+        return True  # 哈萨克|族
     if len(name) > 8 or name[-1] in "族吧吗呢呀啦嘛" or _YEAR.search(text, 0, start + 1):
         return True
     if name in GENERIC or name in "我你您他她它听" or stop(name) or TITLE.fullmatch(name):

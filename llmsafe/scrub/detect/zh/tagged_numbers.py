@@ -28,6 +28,19 @@ def as_it_is(text: str, span: PhiSpan) -> PhiSpan | None:
     return span if span.score >= SURE else None
 
 
+_SCORED = (
+    re.compile(r"[A-Za-z%率搏量压]\)?[:： ]{0,2}$"),
+    re.compile(r"[ \t]?(?:分(?!娩)|次|%|\d|[a-zA-Zμ])"),
+)
+
+
+def read_age(text: str, span: PhiSpan) -> PhiSpan | None:
+    """An age, no score or value: not Tbil 96, CD4 96, DQ 90."""
+    before, behind = _SCORED
+    scored = before.search(text, max(0, span.start - 4), span.start) or behind.match(text, span.end)
+    return None if scored else as_it_is(text, span)
+
+
 def read_mail(text: str, span: PhiSpan) -> PhiSpan | None:
     found = text[span.start : span.end]
     return as_it_is(text, span) if re.search(r"@|艾特|\bat\b|\.[a-z]{2}", found) else None

@@ -39,13 +39,17 @@ def read_place(text: str, span: PhiSpan) -> PhiSpan | None:
         in lexicon.provinces - {"香港", "澳门", "北京", "上海", "天津", "重庆"}
         or _REGION.fullmatch(found)
         or NOT_PLACE.match(text, span.end)
+        or (found + text[span.end : span.end + 1])[-1] == "族"
         or _of_a_thing(text, span)
         or any(names_a_thing(text, at) for at in range(max(0, span.start - 3), span.end))
     ):
         return None
-    return replace(span, start=begin(text, span.start), end=grow(text, span.end))
+    unit = _UNIT_LEFT.match(text, span.end)  # 石月亮|乡
+    end = unit.end() if unit else span.end
+    return replace(span, start=begin(text, span.start), end=grow(text, end))
 
 
+_UNIT_LEFT = re.compile(r"[乡镇村县](?![下医人民里])")
 # What stands before or behind a place in one run with it: 随夫居|广西东兴市, 从商丘|坐车.
 _LED_BY = re.compile(
     r"(?:居(?![巢庸])|补?寄|宿(?![州迁松豫城])|地[点點址]|住址)+(?=[\u4e00-\u9fff]{2})"
