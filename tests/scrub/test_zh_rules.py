@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from llmsafe.notes import PhiSpan
-from llmsafe.scrub.detect.zh import dates, frames, ids, labels, meant, organizations, places
+from llmsafe.scrub.detect.zh import (
+    dates,
+    frames,
+    ids,
+    labels,
+    meant,
+    mentions,
+    names,
+    organizations,
+    places,
+)
 from llmsafe.scrub.detect.zh.again import echoes
 from llmsafe.scrub.detect.zh.view import chinese_view
 
@@ -96,6 +106,75 @@ HLA-B27 阴性，CYP2C19*2，BC24531100×84。""",
 住院观察·补液。""",
     ),
     (
+        places.find_hamlets,
+        """上月搬回{北闸口}。
+去{三里桥}赶集，脚崴了。
+他老家{窑头}，有地三亩。
+送到{石鼓塘}那边。
+伤口换药，回切口处；到路口等，去伤口护理门诊。
+在脑桥见小片状影，从髂前取骨。
+老家种枣，老家亲戚多。含住吸口。""",
+    ),
+    (
+        places.find_cities,
+        """儿子从{许昌}赶来。
+由{中山}过来帮忙。
+想回{布袋}上船。
+户口地址：不详。
+许昌病房，中山装。""",
+    ),
+    (
+        names.find_roles,
+        """由队友{索南}等人背下。
+连长{宋军}派车。
+母{其其格}有耳疾。
+患者由母亲从家中接来。
+向病人和弟弟说明。
+请主任要求在门诊复查。
+询问麻醉史、手术史。
+医师章：另附。""",
+    ),
+    (
+        names.find_neighbours,
+        """术者{党}，一助{解}，二助{全}，器械{应}，巡回{从}，麻醉{温}。
+{谈}母身体不好。
+一助全程在场，二助应在台下。
+祖母身体好，伯父来院，岳母要求出院。""",
+    ),
+    (
+        names.find_described,
+        """{欧翠}，女，38岁。
+苗族，女，38岁。""",
+    ),
+    (
+        mentions.find_titled,
+        """主刀{应}主任，助手另记。
+主刀医师：待定。申请由社工协助。下午由奶奶抱回。""",
+    ),
+    (
+        mentions.find_marked,
+        """{姑丽娜尔·艾斯卡尔}女士。
+由{阿迪力江·伊力亚尔}领取。
+操作规范·喉镜片。""",
+    ),
+    (
+        dates.find_dates,
+        """{7月14日}10:02—{7月15日}09:48
+（前次{2/10}为8.6%）
+{12.28}傍晚出现胸闷。
+前次2/10浓度。""",
+    ),
+    (
+        organizations.find_institutions,
+        """前天在{微笑口腔}拍过片。
+厂车拉到{东台人民}，挂急诊。
+我到{省中}了。
+{福寿康养老公寓}夜班护工。
+{极顶探险俱乐部}负责人。
+{福星社區日間照顧中心}
+口腔、妇产情况另记。一小口水送服，每天一小碗。出生医院，会诊医院：另填。活动义齿取下。""",
+    ),
+    (
         organizations.find_institutions,
         """任职{头城镇公所}，退休。
 系{华北机械}退休工人。
@@ -121,6 +200,26 @@ def test_a_rule_finds_what_is_in_braces(find: Find, line: str) -> None:
             wanted.update(range(at, at + len(piece)))
         at += len(piece)
     assert {text[place] for place in found ^ wanted} <= set(" ")
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "whole"),
+    [
+        ("换药医生单卫 护士另记", "卫", "单卫"),
+        ("由妻子后秀琴看服", "秀琴", "后秀琴"),
+        ("医师看召草", "召草", "看召草"),  # of no list, but nothing else can stand there
+        ("医师看召草时说", "召草", None),
+        ("女儿叫秀琴", "秀琴", None),
+        ("与秀琴谈", "秀琴", None),
+    ],
+)
+def test_a_given_name_behind_a_role_gets_the_character_between(
+    text: str, given: str, whole: str | None
+) -> None:
+    start = text.index(given)
+    found = [PhiSpan(start, start + len(given), "NAME", 0.5)]
+    longer = [text[span.start : span.end] for span in echoes(text, found)]
+    assert longer == ([whole] if whole else [])
 
 
 def test_a_name_that_is_a_word_is_seen_again_where_somebody_acts() -> None:

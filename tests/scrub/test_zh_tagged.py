@@ -56,6 +56,17 @@ def test_a_character_knows_the_words_that_it_lies_in() -> None:
     ("text", "found", "category", "score", "left"),
     [
         ("请向远舟来", "远舟", "NAME", 0.99, "向远舟"),  # with its surname
+        ("由高国洋调药", "国洋", "NAME", 0.97, "高国洋"),
+        ("等她哥海洋从外地赶来", "哥海洋", "NAME", 0.99, "海洋"),  # a word, but so sure
+        ("等海洋从外地赶来", "海洋", "NAME", 0.9, None),
+        ("老伴美娇学会搬腿", "美娇学", "NAME", 0.98, "美娇"),
+        ("科主任:何升  经治医师", "何升  经", "NAME", 0.95, "何升"),
+        ("在石月亮乡卫生员处", "石月亮", "LOCATION", 0.97, "石月亮乡"),
+        ("侗族,哈萨克族", "哈萨克", "NAME", 0.99, None),
+        ("Tbil 96,查", "96", "AGE", 0.97, None),
+        ("患者 96,女", "96", "AGE", 0.97, "96"),
+        ("右肩痛1月入院", "1月", "DATE", 0.97, None),
+        ("Hb(原来为104)", "104", "MRN", 0.97, None),
         ("签名:凌可昕", "凌可", "NAME", 0.9, "凌可昕"),  # with all of its given name
         ("签名:凌可曌,", "凌可", "NAME", 0.9, "凌可曌"),  # even of a character that no list has
         ("随访何静怡门诊", "何静怡门", "NAME", 0.97, "何静怡"),  # a character too many

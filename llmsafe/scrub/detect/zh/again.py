@@ -12,8 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
 from llmsafe.scrub.detect.zh.meant import again
-from llmsafe.scrub.detect.zh.reading import DOT, HAN, NEXT, in_word, stop, straddled, surname_length
-from llmsafe.scrub.detect.zh.roles import TITLE
+from llmsafe.scrub.detect.zh.reading import (
+    DOT,
+    HAN,
+    NEXT,
+    ends_here,
+    in_word,
+    meet,
+    stop,
+    straddled,
+    surname_length,
+)
+from llmsafe.scrub.detect.zh.roles import KIN, ROLE, TITLE
 from llmsafe.scrub.detect.zh.things import is_part
 
 _SURE = 0.45
@@ -51,6 +61,7 @@ def echoes(text: str, found: Sequence[PhiSpan]) -> Iterator[PhiSpan]:
     yield from _words_again(text, found, telling, covered)
     for start, end in (
         *_in_a_row(text, found),
+        *_with_surname(text, found),
         *_by_telling(text, telling),
         *_by_surname(text, surnames),
         *_by_given(text, given),
@@ -117,6 +128,32 @@ def _people(
             surnames[name[:length]] = None
             characters.update(dict.fromkeys(given))
     return wanted, telling, surnames, characters
+
+
+_ROLE_BEFORE = re.compile(rf"(?:{ROLE}|{KIN}|{TITLE.pattern})[: ]?$")
+_HEAD_BEFORE = re.compile(r"(?:^|[\n。;:] ?|\d[.、] ?)$")
+_NO_SURNAME = frozenset(
+    "由与和给叫向找为是系被让请经嘱及在称说的于从来有都对当会能如并则使没到去不未无已将把跟同其小老阿"
+)
+
+
+def _with_surname(text: str, found: Sequence[PhiSpan]) -> Iterator[tuple[int, int]]:
+    """Given names with the surname that was taken for another word: 医生单|卫, 妻子后|秀琴; or with
+    one that no list has, where a role stands before and nothing behind: 医师看|召草."""
+    for span in found:
+        start, end = span.start, span.end
+        if span.category != "NAME" or end - start > 2 or not start or end > len(text):
+            continue
+        if not re.fullmatch(rf"{HAN}{{1,3}}", text[start - 1 : end]):
+            continue
+        if text[start - 1] in _NO_SURNAME or meet(text[start - 1 : start + 1]) > 1:
+            continue
+        role = _ROLE_BEFORE.search(text, max(0, start - 8), start - 1)
+        head = _HEAD_BEFORE.search(text, max(0, start - 4), start - 1)
+        listed = surname_length(text, start - 1) == 1
+        whole = ends_here(text, end) or text[start:end] in chinese().given_names
+        if (role or head) and (listed or (end - start == 2 and whole)):
+            yield start - 1, end
 
 
 def _in_a_row(text: str, found: Sequence[PhiSpan]) -> Iterator[tuple[int, int]]:

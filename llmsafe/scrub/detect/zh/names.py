@@ -74,6 +74,11 @@ _STAFF_SHORT = re.compile(
 _ON_DUTY = re.compile(
     rf"(?:值班|技术员|技师|物理师|上级|下级|签收|带教|管床|经管|接班|交班|(?<![A-Za-z])RN|[邀请]:{HAN}{{1,4}}科)[: \t]{{0,3}}(?P<v>{HAN})(?:、(?P<w>{HAN}))?(?=[ \t]{{0,3}}(?:[,;、/。(\n;]|(?:报告|复核|审核|上级)[: \t]|$))"
 )
+# Whose mother or father: 谈母身体不好, 李父来电.
+_PARENT = re.compile(
+    rf"(?:(?<!{HAN})|(?<=[由与和经向嘱请对]))(?P<v>{HAN})[父母](?=身体|[代来要说称诉表签及同也已在年]|为患|于)"
+)
+_NO_PARENT = frozenset("祖伯岳生养继师乳孕叔姑姨舅父母义字其")
 # The team of an operation, each by surname alone: 一助解,二助全,器械应,巡回从.
 _TEAM = re.compile(
     rf"(?:术者|主刀|[一二三]助|助手|器械|巡回|洗手|麻醉|灌注)(?P<v>{HAN})(?=[,。;、\n]|$)"
@@ -132,6 +137,9 @@ def find_neighbours(text: str) -> Iterator[PhiSpan]:
         for group in ("v", "w"):
             if match[group] and surname_length(text, match.start(group)):
                 yield name_span(*match.span(group), 0.5)
+    for match in _PARENT.finditer(text):
+        if surname_length(text, match.start("v")) and match["v"] not in _NO_PARENT:
+            yield name_span(*match.span("v"), 0.6)
     team = [m for m in _TEAM.finditer(text) if surname_length(text, m.start("v"))]
     for match in team:
         if len(team) > 2 or not ambiguous(match["v"]):

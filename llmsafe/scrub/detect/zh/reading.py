@@ -28,7 +28,7 @@ _SPACED = re.compile(rf"{HAN}(?:[ \t]{{1,4}}{HAN}){{1,3}}(?!{HAN})")
 # What follows a name in running text: verbs, conjunctions, words of sex and role.
 _NEXT = (
     r"男|女(?!士)|性别|性別|[诉訴]|主[诉訴治任管刀]|因|于(?!是)|於|入[院科室]|出[院科生]|今[日晨天]|来[院诊電电]|昨|在|已[于经經]?|之[女子妻夫父母]|签|簽|说|說|称|稱|及|与|與|和|同(?:意|志|学|事|住|行|室)|做(?=[\u4e00-\u9fff])|上门|收(?=[,。;)\s])|领取?|为|為|系"
-    r"|述|自(?:述|诉|行)|由|是|住|年[龄齡约]|家[属屬住]|[拟擬]|术[后前中]|現|现|患[者儿]|夜间|白天|轻|重|家(?=[,。里中住]|$)|行(?=[\u4e00-\u9fff])|查[看房体]|[经經]|反[复复]|[汇匯]报|[协協]助|陪[同伴护]|照[看顾料]|接[听诊]|代(?:为|签)?|[负負][责責]|[请請]|要求|拒[绝簽签]"
+    r"|述|自(?:述|诉|行)|由|是|住|年[龄齡约]|家[属屬住]|[拟擬]|术[后前中]|現|现|患[者儿]|夜间|白天|轻|重|家(?=[,。里中住]|$)|行(?=[\u4e00-\u9fff])|查[看房体]|[经經]|反[复复]|[汇匯]报|派[车人]|[协協]助|陪[同伴护]|照[看顾料]|接[听诊]|代(?:为|签)?|[负負][责責]|[请請]|要求|拒[绝簽签]"
     r"|护送|换药|谈话|接收|告知|平素|补充|复[诊查]|便[有感出]|讨论|注意|床位|平卧|神清|卧床|沟通|顾问|责护|门诊|医[生师]|醫[生師]|护士|護[士理]|主任|大夫|老[师師]|先生|女士|小姐|阿姨|教授|院[长長]|身份|电话|電話|手机|[联聯][系絡络]|床|[岁歲]|[门門][诊診]|住院|病[人情历歷案]|的|了|有|[到去][\u4e00-\u9fff]|被|[给給]|向|叫|打|再次|未|无|無|不|也|都|又|神志|精神|一般|[会會][诊診]|执刀|操作|参加|[录錄]入?|[记記]录?|审核|報告|报告|签[名字]|盖章|开|办|带|抱|接|抄|取|发|问|送|看|陪|拨|交|离|让|领|缴|付|坐|敬|摄|阅|整理|关系|工号|拿|替|考虑|批[:准示阅]|可[酌予停改继]|本人|[拜敬谨][上启呈]|驾[驶车电摩轿]|[（(]"
 )
 # What people do in a note, how they are and what is theirs. Each of two characters or of one that
@@ -82,7 +82,7 @@ def name_span(start: int, end: int, score: float) -> PhiSpan:
 
 def stop(word: str) -> bool:
     """Whether what stands behind a label says that there is no name."""
-    return word in _STOP or word.startswith(_NO_NAME)
+    return word in _STOP or (word.startswith(_NO_NAME) and word not in chinese().elements)
 
 
 SPACE = re.compile(r"\s+")
@@ -123,6 +123,8 @@ def dotted_name(text: str, start: int, end: int) -> tuple[int, int] | None:
     lexicon = chinese()
     known = next((n for n in range(len(first), 1, -1) if first[-n:] in lexicon.other_names), 0)
     written = len(first) - len(first.rstrip("".join(lexicon.foreign)))
+    if max(known, written) < 2 and meet(first[-2:]) > 1:
+        return None  # 操作规范·喉镜片
     length = max(known, written) if max(known, written) > 1 else min(len(first), 4)
     if first[0] in _LEADING:
         length = min(length, len(first) - 1)  # 由|阿迪力江·伊力亚尔

@@ -57,6 +57,8 @@ def beside(text: str, found: Sequence[PhiSpan], source: str) -> Iterator[PhiSpan
         longer = span.category == "NAME" and (
             not _HAN.search(text, span.start, span.end)  # Wong Lai|Fong
             or doubt(text, span.start, span.end) <= enough
+            # A surname alone ends no name: 过|晓明
+            or any(r.end - r.start == 1 and r.start > span.start for r in under)
         )
         if not under or (longer and all(r.category == "NAME" for r in under)):
             yield span

@@ -60,7 +60,7 @@ _VALUE_OF = re.compile(
     r"(?:血糖|体重|体温|血钾|血钠|血压|乳酸|尿酸|肌酐|血色素|白细胞|蛋白"
     r"|甘油三?酯|胆固醇|二聚体|淋巴结"
     r"|(?<![A-Za-z])(?:pH|PH|K|Na|Cl|Ca|Hb|HGB|WBC|CRP|PCT|INR|BNP|Cr|UA|Glu|PLT|MMSE|VAS|NRS|MoCA))"
-    r"[:| ]{0,3}$"
+    r"[:| ]{0,14}$"
 )
 # Hb 11/2复查正常: on that day.
 _CHECKED = re.compile(
@@ -105,7 +105,7 @@ def _date(text: str, span: PhiSpan) -> PhiSpan | None:
         or (pair and span.score < CERTAIN and not _UNCOUNTED.match(text, end))
         or _NO_PAIR.fullmatch(found)
         or _of_a_change(text, start, end)
-        or (_VALUE_OF.search(text, max(0, start - 8), start) and not _CHECKED.match(text, end))
+        or (_VALUE_OF.search(text, max(0, start - 20), start) and not _CHECKED.match(text, end))
         or any(
             m.start() < end and start < m.end()
             for m in _AMOUNT.finditer(text, max(0, start - 4), end + 4)

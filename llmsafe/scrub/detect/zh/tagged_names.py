@@ -47,6 +47,11 @@ _PIECE = re.compile(
     rf"{HAN}(?:[ \t]{{0,4}}{HAN})*(?:{DOT}{HAN}+)*{MASK}?"
     r"|[A-Z][A-Za-z'’.-]*(?:[ ,]{1,2}[A-Z][A-Za-z'’.-]*){0,3}"
 )
+_PEOPLES = re.compile(
+    "哈萨克|柯尔克孜|乌孜别克|塔吉克|塔塔尔|俄罗斯|维吾尔|鄂温克|鄂伦春|达斡尔|土家|朝鲜|裕固|纳西|傈僳"
+    "|拉祜|布依|仡佬|毛南|仫佬|撒拉|东乡|保安|景颇|布朗|阿昌|普米|基诺|德昂|独龙|门巴|珞巴|高山|赫哲|锡伯|蒙古"
+    "|[汉苗彝藏回满侗瑶白壮傣黎畲水土羌怒京佤]"
+)
 _GAP = re.compile(r"[ \t]+")
 _LED = re.compile(r"[由请与找给跟和向呈报嘱遵托让叫经属的]$")  # before a whole name: 呈|方金松
 _GRAMMAR = frozenset("于向从由来应经有都要同当对会能如并可则及与为被让使给在是没过到去")
@@ -73,6 +78,9 @@ def read_name(text: str, span: PhiSpan) -> PhiSpan | None:
 def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
     """The names in a finding that goes on behind one (何芳琴,99), as far as they are believed."""
     for piece in _named(text, span):
+        if _PEOPLES.fullmatch(text, *piece) and text.startswith("族", piece[1]):
+            yield None
+            continue
         start, end = _borders(text, *piece)
         if _likely(text[slice(*piece)], span.score) and told(text, *piece):
             yield piece
@@ -171,6 +179,8 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     does = NEXT.match(text, end - 1)  # 魏旭|改过
     cut = meet(text[end - 1 : end + 1]) > 1 and not meet(text[end - 2 : end])
     cut = cut or (does is not None and does.end() > end)
+    if not surname and end - start == 3 and does is not None and does.end() > end:
+        return start, end - 1  # 美娇|学会
     runs = does is not None and does.end() > end and end - start == surname + 1  # 程|批:
     cut = runs or (cut and end - start == surname + 2)
     if surname and cut and not NEXT.match(text, end):
@@ -271,8 +281,6 @@ def doubt(text: str, start: int, end: int) -> float:
 
 def _is_nobody(text: str, start: int, end: int, name: str) -> bool:
     """Whether ``name``, at ``start`` to ``end``, is a role, a pronoun, a verb, part of a word."""
-    if text.startswith("族", end):
-        return True  # 哈萨克|族
     if len(name) > 8 or name[-1] in "族吧吗呢呀啦嘛" or _YEAR.search(text, 0, start + 1):
         return True
     if name in GENERIC or name in "我你您他她它听" or stop(name) or TITLE.fullmatch(name):
