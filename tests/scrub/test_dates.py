@@ -134,3 +134,17 @@ def test_a_share_of_cores_is_no_date() -> None:
     assert found("seen on 8/12 by her doctor") == {"8/12"}
     assert found("Returned 8/12 cores reviewed") == {"8/12"}
     assert found("seen 8/12 biopsy done") == {"8/12"}
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("COMPARISON: 2/3 (at the clinic)", "2/3"), ("total knee arthroplasty, 3/6.", "3/6"),
+        ("trouble that began around 1/4. Pressure", "1/4"), ("compared to 4/5, stable", "4/5"),
+        ("strength compared to 4/5 strength", None), ("around 1/4 cup", None), ("repair, 3/6 sutures", "3/6"),
+        ("began around 1/4 cup daily", None),
+    ],
+)  # fmt: skip
+def test_a_day_as_a_fraction_is_told_by_what_stands_before(text: str, date: str | None) -> None:
+    found = {text[s.start : s.end] for s in find_dates(text)}
+    assert found == ({date} if date else set())

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from llmsafe.scrub.detect.en.described import find_described, find_plans
 from llmsafe.scrub.detect.en.firms import find_firms
 from llmsafe.scrub.detect.en.hints import (
     find_everyday,
@@ -78,3 +79,39 @@ def test_a_firm_is_known_by_its_kind(text: str, firm: str) -> None:
 )  # fmt: skip
 def test_a_kind_alone_is_no_firm(text: str) -> None:
     assert list(find_firms(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("HPI - Ambrose Weeks is a 67-y/o man", "Ambrose Weeks"), ("Chase D. Carpenter is a 43-year-old", "Chase D. Carpenter"),
+        ("SUE BEST IS A 63YO F", "SUE BEST"), ("Miles Akintola additionally admits to", "Miles Akintola"),
+        ("ROS - EDNA GOOD ALSO COMPLAINS OF", "EDNA GOOD"), ("Later, Hazel Carpenter complains of", "Hazel Carpenter"),
+        ("Her identity (Jade Evans) was confirmed", "Jade Evans"), ("CASE MANAGER LAURA FOX INVOLVED", "LAURA FOX"),
+        ("BEST, SUE\nINSURANCE: NONE", "BEST, SUE"), ("# M1 Visit A1\nRead, Marvin K.\nSeen.", "Read, Marvin K."),
+        ("No further action.\nDO, 3:32 PM", "DO"), ("Call received by DO re: refill", "DO"),
+    ],
+)  # fmt: skip
+def test_a_whole_name_is_one_by_what_is_said_of_it(text: str, name: str) -> None:
+    assert [text[s.start : s.end] for s in find_described(text)] == [name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This Patient is a 67-year-old man. Baby Boy is a 3-day-old. Social History denies tobacco.",
+        "Review Systems denies pain. Pt Also complains of cough. Mother Rose denies that.",
+        "Case manager Discharge Planning involved. Therapist Physical Therapy notes.",
+        "Cough, Fever\nSeen.",
+        "Mild-to-moderate AI is seen.",
+        "The RN, at 9:48 PM, gave it. Seen by DO today.",
+        "Ratio 3:32 PM dose",
+    ],
+)
+def test_what_is_said_so_of_things_names_nobody(text: str) -> None:
+    assert [text[s.start : s.end] for s in find_described(text)] == []
+
+
+def test_a_plan_is_named_by_its_kind() -> None:
+    text = "COVERED THROUGH BEECHCROFT CARE PPO NUMBER 1. A PPO would be covered. Insurance: HMO."
+    assert [text[s.start : s.end] for s in find_plans(text)] == ["BEECHCROFT CARE PPO"]

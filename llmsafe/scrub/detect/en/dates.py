@@ -172,6 +172,12 @@ _PARTIAL = re.compile(
     r"|systolic|pain|tab|cup|of|on|mm|mg|ml|points?|visits?|days?|weeks?|times|muscle|pulses?|dose))",
     re.IGNORECASE | re.MULTILINE,
 )
+# Of former films, behind an operation, of when something began: no score stands there.
+_PLACED = re.compile(
+    rf"(?:\bcomparison:|\bcompared (?:to|with)|(?:plasty|ectomy|otomy|repair|fusion|graft|replacement|revision),"
+    rf"|\b(?:began|begun|started|onset) (?:around|about|circa|approx\w{{0,8}}))\s(?P<all>{_M}/{_D})(?=[.,;)]?(?:\s|\Z))(?!\s?(?:strength|cup|tab|of\b))",
+    re.IGNORECASE,
+)
 _PADDED = re.compile(
     r"(?<![\w/.-])(?:0[1-9]/(?:0[1-9]|[12]\d|3[01])|1[0-2]/0[1-9])(?![\w/%-]|\.\d)"
 )
@@ -265,6 +271,8 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
         yield PhiSpan(*match.span(), "DATE", 0.6)
     for match in find_in(_WEEKDAY_NTH, text, windows(note.signs, _NTHS, 20, 8)):
         yield PhiSpan(*match.span(), "DATE", 0.7)
+    for match in find_in(_PLACED, text, windows(note.signs, _PAIR, 40, 40)):
+        yield PhiSpan(*match.span("all"), "DATE", 0.7)
     for match in find_in(_PARTIAL, text, windows(note.signs, _PAIR, 40, 40)):
         low_scale = match["d"] in _SCALES and int(match["m"]) <= int(match["d"])
         sure = match["sure"] or match["weekday"] or match["day"]
