@@ -35,6 +35,7 @@ from llmsafe.scrub.detect.memory import GLIMPSE, HINT, TRACE
 from llmsafe.scrub.detect.zh import (
     cells,
     frames,
+    hamlets,
     meant,
     mentions,
     organizations,
@@ -106,7 +107,7 @@ CHINESE: tuple[tuple[str, tuple[str, ...], Find], ...] = (
     ("addresses", ("LOCATION",), zh_places.find_addresses),
     ("places", ("LOCATION",), zh_places.find_places),
     ("cities", ("LOCATION",), zh_places.find_cities),
-    ("hamlets", ("LOCATION",), zh_places.find_hamlets),
+    ("hamlets", ("LOCATION",), hamlets.find_hamlets),
     ("streets", ("LOCATION",), zh_places.find_streets),
     ("landmarks", ("LOCATION",), zh_places.find_landmarks),
     ("institutions", ("ORGANIZATION",), organizations.find_institutions),

@@ -152,7 +152,8 @@ def _with_surname(text: str, found: Sequence[PhiSpan]) -> Iterator[tuple[int, in
         head = _HEAD_BEFORE.search(text, max(0, start - 4), start - 1)
         listed = surname_length(text, start - 1) == 1
         whole = ends_here(text, end) or text[start:end] in chinese().given_names
-        if (role or head) and (listed or (end - start == 2 and whole)):
+        odd = end - start == 1 and head and not meet(text[start - 1 : start + 1])  # :糜|芳
+        if (role or head) and (listed or odd or (end - start == 2 and whole)):
             yield start - 1, end
 
 

@@ -48,10 +48,10 @@ _FORMS: tuple[tuple[float, str], ...] = (
     ),
     (
         0.96,
-        rf"(?:(?:中華)?民[國国]){S}(?P<roc>\d{{1,3}}){S}[年./-]{S}{_M}{S}[月./-]{S}{_D}{S}[日号號]?(?!\d)",
+        rf"(?:(?:中[華华])?民[國国]){S}(?P<roc>\d{{1,3}}){S}[年./-]{S}{_M}{S}[月./-]{S}{_D}{S}[日号號]?(?!\d)",
     ),
     (0.9, rf"(?<![\d.])(?P<roc>1[0-3]\d|[5-9]\d){S}年{S}{_M}{S}月{S}{_D}{S}[日号號]"),
-    (0.95, rf"(?:(?:中華)?民[國国]){S}(?P<roc>\d{{1,3}}){S}年{S}{_M}{S}月(?!\d){PART}?"),
+    (0.95, rf"(?:(?:中[華华])?民[國国]){S}(?P<roc>\d{{1,3}}){S}年{S}{_M}{S}月(?!\d){PART}?"),
     (
         0.9,
         rf"(?<![\d./])(?<![\dA-Za-z]-)(?P<roc>1[0-3]\d)(?P<s>[/.-]){_M}(?P=s){_D}(?![\d]|[-/.]\d)",
@@ -274,11 +274,14 @@ FESTIVAL = re.compile(
     rf"|(?<![\d一二三四五六七八九十百第]){_YEAR_BEFORE}(?:{'|'.join(sorted(_WEAK, key=len, reverse=True))}){_WHEN}"
     # Behind a date or a label: 3月20日(春分), 节气:谷雨.
     rf"|(?:(?<=[日号號]\()|(?<=[节節][气氣]:)|(?<=[节節][气氣]: )|(?<=\d\()|(?<=[日号號],))(?:{'|'.join(_TERMS)})(?=[,。;)\s]|$)"
-    r"|(?<=[过過])(?:小年|大年)(?![龄轻级纪糕])"
+    r"|(?<=[过過])(?:小年|大年)(?![龄轻级纪糕])|(?:农历年|農曆年)(?=[前后後底])|清明(?=回)"
 )
 _RANGE_END = re.compile(
     rf"{S}(?:[-~至到]|—){S}(?P<v>(?:(?:1[0-2]|0?[1-9])[/.])?(?:3[01]|[12]\d|0?[1-9]))(?:{S}[日号號]|(?![\d.:%年月天周个岁]|[/-]\d))"
 )
+
+# 2023年1月至12月
+_MONTH_END = re.compile(rf"{S}(?:[-~至到]|—){S}(?P<v>(?:1[0-2]|0?[1-9])月)(?!\d)")
 
 # 5月8、9、10日, 5月8日及12日.
 _MORE_DAYS = re.compile(
@@ -321,6 +324,8 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(start, match.end(), "DATE", score)
             if match.groupdict().get("d") and (end := _RANGE_END.match(text, match.end())):
                 yield PhiSpan(end.start("v"), end.end(), "DATE", score - 0.05)
+            if match[0].endswith("月") and (month := _MONTH_END.match(text, match.end())):
+                yield PhiSpan(month.start("v"), month.end(), "DATE", score - 0.05)
             if match.groupdict().get("d") and (days := _MORE_DAYS.match(text, match.end())):
                 for day in re.compile(r"\d{1,2}[日号號]?").finditer(text, *days.span()):
                     yield PhiSpan(*day.span(), "DATE", score - 0.05)

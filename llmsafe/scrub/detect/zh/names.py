@@ -224,10 +224,15 @@ def _plausible(text: str, start: int, end: int, surname: int) -> bool:
             and (len(word) > 3 or not re.match(r"\s?\(|\s|[,、]|$", text[end : end + 2]))
         )
     known = word in lexicon.other_names or word in lexicon.nicknames or unlisted(word)
-    return known or (
-        len(word) > 2
-        and not lexicon.starts_word(text, start)
-        and all(c in lexicon.foreign for c in word)
+    odd = len(word) == 2 and strange(word) and word[1] in lexicon.given  # 管床:续婷
+    return (
+        known
+        or (odd and not lexicon.plain(word))
+        or (
+            len(word) > 2
+            and not lexicon.starts_word(text, start)
+            and all(c in lexicon.foreign for c in word)
+        )
     )
 
 

@@ -15,7 +15,7 @@ from functools import cache
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.lexicon import read_words
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words, without_unit
-from llmsafe.scrub.detect.zh.reading import HAN, in_word, meet
+from llmsafe.scrub.detect.zh.reading import HAN, meet
 from llmsafe.scrub.detect.zh.things import listed
 
 _NUM = r"(?:\d{1,5}(?:之\d{1,3})?|[A-Za-z]\d{0,3}|[一二三四五六七八九十百零〇甲乙丙丁]{1,5}|[东南西北中])"
@@ -24,8 +24,8 @@ _NUMBERS = rf"(?:[ \t]{{0,2}}(?:第?{_NUM}[ \t]{{0,2}}{_UNIT}(?:之\d{{1,2}}(?!\
 _ROAD_UNIT = r"(?:大道|大街|胡同|公路|高速(?:公路)?|[路街道巷弄里坊]|[东南西北中]路|路段)"
 _AREA_UNIT = r"(?:自治[州县旗區区]|地区|新区|开发区|高新区|街道(?:办)?|苏木|嘎查|社区|社區|小区|小區|花园|花園|家园|家園|新村|新城|公寓|大厦|大廈|广场|廣場|山庄|别墅|公馆|苑|轩|阁|邨|屋|庄|村(?:委会)?|屯|寨|堡|坪|沟|湾|[省市区區县縣旗镇鎮乡鄉盟州])"
 _NOT_IN = r"(?!前(?![寮埔湖庄莊屯营營岭嶺坪坑厝洲])|[址寄于於在由到至去自从從被因经經及与與和的了是住家现現租转轉送来來者诉訴术術后後时時有无無])"
-_LETTER = rf"(?:(?!地[点點址]|(?<=地)[点點址]){_NOT_IN}{HAN})"
-_PART = rf"(?:{_LETTER}{{1,7}}?(?:{_AREA_UNIT}|{_ROAD_UNIT})(?:[东南西北中上下一二三四五六七八九]段|口)?)"
+LETTER = rf"(?:(?!地[点點址]|(?<=地)[点點址]){_NOT_IN}{HAN})"
+_PART = rf"(?:{LETTER}{{1,7}}?(?:{_AREA_UNIT}|{_ROAD_UNIT})(?:[东南西北中上下一二三四五六七八九]段|口)?)"
 _CHAIN = rf"(?:{_PART}|{_NUMBERS}){{1,12}}"
 
 _HOME = re.compile(
@@ -43,13 +43,13 @@ _TELLING = re.compile(
 )
 
 _BUILDING = re.compile(
-    rf"{_LETTER}{{3,8}}(?:\d{{1,3}}[栋棟幢座]|\d{{1,3}}号楼)[ \t]?(?:\d{{1,2}}单元)?[ \t]?\d{{0,4}}室?"
+    rf"{LETTER}{{3,8}}(?:\d{{1,3}}[栋棟幢座]|\d{{1,3}}号楼)[ \t]?(?:\d{{1,2}}单元)?[ \t]?\d{{0,4}}室?"
 )
 _GROUP = re.compile(
-    rf"{_LETTER}{{2,5}}(?:村|屯|寨|庄|堡|坝|组|社|嘎查)[ \t]?(?:第?[\d一二三四五六七八九十]{{1,2}}[组社队])|(?<!{HAN}){_LETTER}{{2,4}}(?:村|屯)(?=[\s,。;)人]|$)"
+    rf"{LETTER}{{2,5}}(?:村|屯|寨|庄|堡|坝|组|社|嘎查)[ \t]?(?:第?[\d一二三四五六七八九十]{{1,2}}[组社队])|(?<!{HAN}){LETTER}{{2,4}}(?:村|屯)(?=[\s,。;)人]|$)"
 )
 _TOWN = re.compile(
-    rf"(?:(?<=[在从自到去住由回])|(?<!{HAN}))(?![各本该某全每乡外])(?!.{{0,3}}(?:冰镇|[故家山老]乡|[古城]镇))(?:{_LETTER}){{1,3}}(?![乡镇村城集]){_LETTER}(?:镇|乡)(?=人(?![民大])|[赶返转打来务]|[,，。;、 ]|$)"
+    rf"(?:(?<=[在从自到去住由回])|(?<!{HAN}))(?![各本该某全每乡外])(?!.{{0,3}}(?:冰镇|[故家山老]乡|[古城]镇))(?:{LETTER}){{1,3}}(?![乡镇村城集]){LETTER}(?:镇|乡)(?=人(?![民大])|[赶返转打来务]|[,，。;、 ]|$)"
 )
 _POSTCODE = re.compile(r"邮(?:政编码|编)[ \t]{0,3}[:|(]?[ \t]{0,3}(?P<v>\d{6})(?!\d)")
 _LATIN = re.compile(
@@ -58,13 +58,17 @@ _LATIN = re.compile(
 _HIGHWAY = re.compile(
     r"(?<![A-Za-z\d])[GSX]\d{1,4}[\u4e00-\u9fff]{0,8}(?:高速|国道|省道|县道)[\u4e00-\u9fff]{0,4}(?:K?\d{1,4}(?:\+\d{1,3})?)?"
 )
+# 京哈高速葫芦岛段
+_MOTORWAY = re.compile(
+    r"(?:(?<=[在于至沿走上:])|(?<![\u4e00-\u9fff]))[\u4e00-\u9fff]{2}高速(?:公路)?(?:[\u4e00-\u9fff]{1,5}段|K?\d{1,4})"
+)
 _AND = re.compile(
-    rf"(?:与|和|與)(?P<b>{_LETTER}{{1,5}}(?:路|街|大道|环))(?:[交路]?(?:口|叉口|汇处|界))?"
+    rf"(?:与|和|與)(?P<b>{LETTER}{{1,5}}(?:路|街|大道|环))(?:[交路]?(?:口|叉口|汇处|界))?"
 )
 _LABEL_OF = re.compile(r"(?:事故|案发|发生)?(?:地[点點址]|位置|[现現][场場]|住址)")
 _BEFORE_AND = re.compile(rf"(?:{_PART}){{1,5}}$")
 _ROAD = re.compile(
-    rf"(?:{_LETTER}{{2,5}}?(?:[东南西北中]?路|大道|大街|街|胡同|巷|弄))(?:{_NUMBERS}{{1,6}}|口|(?=桥)|与|(?=[。,;，]))"
+    rf"(?:{LETTER}{{2,5}}?(?:[东南西北中]?路|大道|大街|街|胡同|巷|弄))(?:{_NUMBERS}{{1,6}}|口|(?=桥)|与|(?=[。,;，]))"
 )
 _NO_ROAD = re.compile(
     r"(?:静脉|通|径|途|迷|歧|尿|血|气|泌尿|道|胆|呼吸|输液|心|电|管|套|思|陌|一|半|线|术|老|马|出|绕|跑|走|上|下|离|留|同|本|护|另|入|消化|传导|侧|旁|网|铁|公|开)(?:路|道|街|巷)$"
@@ -207,7 +211,7 @@ def find_addresses(text: str) -> Iterator[PhiSpan]:
         if (
             not (place or moved or _TELLING.search(value))
             or value in chinese().provinces
-            or _generic(value)
+            or any_place(value)
         ):
             continue
         if (not label and not place and not moved and len(value) < 4) or (
@@ -222,39 +226,9 @@ _GENERIC = re.compile(
 )
 
 
-def _generic(value: str) -> bool:
+def any_place(value: str) -> bool:
+    """Whether it says only what sort of place: 农村, 同上, 三楼."""
     return _GENERIC.match(value) is not None
-
-
-# A place by what it ends in, where somebody goes, lives or comes from: 去三里桥赶集, 回北闸口.
-_HAMLET = re.compile(
-    rf"(?:(?<=[在去到从回往住])|(?<=老家))(?![这那本该某各外当])(?P<v>{_LETTER}{{1,3}}[桥口塘集沟坡湾庄铺坝屯岭坪墩埠圩滩])"
-    r"(?=[赶来回卖买看摆租做打带那飞跑开寄]|种(?!枣|地|田|菜)|过年|拜年|上班|[,。;、)\s]|$)"
-)
-_NO_HAMLET = re.compile(
-    r".*(?:[路门村街伤切入出窗关胸疮创造瘘井吻合裂脱交渡胃肛人吸]口|[脑天搭立]桥|[鱼池]塘|[收采聚密赶汇筹招市募征]集|[水山下臀腋]沟|[斜山下上]坡|[港海]湾|村庄|[床店卧]铺|[桌茶]庄|[沙海河]滩)"
-)
-_OLD_HOME = re.compile(
-    rf"老家(?:在|是|住)?(?P<v>(?![种养做务盖修买卖过农乡县山那这来的也还有没村父母儿女子孙亲人很])(?!有|没){HAN}{{2,4}})(?=[,。;、)\s]|$)"
-)
-
-
-def find_hamlets(text: str) -> Iterator[PhiSpan]:
-    """Small places that no list has, by their last character, or behind 老家."""
-    words = chinese().words
-    for match in _HAMLET.finditer(text):
-        start, end = match.span("v")
-        if (
-            not _NO_HAMLET.fullmatch(match["v"])
-            and meet(text[end - 2 : end]) < 2
-            and not (
-                in_word(text, start, end) or match["v"] in words or text[end - 2 : end] in words
-            )
-        ):
-            yield PhiSpan(start, end, "LOCATION", 0.6)
-    for match in _OLD_HOME.finditer(text):
-        if match["v"] not in words and not _generic(match["v"]) and meet(match["v"][:2]) < 2:
-            yield PhiSpan(*match.span("v"), "LOCATION", 0.6)
 
 
 def find_places(text: str) -> Iterator[PhiSpan]:
@@ -275,9 +249,17 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         grown = end > match.end()
         before = text[max(0, match.start() - 4) : match.start()]
         bare = not re.search(rf"{HAN}$", before) and _OF_PLACE.match(text, match.end())
-        if _TO_PLACE.search(before) or (grown and not re.search(rf"{HAN}$", before)) or bare:
-            yield PhiSpan(match.start(), end, "LOCATION", 0.6)
+        town = _town(text, match.end(), before)
+        if (
+            town
+            or _TO_PLACE.search(before)
+            or (grown and not re.search(rf"{HAN}$", before))
+            or bare
+        ):
+            yield PhiSpan(match.start(), town or end, "LOCATION", 0.6)
     for match in _doubtful_place().finditer(text):
+        if town := _town(text, match.end(), text[max(0, match.start() - 4) : match.start()]):
+            yield PhiSpan(match.start(), town, "LOCATION", 0.6)
         been = _BEEN.search(text, max(0, match.start() - 4), match.start())
         at = text[max(0, match.start() - 1) : match.start()] == "在"
         if (at and _STAYED.match(text, match.end())) or (been and _AWAY.match(text, match.end())):
@@ -292,10 +274,25 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(*match.span("v"), "LOCATION", 0.6)
     for match in _BORN.finditer(text):
         province = match["v"].removesuffix("省") in lexicon.provinces - _MUNICIPAL
-        if not province and not _generic(match["v"]):
+        if not province and not any_place(match["v"]):
             yield PhiSpan(*match.span("v"), "LOCATION", 0.6)
     for match in re.finditer(r"[京沪滬津渝](?=籍|人(?!民))", text):
         yield PhiSpan(*match.span(), "LOCATION", 0.6)
+
+
+_TOWN_BEHIND = re.compile(
+    rf"(?P<v>{LETTER}{{2}})(?=人[,。;、 ]|农户|村民|家中|骑|一家|摆摊|卖|开店|,由)"
+)
+
+
+def _town(text: str, end: int, before: str) -> int | None:
+    """The end of a town without its unit behind a city or county that ends at ``end``, where people
+    are from or do something: 静宁|威戎人, 在林州|合涧骑车."""
+    match = _TOWN_BEHIND.match(text, end)
+    if match is None or meet(match["v"]) > 1 or meet(text[end - 1 : end + 1]) > 1:
+        return None
+    led = _TO_PLACE.search(before) or not re.search(rf"{HAN}$", before)
+    return match.end("v") if led and match["v"] not in chinese().words else None
 
 
 @cache
@@ -358,6 +355,28 @@ def begin(text: str, start: int) -> int:
     return start
 
 
+def cut_in(text: str, start: int) -> int:
+    """Where the city or county begins that ``start`` stands in: 静|宁威戎, 景|德镇浮梁."""
+    known = chinese().cities | _shorts()
+    for before in (1, 2):
+        for size in (2, 3, 4):
+            word = text[max(0, start - before) : start - before + size]
+            if size > before and len(word) == size and word in known:
+                return start - before
+    return start
+
+
+def two_levels(text: str, start: int, end: int) -> int:
+    """The end of a town of two characters behind a city or county, of which a finding holds the
+    first: 林州合|涧骑车, 吴忠金|积."""
+    known = chinese().cities | _shorts()
+    last = text[end : end + 1]
+    if not re.match(HAN, last) or _NOT_BEGUN.match(last) or not _TOWN_ENDS.match(text, end + 1):
+        return end
+    return end + 1 if text[start : end - 1] in known else end
+
+
+_TOWN_ENDS = re.compile(r"[人家户骑在,。;、)(乡镇村开做]|[^\u4e00-\u9fff]|$")
 _AT = re.compile(r"(?:[在到去自从于往]|位置|现场)$")
 _BY = re.compile(r"(?:旁|附近|门口|对面|后面|下|走失|上班|发现|聚餐|晕倒|摔)")
 
@@ -381,6 +400,7 @@ def find_streets(text: str) -> Iterator[PhiSpan]:
     """Roads with a number, crossings, motorways, villages: without a city before them; postcodes."""
     for match in (
         *_HIGHWAY.finditer(text),
+        *_MOTORWAY.finditer(text),
         *_BUILDING.finditer(text),
         *_GROUP.finditer(text),
         *_TOWN.finditer(text),
@@ -404,5 +424,5 @@ def find_streets(text: str) -> Iterator[PhiSpan]:
 
 
 _VILLAGE = re.compile(
-    rf"(?:{_LETTER}{{2,4}}?[市县区州旗]){{0,2}}(?:{_LETTER}{{2,4}}(?:镇|鎮|乡|鄉|街道|苏木)){{1,2}}{_LETTER}{{2,6}}(?:村|社区|屯|嘎查){_NUMBERS}{{0,4}}|(?:{_LETTER}{{2,4}}?[省市区區县縣]){{1,3}}{_LETTER}{{1,6}}?(?:{_AREA_UNIT}|{_ROAD_UNIT}){_NUMBERS}{{1,6}}"
+    rf"(?:{LETTER}{{2,4}}?[市县区州旗]){{0,2}}(?:{LETTER}{{2,4}}(?:镇|鎮|乡|鄉|街道|苏木)){{1,2}}{LETTER}{{2,6}}(?:村|社区|屯|嘎查){_NUMBERS}{{0,4}}|(?:{LETTER}{{2,4}}?[省市区區县縣]){{1,3}}{LETTER}{{1,6}}?(?:{_AREA_UNIT}|{_ROAD_UNIT}){_NUMBERS}{{1,6}}"
 )

@@ -230,7 +230,10 @@ def doubt(text: str, start: int, end: int) -> float:
         titled = len(name) == 1 and TITLE.match(text, end)
         kin = name not in lexicon.words and _KIN.search(text, max(0, start - 3), start)
         meant = name in lexicon.nicknames or (kin and _closed(text, start, end))
-        return OTHER if titled else LONE if meant else ODD if could_name(name) else NEVER
+        if titled or meant:
+            return OTHER if titled else LONE
+        called = STRANGE if name in lexicon.words else ODD
+        return called if could_name(name) else NEVER
     if name in lexicon.other_names or name in lexicon.nicknames:
         return LIKELY
     if len(name) > 3 and name[0] not in _ROLE_ENDS and all(c in lexicon.foreign for c in name):

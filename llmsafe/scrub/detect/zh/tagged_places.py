@@ -10,7 +10,14 @@ from dataclasses import replace
 from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese
 from llmsafe.scrub.detect.zh.organizations import HEAD, generic, is_ware, whole
-from llmsafe.scrub.detect.zh.places import NOT_PLACE, begin, grow, names_a_thing
+from llmsafe.scrub.detect.zh.places import (
+    NOT_PLACE,
+    begin,
+    cut_in,
+    grow,
+    names_a_thing,
+    two_levels,
+)
 from llmsafe.scrub.detect.zh.reading import HAN, SPACE
 from llmsafe.scrub.detect.zh.things import touched
 
@@ -45,8 +52,9 @@ def read_place(text: str, span: PhiSpan) -> PhiSpan | None:
     ):
         return None
     unit = _UNIT_LEFT.match(text, span.end)  # 石月亮|乡
-    end = unit.end() if unit else span.end
-    return replace(span, start=begin(text, span.start), end=grow(text, end))
+    end = unit.end() if unit else two_levels(text, span.start, span.end)
+    start = begin(text, cut_in(text, span.start))
+    return replace(span, start=start, end=grow(text, end))
 
 
 _UNIT_LEFT = re.compile(r"[乡镇村县](?![下医人民里])")
