@@ -56,6 +56,7 @@ def test_a_character_knows_the_words_that_it_lies_in() -> None:
     ("text", "found", "category", "score", "left"),
     [
         ("请向远舟来", "远舟", "NAME", 0.99, "向远舟"),  # with its surname
+        ("那边的林益财专科医生", "财专科", "NAME", 0.99, "林益财"),
         ("由高国洋调药", "国洋", "NAME", 0.97, "高国洋"),
         ("等她哥海洋从外地赶来", "哥海洋", "NAME", 0.99, "海洋"),  # a word, but so sure
         ("等海洋从外地赶来", "海洋", "NAME", 0.9, None),

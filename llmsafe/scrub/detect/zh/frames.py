@@ -104,6 +104,13 @@ def _person(word: str) -> bool:
     return _anybody(word) and named
 
 
+def _introduced(word: str) -> bool:
+    if not _made(word) or word in chinese().words or word[-1] in "人者员生的":
+        return False
+    sure = not ambiguous(word[0]) or all(c in chinese().given for c in word[1:])
+    return _anybody(word) and sure and (len(word) > 2 or not ambiguous(word[0]))
+
+
 def _titled(word: str) -> bool:
     return _anybody(word) and (could_name(word) or strange(word)) and not meet(word[:2]) > 1
 
@@ -117,6 +124,8 @@ _FRAMES: tuple[tuple[str, Callable[[str], bool]], ...] = (
     (rf"[向对与跟同](?:患者|病人|其)?(?:的)?{KIN}{_WORD}(?=(?:再次|详细)?{_EXPLAINS})", _explained),
     # 第二核对人为简沁, 接听者是黄蝶: what somebody did, and who it was
     (rf"(?<![本何病成患试料情])[人者]{_WAS}(?P<v>{HAN}{{2,3}})(?=[,。;、(\n]|$)", _person),
+    # 这边是呼吸科,我是左心凝。
+    (rf"我是(?P<v>{HAN}{{2,3}})(?=[,。!\n]|$)", _introduced),
     # 汇至满意名下账户
     (rf"(?:[汇转打]?[至到入]|登记在|[在由,:])(?P<v>{HAN}{{2,3}})(?=名下)", _owner),
     # 向阳,名字挺好记

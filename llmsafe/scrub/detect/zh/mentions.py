@@ -428,6 +428,12 @@ _PET = re.compile(
 )
 
 
+# Of another people, and does or has something: 加措自1天前, 索南诉头痛.
+_OTHER_ACTS = re.compile(
+    rf"(?<!{HAN})(?P<v>{HAN}{{2,6}}?)(?=[自于]\d|[诉称说]|今[日晨天]|昨|因|入院|出院)"
+)
+
+
 def find_listed(text: str) -> Iterator[PhiSpan]:
     """A name alone on its line, behind the number of a bed, in a cell, between two stops."""
     last = len(text.rstrip()) - 14
@@ -445,6 +451,10 @@ def find_listed(text: str) -> Iterator[PhiSpan]:
     for match in re.finditer(rf"(?<!{HAN}){HAN}{{2,8}}(?!{HAN})", text):
         if match[0] in lexicon.other_names and not lexicon.plain(match[0]):
             yield name_span(*match.span(), 0.7)
+    for match in _OTHER_ACTS.finditer(text):
+        known = match["v"] in lexicon.other_names or match["v"] in lexicon.elements
+        if known and not lexicon.plain(match["v"]):
+            yield name_span(*match.span("v"), 0.7)
     for match in _long_names().finditer(text):
         yield name_span(*match.span(), 0.7)
 

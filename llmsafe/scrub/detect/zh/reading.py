@@ -28,7 +28,7 @@ _SPACED = re.compile(rf"{HAN}(?:[ \t]{{1,4}}{HAN}){{1,3}}(?!{HAN})")
 # What follows a name in running text: verbs, conjunctions, words of sex and role.
 _NEXT = (
     r"男|女(?!士)|性别|性別|[诉訴]|主[诉訴治任管刀]|因|于(?!是)|於|入[院科室]|出[院科生]|今[日晨天]|来[院诊電电]|昨|在|已[于经經]?|之[女子妻夫父母]|签|簽|说|說|称|稱|及|与|與|和|同(?:意|志|学|事|住|行|室)|做(?=[\u4e00-\u9fff])|上门|收(?=[,。;)\s])|领取?|为|為|系"
-    r"|述|自(?:述|诉|行)|由|是|住|年[龄齡约]|家[属屬住]|[拟擬]|术[后前中]|現|现|患[者儿]|夜间|白天|轻|重|家(?=[,。里中住]|$)|行(?=[\u4e00-\u9fff])|查[看房体]|[经經]|反[复复]|[汇匯]报|派[车人]|[协協]助|陪[同伴护]|照[看顾料]|接[听诊]|代(?:为|签)?|[负負][责責]|[请請]|要求|拒[绝簽签]"
+    r"|述|自(?:述|诉|行)|由|是|住|年[龄齡约]|家[属屬住]|[拟擬]|术[后前中]|現|现|患[者儿]|夜间|白天|轻|重|家(?=[,。里中住]|$)|行(?=[\u4e00-\u9fff])|查[看房体]|[经經]|反[复复]|[汇匯]报|派[车人]|收[入治](?=[病院我本]|[\u4e00-\u9fff]{1,4}科)|[协協]助|陪[同伴护]|照[看顾料]|接[听诊]|代(?:为|签)?|[负負][责責]|[请請]|要求|拒[绝簽签]"
     r"|护送|换药|谈话|接收|告知|平素|补充|复[诊查]|便[有感出]|讨论|注意|床位|平卧|神清|卧床|沟通|顾问|责护|门诊|医[生师]|醫[生師]|护士|護[士理]|主任|大夫|老[师師]|先生|女士|小姐|阿姨|教授|院[长長]|身份|电话|電話|手机|[联聯][系絡络]|床|[岁歲]|[门門][诊診]|住院|病[人情历歷案]|的|了|有|[到去][\u4e00-\u9fff]|被|[给給]|向|叫|打|再次|未|无|無|不|也|都|又|神志|精神|一般|[会會][诊診]|执刀|操作|参加|[录錄]入?|[记記]录?|审核|報告|报告|签[名字]|盖章|开|办|带|抱|接|抄|取|发|问|送|看|陪|拨|交|离|让|领|缴|付|坐|敬|摄|阅|整理|关系|工号|拿|替|考虑|批[:准示阅]|可[酌予停改继]|本人|[拜敬谨][上启呈]|驾[驶车电摩轿]|[（(]"
 )
 # What people do in a note, how they are and what is theirs. Each of two characters or of one that
@@ -45,7 +45,7 @@ _DOES = split_words(
     "名下 床旁 床边 治疗组 医疗组 团队 主诊 时有 能够 可以 口述 转述 代述 诉说 陈述 回忆 到场 到达 赶到 抵达 返回 离院 上台 下台 "
     "一直 一起 一同 跟进 哽咽 半夜 轻伤 过目 代笔 代写 改过 改正 承诺 保证 起草 定稿 拟稿 审定 签发 签收 收讫 收存 收妥 说话 说好 讲述 描述 补述 半躺 平躺 侧躺 想知 想学 想问 "
     "觉得 感到 感觉 学会 学着 坐着 躺着 陪着 抱着 背着 饿着 拉着 守着 守了 转身 抬来 扶着 搀着 推着 拿着 穿衣 擦伤 前天 后天 当天 每天 天天 带头 开的 的话 醒来 睡了 吃了 喝了 报的 说的 递来 送去 送到 搬来 搬到 追问 反问 插嘴 换药 服药 吃药 想起 记得 "
-    "赶至 赶来 闻声 闻讯 认定 定级 口头 当面 亲自 带组 值守 带教 主检 复阅 初写 双签 双核 喂食 喂饭 喂药 擦身 翻身 哭诉 "
+    "访视 访谈 赶至 赶来 闻声 闻讯 认定 定级 口头 当面 亲自 带组 值守 带教 主检 复阅 初写 双签 双核 喂食 喂饭 喂药 擦身 翻身 哭诉 "
 )
 NEXT = re.compile(
     f"{_NEXT}|{'|'.join(sorted(_DOES, key=len, reverse=True))}|[曾仍嘱约把将闻]|[回值](?=[:,班夜的])"
@@ -109,7 +109,7 @@ def ends_here(text: str, end: int) -> bool:
     return end >= len(text) or not re.match(HAN, text[end])
 
 
-_LEADING = "由给经与向为找被让请遵其是叫"
+_LEADING = "由给经与向为找被让请遵其是叫床"
 
 
 def dotted_name(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -201,6 +201,9 @@ def closed_name(text: str, start: int) -> int | None:
     return None
 
 
+_ADMITTED = re.compile("收[入治]|[入出][院科]|[主自]诉")
+
+
 def open_name(text: str, start: int) -> int | None:
     """The end of a Chinese name in running text, which other characters may follow."""
     lexicon, surname = chinese(), surname_length(text, start)
@@ -213,7 +216,8 @@ def open_name(text: str, start: int) -> int | None:
     for length in (2, 1):
         piece = text[given : given + length]
         end = given + length
-        bad = _BAD_GIVEN - {"和", "有"} if ends_here(text, end) else _BAD_GIVEN  # 报简学和。
+        closed = ends_here(text, end) or _ADMITTED.match(text, end)
+        bad = _BAD_GIVEN - {"和", "有"} if closed else _BAD_GIVEN  # 报简学和。
         if len(piece) < length or not all(c in lexicon.parts and c not in bad for c in piece):
             continue
         if text[start:end] in lexicon.words:

@@ -25,7 +25,7 @@ ALONE = 0.64
 
 
 # A value of before, no day, age or number of anybody: Hb 112g/L(原来为104), 前一次为10.4.
-_FORMER = re.compile(r"(?:原来|前一?次|此前|基线)[为是:]$")
+_FORMER = re.compile(r"(?:(?:原来|[前上]一?次查?|此前|基线)[为是:]|比前次的|上次)$")
 _VALUE = re.compile(r"\d+(?:\.\d+)?")
 _HAN = re.compile(HAN)
 _NO_PART = "后前起止家所在到从居住于为是由归管换过了去寄至回离开的找先原上饮居就写寄遵"

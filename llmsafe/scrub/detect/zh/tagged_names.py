@@ -100,7 +100,9 @@ def _pieces(text: str, span: PhiSpan) -> Iterator[tuple[int, int] | None]:
         if span.score >= ODD:  # 美娇|学会
             less = [one for one in less if not (straddled(text, *one) or _in_two(text, one[1]))]
         enough = LONE if span.score >= ODD else LIKELY
-        yield next((one for one in less if doubt(text, *one) <= enough <= span.score), None)
+        kept = next((one for one in less if doubt(text, *one) <= enough <= span.score), None)
+        named = surname_length(text, start) == 1 and not ambiguous(text[start])
+        yield (start, end) if kept == (start + 1, end) and named else kept  # 姜|占强
 
 
 def _in_two(text: str, at: int) -> bool:
@@ -128,8 +130,12 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     gap = _GAP.search(text, start, end)
     if gap and gap.start() - start > max(1, surname_length(text, start)):
         end = gap.start()  # 何升|  经治医师
-    if end - start == 3 and not surname_length(text, start) and TITLE.match(text, end - 1):
-        end -= 1  # 林|益财|专科医生
+    titles = (TITLE.match(text, at) for at in range(start + 1, end))
+    over = next((title for title in titles if title and title.end() > end), None)
+    if over and not surname_length(text, start):
+        end = over.start()  # 林益|财|专科医生
+    if end - start == 1 and _whole_before(text, start):
+        return start - 2, end
     kin = _KIN_HEAD.match(text, start, end)
     if kin and kin.end() < end and could_name(text[kin.end() : end]):
         start = kin.end()  # 哥|海洋
@@ -200,6 +206,13 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
     if foreign and last and ends_here(text, end + 1):
         end += 1  # 苏和巴|特
     return start, end
+
+
+def _whole_before(text: str, start: int) -> bool:
+    """Whether the character at ``start`` ends a whole name: 林益|财."""
+    given = text[max(0, start - 1) : start + 1]
+    surname = start > 1 and surname_length(text, start - 2) == 1 and not ambiguous(text[start - 2])
+    return surname and all(c in chinese().parts for c in given)
 
 
 def _stops(text: str, end: int) -> bool:

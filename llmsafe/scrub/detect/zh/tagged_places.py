@@ -57,12 +57,12 @@ def read_place(text: str, span: PhiSpan) -> PhiSpan | None:
     return replace(span, start=start, end=grow(text, end))
 
 
-_UNIT_LEFT = re.compile(r"[乡镇村县](?![下医人民里])")
+_UNIT_LEFT = re.compile(r"[乡镇村县里](?![下医人民里])|(?<=[A-Za-z\d])[室号楼栋]")
 # What stands before or behind a place in one run with it: 随夫居|广西东兴市, 从商丘|坐车.
 _LED_BY = re.compile(
     r"(?:居(?![巢庸])|补?寄|宿(?![州迁松豫城])|地[点點址]|住址)+(?=[\u4e00-\u9fff]{2})"
 )
-_RUN_INTO = re.compile(r"(?:[坐做住来去到打在出喘饮]|上(?=[班学])|[渔牧农村居]民|,.?)$")
+_RUN_INTO = re.compile(r"(?:[坐做住来去到打在出喘饮]|上(?=[班学])|[渔牧农村居]民|[迁搬吧]|,.?)$")
 
 
 def _trimmed(text: str, span: PhiSpan) -> PhiSpan:
