@@ -14,6 +14,7 @@ from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
 from llmsafe.scrub.detect.zh.meant import again
 from llmsafe.scrub.detect.zh.reading import (
     DOT,
+    GRAMMAR,
     HAN,
     NEXT,
     ends_here,
@@ -132,9 +133,7 @@ def _people(
 
 _ROLE_BEFORE = re.compile(rf"(?:{ROLE}|{KIN}|{TITLE.pattern})[: ]?$")
 _HEAD_BEFORE = re.compile(r"(?:^|[\n。;:] ?|\d[.、] ?)$")
-_NO_SURNAME = frozenset(
-    "由与和给叫向找为是系被让请经嘱及在称说的于从来有都对当会能如并则使没到去不未无已将把跟同其小老阿"
-)
+_NO_SURNAME = GRAMMAR | frozenset("和叫找系请嘱称说的不未无已将把跟其小老阿")
 
 
 def _with_surname(text: str, found: Sequence[PhiSpan]) -> Iterator[tuple[int, int]]:

@@ -16,6 +16,7 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese, split_words
 from llmsafe.scrub.detect.zh.reading import (
     DOT,
+    GRAMMAR,
     HAN,
     MASK,
     NEXT,
@@ -40,9 +41,7 @@ from llmsafe.scrub.detect.zh.things import words
 _BEFORE = re.compile(
     r"(?:[^\u4e00-\u9fff]|^|[由请经与及和遵嘱为找报在是姓对向给让跟叫同到于被托约按问说告诉的科室部院师生士任母父妻夫子女儿邻乡事老小者人区床刀台警随])$"
 )
-_NEVER = frozenset(
-    "于向从由来和应经有都要同当对会能如并可则及与为被让使给在是没过到去上下前内外中大小多少"
-)
+_NEVER = GRAMMAR | frozenset("和上下前内外中大小多少")
 _OLD_YOUNG = re.compile(r"(?<![幼弱从缩减变最大较很太过微极古])[老小阿](?=[\u4e00-\u9fff])")
 # Behind these somebody is meant, whose surname may be a word of grammar: 与高医生, 报告安主任.
 _WHOM = re.compile(

@@ -15,6 +15,7 @@ from llmsafe.notes import PhiSpan
 from llmsafe.scrub.detect.zh.lexicon import chinese
 from llmsafe.scrub.detect.zh.reading import (
     DOT,
+    GRAMMAR,
     HAN,
     LATIN,
     MASK,
@@ -295,7 +296,7 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
         return whole.end() if told and whole else None
     end = open_name(text, start) or foreign_run(text, start) or _strange_run(text, start)
     does = NEXT.match(text, start + 1)  # 护士长宁|查房
-    grammar = text[start : start + 1] in _GRAMMAR and (
+    grammar = text[start : start + 1] in _NO_NAME and (
         meet(text[start + 1 : start + 3]) > 1 or _LABEL_ROLE.match(text, start + 1)
     )
     if grammar or ((leads := NEXT.match(text, start)) and leads.end() > start + 1):
@@ -341,8 +342,8 @@ def _strange_run(text: str, start: int) -> int | None:
 _OF_DUTY = re.compile(
     r"(?:主管|责任|经治|值班|管床|主治|上级|入院|接诊|记录|当班|床位)(?:医[师生]|护士)$"
 )
-_GRAMMAR = frozenset("于向从由来和应经有都要同当对会能如并可则及与为被让使给在是没过到去不未无已")
 _HISTORY = re.compile(r"(?:麻醉|手术|家属?)史|[医护]师章")
+_NO_NAME = GRAMMAR | frozenset("和不未无已")
 _SHUT = re.compile(r"[ \t]?(?:[。、/;\n|]|$)")
 
 
@@ -354,7 +355,7 @@ def _surname_alone(text: str, start: int, gap: str) -> int | None:
         return None
     if surname == 1 and ambiguous(text[start]):
         signs = not gap and _OF_DUTY.search(text, max(0, start - 6), start)
-        return end if signs and text[start] not in _GRAMMAR and _SHUT.match(text, end) else None
+        return end if signs and text[start] not in _NO_NAME and _SHUT.match(text, end) else None
     if (gap in ("", " ", "  ") and ends_here(text, end)) or re.match(
         r"[已予示查批]", text[end : end + 1]
     ):

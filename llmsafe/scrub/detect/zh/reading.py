@@ -75,6 +75,10 @@ _BAD_GIVEN = frozenset(
 )
 
 
+GRAMMAR = frozenset("于向从由来应经有都要同当对会能如并可则及与为被让使给在是没过到去")
+"""Words of grammar that are rare surnames: right before a name hardly ever its first character."""
+
+
 def name_span(start: int, end: int, score: float) -> PhiSpan:
     """A finding of a name."""
     return PhiSpan(start, end, "NAME", score)

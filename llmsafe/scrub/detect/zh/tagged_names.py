@@ -15,6 +15,7 @@ from llmsafe.scrub.detect.zh.meant import could_name, told
 from llmsafe.scrub.detect.zh.organizations import is_ware
 from llmsafe.scrub.detect.zh.reading import (
     DOT,
+    GRAMMAR,
     HAN,
     MASK,
     NEXT,
@@ -54,7 +55,6 @@ _PEOPLES = re.compile(
 )
 _GAP = re.compile(r"[ \t]+")
 _LED = re.compile(r"[由请与找给跟和向呈报嘱遵托让叫经属的]$")  # before a whole name: 呈|方金松
-_GRAMMAR = frozenset("于向从由来应经有都要同当对会能如并可则及与为被让使给在是没过到去")
 _MASKED_ON = re.compile(rf"{HAN}某[均又再仍亦自曾将]")
 _ROLE_OVER = re.compile(rf"(?:{ROLE}|洗手|流动|友人|对象|个管师|护理师)$")
 _SHORT_TITLE = re.compile(r"[主师护](?=[说知嘱看曰云查示])")
@@ -163,7 +163,7 @@ def _borders(text: str, start: int, end: int) -> tuple[int, int]:
             start -= before
     elif end - start == 2 and start and surname_length(text, start - 1) == 1:
         before, met = text[start - 1], meet(text[start - 1 : start + 1])
-        led = before not in _GRAMMAR and _LED.search(text, max(0, start - 2), start - 1)
+        led = before not in GRAMMAR and _LED.search(text, max(0, start - 2), start - 1)
         # 与姜|占强: 占 is a surname, too; 由高|国洋: and 高 is a word
         start -= bool(led) or not (ambiguous(before) or met)
     led = surname_length(text, start - 1) == 1 and _WHO.search(text, max(0, start - 4), start - 1)
