@@ -65,7 +65,8 @@ def scrub(
         typer.Option("--keep-column", help="Further column to keep; others go. Repeatable."),
     ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", min=0, help="Processes of one thread each; 0 is one per core.")
+        int,
+        typer.Option("--workers", min=0, help="Processes, of one thread each; 0: one per core."),
     ] = 0,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="First notes only.")] = None,
     spans: Annotated[
