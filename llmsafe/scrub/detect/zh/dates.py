@@ -33,7 +33,7 @@ PART = r"(?:上旬|中旬|下旬|月?[初底末中](?!期|药|醫|医|午)|份)"
 _HOUR = rf"(?={S}(?:\d{{1,2}}[:时時]|凌晨|清晨|[上下中]午|[晚早夜晨午]|[可因到来]|起(?!病)))"
 
 # What is written to the right of a number tells a duration or a rate from a date.
-_NO_DAY = r"(?!\d|[床楼樓线線刀针針管导導病诊診门門单單窗切孔室位桌机機胶字片缝縫车車套模骨染牙砂筛钻头頭院库台臺仓台路店方标标子卵染色粒吸抢间会瓣])"
+_NO_DAY = r"(?!\d|[泵床楼樓线線刀针針管导導病诊診门門单單窗切孔室位桌机機胶字片缝縫车車套模骨染牙砂筛钻头頭院库台臺仓台路店方标标子卵染色粒吸抢间会瓣])"
 # What behind 3.5 or 1-2 makes it a number: a measure, a count, a vertebra, the number of an item.
 COUNTED = r"(?![页小周週个個月年天日时時分秒次倍级級期度例片粒颗顆支瓶包袋盒枚块塊根条條层層节節段处處联聯导導厘毫公微克千升米元角岁歲指横橫胸腰颈頸骶趾类類型号號床楼樓室组組点點档格万萬亿百人版至到与與或的以之余餘多左右上下前后後者世杯勺单單种種针針骨椎肺肋羟肢]|[一两兩二三四五六七八九十半])"
 _FORMS: tuple[tuple[float, str], ...] = (
@@ -182,7 +182,7 @@ _FORMS: tuple[tuple[float, str], ...] = (
     # A day alone.
     (
         0.75,
-        rf"(?<![\dA-Za-z./路街巷弄村里道栋第约區区型侧至-])(?<![年月日] ){_D}{S}[号號]{_NO_DAY}(?=[^A-Za-z\d]|$|\d{{1,2}}:)",
+        rf"(?<![\dA-Za-z./路街巷弄村里道栋第约區区型侧至-])(?<![年月日] )(?<![罩管针]){_D}{S}[号號]{_NO_DAY}(?=[^A-Za-z\d]|$|\d{{1,2}}:)",
     ),
     (0.8, rf"(?<![\dA-Za-z./第每近共隔半过第~-]){_D}{S}日{_HOUR}"),
     (0.85, rf"(?:(?<=本月)|(?<=上月)|(?<=下月)|(?<=当月)|(?<=當月)|(?<=次月)){_D}{S}[日号號]"),
@@ -312,11 +312,16 @@ AGES = tuple(
 )
 
 
+_TYPED = re.compile(r"(?:HLA|配型)[^。\n]{0,40}(?:A|B|C|D[RQP])[ :]?$")  # DR 09/15
+
+
 def find_dates(text: str) -> Iterator[PhiSpan]:
     """Dates of the common calendar, and the second end of a range that only names a day."""
     for score, form in FORMS:
         for match in form.finditer(text):
-            if changed(text, *match.span()):
+            if changed(text, *match.span()) or _TYPED.search(
+                text, max(0, match.start() - 48), match.start()
+            ):
                 continue
             start = match.start() + len(match[0]) - len(match[0].lstrip())
             if "床" in match[0]:

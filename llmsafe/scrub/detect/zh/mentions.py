@@ -119,8 +119,8 @@ def _before_title(text: str, start: int, end: int, title: str) -> bool:
     given = name[surname:]
     if not surname or len(given) > 2 or not all(c in lexicon.given for c in given):
         return False
-    if given and title == "工":  # 皇甫学|工
-        return False
+    if given and (title == "工" or chinese().plain(text[end - 1 : end + len(title)])):
+        return False  # 皇甫学|工, 冷牛|奶
     if not given:
         return _lone_surname(text, start, end, title)
     blocked = (
@@ -148,6 +148,7 @@ def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
     whole = end + len(title)
     if (
         (character == "管" and before in "经主分监")
+        or (character == "牙" and title[0] == "医")
         or before + character == "主刀"
         or (title == "工" and character in "车电钳焊木瓦")
     ):

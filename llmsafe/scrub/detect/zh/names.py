@@ -143,7 +143,7 @@ def find_neighbours(text: str) -> Iterator[PhiSpan]:
             yield name_span(*match.span("v"), 0.6)
     team = [m for m in _TEAM.finditer(text) if surname_length(text, m.start("v"))]
     for match in team:
-        if len(team) > 2 or not ambiguous(match["v"]):
+        if (len(team) > 2 or not ambiguous(match["v"])) and match["v"] != "史":
             yield name_span(*match.span("v"), 0.7)
     for match in _HEAD_OF_LINE.finditer(text):
         group = "v" if match["v"] else "w"

@@ -210,7 +210,7 @@ def find_addresses(text: str) -> Iterator[PhiSpan]:
             value = place[0]
         if joined := _JOINED.match(text, start + len(value)):
             value = text[start : joined.end()]
-        moved = match[0][-1:] == "到"
+        moved = match[0][0] in "搬嫁" and match[0][-1:] == "到"
         if (
             not (place or moved or _TELLING.search(value))
             or value in chinese().provinces
@@ -225,7 +225,7 @@ def find_addresses(text: str) -> Iterator[PhiSpan]:
 
 
 _GENERIC = re.compile(
-    r"(?:不详|不詳|同上|见|如上|原籍|国内|国外|本省|山区|牧区|当地|养老院|敬老院|福利院|海边|高原|平原|家中|自家|宿舍|学校|本市|本县|外地|外省|本地|农村|城市|城镇|乡村|院|我院|病房|病区|病區|ICU|CCU|抢救室|手术室|急诊|门诊|科室|观察|楼上|楼下|[一二三四五六七八九十\d]{1,3}楼|普通|[\u4e00-\u9fff]{1,6}(?:科|室|病区|病房)$)"
+    r"(?:不详|不詳|同上|见|如上|原籍|国内|国外|本省|山区|牧区|当地|养老院|敬老院|福利院|海边|高原|平原|家中|自家|宿舍|学校|本市|本县|外地|外省|本地|农村|城市|城镇|乡村|院|我院|精确|填写|详细|病房|病区|病區|ICU|CCU|抢救室|手术室|急诊|门诊|科室|观察|楼上|楼下|[一二三四五六七八九十\d]{1,3}楼|普通|[\u4e00-\u9fff]{1,6}(?:科|室|病区|病房)$)"
 )
 
 

@@ -53,6 +53,8 @@ _PEOPLES = re.compile(
     "|拉祜|布依|仡佬|毛南|仫佬|撒拉|东乡|保安|景颇|布朗|阿昌|普米|基诺|德昂|独龙|门巴|珞巴|高山|赫哲|锡伯|蒙古"
     "|[汉苗彝藏回满侗瑶白壮傣黎畲水土羌怒京佤]"
 )
+_MODEL_OF = re.compile(r"(?:西门子|飞利浦|联影|东软|佳能|GE|机型|型号|设备)[^,。;\n]{0,6}$")
+_TWICE = re.compile(rf"({HAN})\1({HAN})\2")  # 安安静静
 _GAP = re.compile(r"[ \t]+")
 _LED = re.compile(r"[由请与找给跟和向呈报嘱遵托让叫经属的]$")  # before a whole name: 呈|方金松
 _MASKED_ON = re.compile(rf"{HAN}某[均又再仍亦自曾将]")
@@ -212,7 +214,8 @@ def _whole_before(text: str, start: int) -> bool:
     """Whether the character at ``start`` ends a whole name: 林益|财."""
     given = text[max(0, start - 1) : start + 1]
     surname = start > 1 and surname_length(text, start - 2) == 1 and not ambiguous(text[start - 2])
-    return surname and all(c in chinese().parts for c in given)
+    word = meet(text[max(0, start - 2) : start]) > 1 or meet(given) > 1  # 谢谢|计医师
+    return surname and not word and all(c in chinese().parts for c in given)
 
 
 def _stops(text: str, end: int) -> bool:
@@ -232,7 +235,8 @@ def doubt(text: str, start: int, end: int) -> float:
     that a rule knows makes a name."""
     lexicon, name = chinese(), SPACE.sub("", text[start:end])
     if not re.search(HAN, name):
-        return ODD if len(name) > 1 else NEVER
+        made = _MODEL_OF.search(text, max(0, start - 12), start)
+        return NEVER if made or len(name) < 2 else ODD
     if re.search(rf"{HAN}{DOT}{HAN}", name):
         return LIKELY
     if re.search(rf"{MASK}$", name):
@@ -300,6 +304,9 @@ def _is_nobody(text: str, start: int, end: int, name: str) -> bool:
     if len(name) > 8 or name[-1] in "族吧吗呢呀啦嘛" or _YEAR.search(text, 0, start + 1):
         return True
     if name in GENERIC or name in "我你您他她它听" or stop(name) or TITLE.fullmatch(name):
+        return True
+    twice = _TWICE.finditer(text, max(0, start - 2), end + 2)
+    if any(m.start() <= start and end <= m.end() for m in twice):
         return True
     does = NEXT.match(name)
     if len(name) > 1 and does and does.end() == len(name):
