@@ -7,8 +7,9 @@
 The first, zh_phi_test.jsonl, is of the `private` half of names, places and phrases; the others,
 zh_phi_test2.jsonl to zh_phi_test10.jsonl, of the audiences `test`, `exam`, `proof`, `trial`,
 `final`, `blind`, `fresh`, `novel` and `latest`, which have names and frames of their own. A tagger
-that is to be tested on one has not seen its audience; the embedded one has not seen `latest`. At most two notes of a patient, and as many of each kind as the quota says, a third of them with an
-identifier that is rare. The same code gives the same bytes.
+that is to be tested on one has not seen its audience; the embedded one has seen all but `fresh`,
+`novel` and `latest`. At most two notes of a patient, and as many of each kind as the quota says, a
+third of them with an identifier that is rare. The same code gives the same bytes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Chinese name lists, divided between the audiences.
 
 Those of the audiences `test`, `exam`, `proof`, `trial`, `final`, `blind`, `fresh`, `novel` and
-`latest` stand apart, in the folders `words_test` to `words_latest` beside this file, so that nothing
-that reads the other lists can come upon them.
+`latest` stand apart, in the folders `words_test` to `words_latest` beside this file, so that
+nothing that reads the other lists can come upon them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def municipality(name: str) -> str:
 
 @dataclass(frozen=True)
 class City:
-    """A mainland city, county or district: the first four digits of its resident numbers, and its telephone
-    area."""
+    """A mainland city, county or district: the first four digits of its resident numbers, and its
+    telephone area."""
 
     code: str
     name: str
