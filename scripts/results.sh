@@ -46,14 +46,14 @@ section() {  # title, command as shown, then the command itself
       "python eval/scrub_recall.py eval/stress/zh_$part.jsonl --systems llmsafe --processes 0" \
       "$python" eval/scrub_recall.py "eval/stress/zh_$part.jsonl" --systems llmsafe --processes 0
   done
-  section "Chinese test release 9: names, places and sentence frames that nobody developed on" \
-    "python eval/scrub_recall.py eval/zh_phi_test9.jsonl --systems llmsafe --processes 0" \
-    "$python" eval/scrub_recall.py eval/zh_phi_test9.jsonl --systems llmsafe --processes 0
-  section "Chinese test release 9, with its patients' identities as a hospital knows them" \
-    "python eval/scrub_recall.py eval/zh_phi_test9.jsonl --known-identifiers eval/zh_phi_test9_identities.csv --systems llmsafe --processes 0" \
-    "$python" eval/scrub_recall.py eval/zh_phi_test9.jsonl \
-    --known-identifiers eval/zh_phi_test9_identities.csv --systems llmsafe --processes 0
-  for release in zh_phi_test{8,7,6,5,4,3,2,}; do
+  section "Chinese test release 10: names, places and sentence frames that nobody developed on" \
+    "python eval/scrub_recall.py eval/zh_phi_test10.jsonl --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/zh_phi_test10.jsonl --systems llmsafe --processes 0
+  section "Chinese test release 10, with its patients' identities as a hospital knows them" \
+    "python eval/scrub_recall.py eval/zh_phi_test10.jsonl --known-identifiers eval/zh_phi_test10_identities.csv --systems llmsafe --processes 0" \
+    "$python" eval/scrub_recall.py eval/zh_phi_test10.jsonl \
+    --known-identifiers eval/zh_phi_test10_identities.csv --systems llmsafe --processes 0
+  for release in zh_phi_test{9,8,7,6,5,4,3,2,}; do
     section "Chinese $release, by now development material: its misses were read" \
       "python eval/scrub_recall.py eval/$release.jsonl --systems llmsafe --processes 0" \
       "$python" eval/scrub_recall.py "eval/$release.jsonl" --systems llmsafe --processes 0

@@ -19,7 +19,7 @@ from llmsafe.synthetic.zh import ids
 from llmsafe.synthetic.zh.notes import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
-AUDIENCES = (  # releases 1 to 9
+AUDIENCES = (  # releases 1 to 10
     "private",
     "test",
     "exam",
@@ -29,6 +29,7 @@ AUDIENCES = (  # releases 1 to 9
     "blind",
     "fresh",
     "novel",
+    "latest",
 )
 
 

@@ -15,12 +15,12 @@ the order of their SHA-256 digests (first half private), so that a model pretrai
 ones has never seen a private sentence frame. A rule headed `[name]*` holds vocabulary
 (names of diseases, symptoms, findings) and is shared by both.
 
-Further audiences, `test`, `exam`, `proof`, `trial`, `final`, `blind`, `fresh` and `novel`, are for
-test sets whose frames were in no development when they were made. The misses of all but the last
-are read by now; `novel` is unseen. Their rules stand in the folders `grammar_test` to
-`grammar_novel` of a language that has them; a rule there takes the place of the rule of the same
-name, whole, for this audience alone. What is left of the divided rules (phrases of medicine that
-name nobody) they share with the private half.
+Further audiences, `test`, `exam`, `proof`, `trial`, `final`, `blind`, `fresh`, `novel` and
+`latest`, are for test sets whose frames were in no development when they were made. The misses of
+all but the last are read by now; `latest` is unseen. Their rules stand in the folders
+`grammar_test` to `grammar_latest` of a language that has them; a rule there takes the place of the
+rule of the same name, whole, for this audience alone. What is left of the divided rules (phrases of
+medicine that name nobody) they share with the private half.
 
 A rule `[x.facts]` holds lines `key = alternative`: expanded once per episode of condition `x` and
 then the same in every note.
@@ -38,7 +38,17 @@ from typing import Literal, TypeAlias, cast
 from llmsafe.errors import InputError
 
 Audience = Literal[
-    "private", "public", "test", "exam", "proof", "trial", "final", "blind", "fresh", "novel"
+    "private",
+    "public",
+    "test",
+    "exam",
+    "proof",
+    "trial",
+    "final",
+    "blind",
+    "fresh",
+    "novel",
+    "latest",
 ]
 # Those with frames and names of their own, in folders that end with their name.
 APART: tuple[Audience, ...] = (
@@ -50,6 +60,7 @@ APART: tuple[Audience, ...] = (
     "blind",
     "fresh",
     "novel",
+    "latest",
 )
 AUDIENCES: tuple[Audience, ...] = ("private", "public", *APART)
 

@@ -1,4 +1,4 @@
-"""The audiences that stand apart, `test` to `novel`: frames, names, places of no other."""
+"""The audiences that stand apart, `test` to `latest`: frames, names, places of no other."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from llmsafe.synthetic.zh.lexicon import (
     Lexicon,
     TraditionalLexicon,
     lexicon,
+    municipality,
     traditional,
     whole_city,
 )
@@ -157,7 +158,9 @@ def test_surnames_are_those_of_everybody_and_some_that_are_in_no_other_list() ->
     assert 0.03 < share < 0.25
 
 
-@pytest.mark.parametrize("audience", ["exam", "proof", "trial", "final", "blind", "fresh", "novel"])
+@pytest.mark.parametrize(
+    "audience", ["exam", "proof", "trial", "final", "blind", "fresh", "novel", "latest"]
+)
 def test_surnames_are_as_frequent_as_in_life(audience: Audience) -> None:
     """A word of the lists may count several times: every seventh person is a 王, 李 or 张."""
     names = lexicon(audience).names
@@ -188,7 +191,9 @@ def test_dotted_names_have_no_surname_in_common_with_the_father(audience: Audien
                 assert value != f"{who.last}某"
 
 
-@pytest.mark.parametrize("audience", ["exam", "proof", "trial", "final", "blind", "fresh", "novel"])
+@pytest.mark.parametrize(
+    "audience", ["exam", "proof", "trial", "final", "blind", "fresh", "novel", "latest"]
+)
 def test_names_of_two_parts_have_a_dot(audience: Audience) -> None:
     """`full_name` sets it after an own name of three characters or more; none is shorter."""
     for pairs in lexicon(audience).names.minorities.values():
@@ -207,7 +212,7 @@ def test_cities_have_their_own_districts(audience: Audience) -> None:
     assert all(re.fullmatch(r"0\d{2,3}", city.area) for city in lexicon(audience).cities)
 
 
-@pytest.mark.parametrize("audience", ["trial", "final", "blind", "fresh", "novel"])
+@pytest.mark.parametrize("audience", ["trial", "final", "blind", "fresh", "novel", "latest"])
 def test_a_county_is_called_so_and_no_city(audience: Audience) -> None:
     assert whole_city("海安") == "海安市"
     assert whole_city("桐庐县") == "桐庐县"
@@ -221,7 +226,33 @@ def test_a_county_is_called_so_and_no_city(audience: Audience) -> None:
         for note in person.notes:
             for span in note.extra["spans"]:
                 assert not re.search("[县旗]市", note.text[span["start"] : span["end"]])
-    assert counties > 5
+    assert counties >= 5
+
+
+def test_a_district_is_named_with_its_city() -> None:
+    """`苏州市吴中区`, of which a hospital may be called after either; `北京市海淀区` but once."""
+    assert whole_city("苏州市吴中区") == "苏州市吴中区"
+    assert municipality("苏州市吴中区") == "苏州市"
+    assert municipality("桐庐县") == "桐庐县"
+    assert municipality("海安") == "海安市"
+    wholes = {city.whole for city in lexicon("latest").cities}
+    assert {"北京市海淀区", "江苏省苏州市吴中区"} <= wholes
+    values = [
+        note.text[span["start"] : span["end"]]
+        for person in patients(3, 100, lang="zh", audience="latest")
+        for note in person.notes
+        for span in note.extra["spans"]
+    ]
+    assert not [value for value in values if value.endswith(("市市", "区市"))]
+    assert [value for value in values if re.search("市人民医院$", value)]
+
+
+def test_names_without_a_surname_are_as_few_as_the_list_says() -> None:
+    assert lexicon("novel").names.share == 0.05
+    assert lexicon("latest").names.share == 0.02
+    names = lexicon("latest").names
+    people = list(patients(3, 300, lang="zh", audience="latest"))
+    assert 0 < sum(names.is_minority(person.identity.last) for person in people) < 15
 
 
 def test_an_autonomous_county_keeps_its_kind() -> None:
@@ -236,7 +267,7 @@ def test_an_autonomous_county_keeps_its_kind() -> None:
     assert not [value for value in values if value.endswith("自治")]
 
 
-@pytest.mark.parametrize("audience", ["trial", "final", "blind", "fresh", "novel"])
+@pytest.mark.parametrize("audience", ["trial", "final", "blind", "fresh", "novel", "latest"])
 def test_organisations_are_named_after_the_town_that_they_are_in(audience: Audience) -> None:
     """A mainland clinic has its own town in its name; one of Taiwan the district, no village."""
     towns = {town for city in lexicon(audience).cities for town in city.districts}
@@ -251,7 +282,9 @@ def test_organisations_are_named_after_the_town_that_they_are_in(audience: Audie
         )
 
 
-@pytest.mark.parametrize("audience", ["exam", "proof", "trial", "final", "blind", "fresh", "novel"])
+@pytest.mark.parametrize(
+    "audience", ["exam", "proof", "trial", "final", "blind", "fresh", "novel", "latest"]
+)
 def test_no_town_stands_within_a_town(audience: Audience) -> None:
     """Addresses of the country: `佛堂镇王家村`, and no second town between the two."""
     country = 0

@@ -1,8 +1,8 @@
 """Chinese name lists, divided between the audiences.
 
-Those of the audiences `test`, `exam`, `proof`, `trial`, `final`, `blind`, `fresh` and `novel` stand
-apart, in the folders `words_test` to `words_novel` beside this file, so that nothing that reads the
-other lists can come upon them.
+Those of the audiences `test`, `exam`, `proof`, `trial`, `final`, `blind`, `fresh`, `novel` and
+`latest` stand apart, in the folders `words_test` to `words_latest` beside this file, so that
+nothing that reads the other lists can come upon them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ from llmsafe.synthetic.identity import Sex
 
 
 def whole_city(name: str) -> str:
-    """`江阴市`; a county or banner has its kind in its name: `桃源县`."""
-    return name if name.endswith(("县", "旗")) else f"{name}市"
+    """`江阴市`; a county, banner or district has its kind in its name: `桃源县`."""
+    return name if name.endswith(("县", "旗", "区")) else f"{name}市"
+
+
+def municipality(name: str) -> str:
+    """The city that a district is in: `苏州市` of `苏州市吴中区`; else the place itself."""
+    city, mark, district = name.partition("市")
+    return city + mark if district.endswith("区") else whole_city(name)
 
 
 @dataclass(frozen=True)
 class City:
-    """A mainland city or county: the first four digits of its resident numbers, and its telephone
-    area."""
+    """A mainland city, county or district: the first four digits of its resident numbers, and its
+    telephone area."""
 
     code: str
     name: str
@@ -62,6 +68,7 @@ class Names:
     minorities: Mapping[Sex, tuple[tuple[str, str], ...]] = field(
         default_factory=dict["Sex", "tuple[tuple[str, str], ...]"]
     )
+    share: float = 0.05  # of the people, who have such a name
 
     def surname(self, rng: random.Random) -> str:
         """A common one in seven of ten."""
@@ -81,8 +88,8 @@ class Names:
         return any(last == own for pairs in self.minorities.values() for own, _ in pairs)
 
     def minority_or(self, rng: random.Random, sex: Sex, last: str, first: str) -> tuple[str, str]:
-        """The name, or one time in twenty another without a surname, where the list has any."""
-        if self.minorities and chance(rng, 0.05):
+        """The name, or now and then another without a surname, where the list has any."""
+        if self.minorities and chance(rng, self.share):
             return self.minority(rng, sex)
         return last, first
 
@@ -237,7 +244,8 @@ def _apart_names(lists: Mapping[str, tuple[str, ...]]) -> Names:
         ]
         plain = [(name[:2], name[2:]) for name in lists[f"plain {sex}"]]
         minorities[sex] = tuple(pair for pair in (*dotted, *plain, *plain) if pair[0] != pair[1])
-    return Names(lists["common"], lists["rare"], given, minorities)
+    share = int(lists.get("minority", ("5",))[0]) / 100
+    return Names(lists["common"], lists["rare"], given, minorities, share)
 
 
 def _forms(lists: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -247,6 +255,7 @@ def _forms(lists: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
 def _apart_lexicon(audience: Audience) -> Lexicon:
     names, words = _apart_lists(audience, "names"), _apart_lists(audience, "stems")
     provinces = dict(line.split("|") for line in _lines("provinces")) | {"54": "西藏自治区"}
+    provinces |= dict.fromkeys(("11", "12", "31", "50"), "")  # `北京市海淀区` is in no province
     cities: list[City] = []
     for line in _apart_lines(audience, "cities"):
         code, name, area, districts = line.split("|")

@@ -11,7 +11,7 @@ from llmsafe.synthetic.draw import chance, derive, digits, integer, pick, sample
 from llmsafe.synthetic.grammar import Audience
 from llmsafe.synthetic.identity import Identity, Institution, Relative, Sex, Staff, full_name
 from llmsafe.synthetic.zh import ids
-from llmsafe.synthetic.zh.lexicon import City, Lexicon, Names, lexicon, whole_city
+from llmsafe.synthetic.zh.lexicon import City, Lexicon, Names, lexicon, municipality, whole_city
 
 INSTITUTIONS = 48
 STYLES = 40
@@ -153,11 +153,13 @@ def rural(rng: random.Random, names: Lexicon, within: str) -> str:
 def named(
     rng: random.Random, names: Lexicon, shape: str, city: City, where: str, stem: str = ""
 ) -> str:
-    """The shape of an organisation filled in: `c` and `C` the city without and with 市, `d` its
-    town or district, `v` a village, `s` the stem, where none is given another one."""
+    """The shape of an organisation filled in: `c` and `C` the city without and with 市, `m` the
+    city alone where that is a district, `d` its town or district, `v` a village, `s` the stem,
+    where none is given another one."""
     stem = stem or pick(rng, names.organizations)
     village = pick(rng, names.towns) if "{v}" in shape else ""
-    return shape.format(c=city.name, C=whole_city(city.name), d=where, v=village, s=stem)
+    whole, town = whole_city(city.name), municipality(city.name)
+    return shape.format(c=city.name, C=whole, m=town, d=where, v=village, s=stem)
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ import re
 from llmsafe.synthetic.draw import chance, digits, integer, pick
 from llmsafe.synthetic.identity import Relative, Staff
 from llmsafe.synthetic.slots import write_name
-from llmsafe.synthetic.zh.lexicon import whole_city
+from llmsafe.synthetic.zh.lexicon import municipality, whole_city
 from llmsafe.synthetic.zh.scribe import Scribe
 
 # -- the patient -----------------------------------------------------------------------------
@@ -151,10 +151,12 @@ def slot_address(s: Scribe) -> None:
 
 def slot_city(s: Scribe) -> None:
     """A city without its kind one time in two; `桃源` too, but not one character alone, and an
-    autonomous county (`长阳土家族自治县`) whole."""
+    autonomous county (`长阳土家族自治县`) whole. Of a district the city it is in: `苏州`."""
     city = s.identity.city
     if s.place == "cn":
         short = city[:-1] if re.search("(?<!自治)县$", city) and len(city) > 2 else city
+        if city.endswith("区"):
+            short = municipality(city).removesuffix("市")
         city = short if chance(s.rng, 0.5) else whole_city(city)
     s.out.phi(city, "LOCATION")
 
