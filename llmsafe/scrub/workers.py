@@ -13,6 +13,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -90,19 +91,21 @@ def start_process(settings: Settings) -> tuple[Any, Connection]:
 @contextmanager
 def one_thread_each() -> Generator[None]:
     """Processes that start in this block multiply matrices on one thread, unless the user has set
-    ``OMP_NUM_THREADS``: there is a process for each core, and threads that wait for each other
-    across them cost more than half of the time."""
-    if _THREADS in os.environ:
-        yield
-        return
-    os.environ[_THREADS] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[_THREADS]
+    ``OMP_NUM_THREADS`` before the first of them: threads of several processes that wait for each
+    other cost more than half of the time. One block at a time, whoever enters it."""
+    with _starting:
+        if _THREADS in os.environ:
+            yield
+            return
+        os.environ[_THREADS] = "1"
+        try:
+            yield
+        finally:
+            os.environ.pop(_THREADS, None)
 
 
 _THREADS = "OMP_NUM_THREADS"  # OpenBLAS, MKL and torch read it when they are loaded
+_starting = threading.Lock()
 
 
 def _preloaded(module: str) -> str:

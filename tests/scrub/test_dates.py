@@ -140,8 +140,8 @@ def test_a_share_of_cores_is_no_date() -> None:
     ("text", "date"),
     [
         ("COMPARISON: 2/3 (at the clinic)", "2/3"), ("total knee arthroplasty, 3/6.", "3/6"),
-        ("trouble that began around 1/4. Pressure", "1/4"), ("compared to 4/5, stable", "4/5"),
-        ("strength compared to 4/5 strength", None), ("around 1/4 cup", None), ("repair, 3/6 sutures", "3/6"),
+        ("trouble that began around 1/4. Pressure", "1/4"), ("COMPARISON: 4/5, stable", "4/5"),
+        ("strength compared to 4/5 strength", None), ("pain began around 7/10.", None), ("around 1/4 cup", None), ("valve repair, 3/6 systolic", None), ("repair, 3/6 sutures", None), ("compared to 4/5 on exam", None),
         ("began around 1/4 cup daily", None),
     ],
 )  # fmt: skip

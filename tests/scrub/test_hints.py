@@ -102,6 +102,10 @@ def test_a_whole_name_is_one_by_what_is_said_of_it(text: str, name: str) -> None
         "This Patient is a 67-year-old man. Baby Boy is a 3-day-old. Social History denies tobacco.",
         "Review Systems denies pain. Pt Also complains of cough. Mother Rose denies that.",
         "Case manager Discharge Planning involved. Therapist Physical Therapy notes.",
+        "CASE MANAGER WILL FOLLOW UP. PHYSICAL THERAPIST WILL EVALUATE. Interpreter May Be Needed.",
+        "Measured by CT about 3 cm. Called by RN re: insulin. Done.\nINR 14:30",
+        "Medrol Dosepak was a 6-day taper.",
+        "Augmentin Therapy is a 10-day course. Baker Cyst is seen in the knee. Van Driver reports pain.",
         "Cough, Fever\nSeen.",
         "Mild-to-moderate AI is seen.",
         "The RN, at 9:48 PM, gave it. Seen by DO today.",
@@ -113,5 +117,5 @@ def test_what_is_said_so_of_things_names_nobody(text: str) -> None:
 
 
 def test_a_plan_is_named_by_its_kind() -> None:
-    text = "COVERED THROUGH BEECHCROFT CARE PPO NUMBER 1. A PPO would be covered. Insurance: HMO."
+    text = "COVERED THROUGH BEECHCROFT CARE PPO NUMBER 1. A PPO would be covered. Insurance: HMO. Plan: Continue EPO."
     assert [text[s.start : s.end] for s in find_plans(text)] == ["BEECHCROFT CARE PPO"]

@@ -172,10 +172,10 @@ _PARTIAL = re.compile(
     r"|systolic|pain|tab|cup|of|on|mm|mg|ml|points?|visits?|days?|weeks?|times|muscle|pulses?|dose))",
     re.IGNORECASE | re.MULTILINE,
 )
-# Of former films, behind an operation, of when something began: no score stands there.
+# Of former films, behind an operation, of when something began, where no murmur or strength follows.
 _PLACED = re.compile(
     rf"(?:\bcomparison:|\bcompared (?:to|with)|(?:plasty|ectomy|otomy|repair|fusion|graft|replacement|revision),"
-    rf"|\b(?:began|begun|started|onset) (?:around|about|circa|approx\w{{0,8}}))\s(?P<all>{_M}/{_D})(?=[.,;)]?(?:\s|\Z))(?!\s?(?:strength|cup|tab|of\b))",
+    rf"|\b(?:began|begun|started|onset) (?:around|about|circa|approx\w{{0,8}}))\s(?P<all>{_M}/{_D})(?=[.,;)]?(?:\s|\Z))(?!/10)(?!\s?(?:strength|cup|tab|of\b|on\b|in\b|dose|systolic|diastolic|murmur|sem\b|sutures?))",
     re.IGNORECASE,
 )
 _PADDED = re.compile(
@@ -272,6 +272,8 @@ def find_dates(text: str) -> Iterator[PhiSpan]:
     for match in find_in(_WEEKDAY_NTH, text, windows(note.signs, _NTHS, 20, 8)):
         yield PhiSpan(*match.span(), "DATE", 0.7)
     for match in find_in(_PLACED, text, windows(note.signs, _PAIR, 40, 40)):
+        if match["all"].endswith(("/10", "/5", "/2")) and "omparison" not in match[0].lower():
+            continue  # pain, strength, halves
         yield PhiSpan(*match.span("all"), "DATE", 0.7)
     for match in find_in(_PARTIAL, text, windows(note.signs, _PAIR, 40, 40)):
         low_scale = match["d"] in _SCALES and int(match["m"]) <= int(match["d"])

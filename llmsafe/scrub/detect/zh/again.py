@@ -133,12 +133,14 @@ def _people(
 
 _ROLE_BEFORE = re.compile(rf"(?:{ROLE}|{KIN}|{TITLE.pattern})[: ]?$")
 _HEAD_BEFORE = re.compile(r"(?:^|[\n。;:] ?|\d[.、] ?)$")
-_NO_SURNAME = GRAMMAR | frozenset("和叫找系请嘱称说的不未无已将把跟其小老阿")
+_NO_SURNAME = GRAMMAR | frozenset(
+    "和叫找系请嘱称说的不未无已将把跟其小老阿看送呈接问陪见带让请领替代帮"
+)
 
 
 def _with_surname(text: str, found: Sequence[PhiSpan]) -> Iterator[tuple[int, int]]:
     """Given names with the surname that was taken for another word: 医生单|卫, 妻子后|秀琴; or with
-    one that no list has, where a role stands before and nothing behind: 医师看|召草."""
+    one that no list has, where a role stands before and nothing behind: 医师忒|召草."""
     for span in found:
         start, end = span.start, span.end
         if span.category != "NAME" or end - start > 2 or not start or end > len(text):

@@ -79,11 +79,9 @@ _ON_DUTY = re.compile(
 _PARENT = re.compile(
     rf"(?:(?<!{HAN})|(?<=[由与和经向嘱请对]))(?P<v>{HAN})[父母](?=身体|[代来要说称诉表签及同也已在年]|为患|于)"
 )
-_NO_PARENT = frozenset("祖伯岳生养继师乳孕叔姑姨舅父母义字其")
+_NO_PARENT = frozenset("祖伯岳生养继师乳孕叔姑姨舅父母义字其家云全酵")
 # The team of an operation, each by surname alone: 一助解,二助全,器械应,巡回从.
-_TEAM = re.compile(
-    rf"(?:术者|主刀|[一二三]助|助手|器械|巡回|洗手|麻醉|灌注)(?P<v>{HAN})(?=[,。;、\n]|$)"
-)
+_TEAM = re.compile(rf"(?:术者|主刀|[一二三]助|助手|器械|巡回|麻醉)(?P<v>{HAN})(?=[,。;、\n]|$)")
 _READ_OUT = re.compile(
     rf"(?:诊断|复诊|检验科|科)[:]?[ \t]{{0,2}}(?P<v>{HAN})(?=[ \t]{{1,4}}(?:复诊|复核|审核|→|->|(?:19|20)\d\d)|[ \t]{{1,4}}→)"
 )
@@ -143,7 +141,8 @@ def find_neighbours(text: str) -> Iterator[PhiSpan]:
             yield name_span(*match.span("v"), 0.6)
     team = [m for m in _TEAM.finditer(text) if surname_length(text, m.start("v"))]
     for match in team:
-        if (len(team) > 2 or not ambiguous(match["v"])) and match["v"] != "史":
+        led = len(team) > 2 and "助" in text[team[0].start() : team[-1].end()]
+        if (led or not ambiguous(match["v"])) and match["v"] not in "史毕":
             yield name_span(*match.span("v"), 0.7)
     for match in _HEAD_OF_LINE.finditer(text):
         group = "v" if match["v"] else "w"

@@ -63,7 +63,7 @@ _HIGHWAY = re.compile(
 )
 # 京哈高速葫芦岛段
 _MOTORWAY = re.compile(
-    r"(?:(?<=[在于至沿走上:])|(?<![\u4e00-\u9fff]))[\u4e00-\u9fff]{2}高速(?:公路)?(?:[\u4e00-\u9fff]{1,5}段|K?\d{1,4})"
+    r"(?:(?<=[在于至沿走上:])|(?<![\u4e00-\u9fff]))(?!离心|当时|车辆|意识)[\u4e00-\u9fff]{2}高速(?:公路)?(?:(?!旋转|行驶)[\u4e00-\u9fff]{1,5}(?<![一二三])段|K?\d{1,4})"
 )
 _AND = re.compile(
     rf"(?:与|和|與)(?P<b>{LETTER}{{1,5}}(?:路|街|大道|环))(?:[交路]?(?:口|叉口|汇处|界))?"
@@ -156,11 +156,15 @@ _LIVED = re.compile(
 # So many people have been at: 去过开化, 从东方回来.
 _TRIP = r"[去到来回跑]了?一?趟"
 _BEEN = re.compile(
-    rf"(?:[去到来回]过|{_TRIP}|来自|途经|路过|嫁到|老家在?|[从由]|外出[到至去]|[日天月假期]回|生到|前往|赴|回到|[想要]回|先去的?|一起去)$"
+    rf"(?:[去到来回]过|{_TRIP}|来自|途经|路过|嫁到|老家在?|从|外出[到至去]|[日天月假期]回|生到|前往|赴|回到|[想要]回|先去的?|一起去)$"
 )
 _STAYED = re.compile(r"停留|逗留|出差|打工|务工|上学|读书|旅[游行]|探亲|当兵|服役|做生意|开店")
 _AWAY = re.compile(
     r"[,。;、)\s]|$|[回归]来|返回|旅[游行]|出差|探亲|务工|打工|上班|上学|转来|赶来|接[回来]|乘|[喝买看做带住跑种采]|[拜过]年|照顾|过来|落[嚟来]|巡|上船|户外|参观"
+)
+# Who comes from there, and no more: 从后壁向前.
+_COME = re.compile(
+    r"[回归过]来|返回|转来|赶来|来[院诊]?[,。;]|坐车|乘|落[嚟来]|带[来回了]|接[回来]|[,。]?(?:打工|务工)"
 )
 _NO_JOURNEY = split_words(
     "平原 高原 青年 前进 清水 白水 新建 合作 南部 安全 比如 延长 共和 互助 资源 长子 和平 友谊 公安 大方 无为 同仁 新星"
@@ -265,7 +269,12 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
             yield PhiSpan(match.start(), town, "LOCATION", 0.6)
         been = _BEEN.search(text, max(0, match.start() - 4), match.start())
         at = text[max(0, match.start() - 1) : match.start()] == "在"
-        if (at and _STAYED.match(text, match.end())) or (been and _AWAY.match(text, match.end())):
+        come = _COME.match(text, match.end()) and text[match.start() - 1 : match.start()] in (
+            "从",
+            "由",
+        )
+        away = been and (been[0][-1] != "从") and _AWAY.match(text, match.end())
+        if come or away or (at and _STAYED.match(text, match.end())):
             yield PhiSpan(*match.span(), "LOCATION", 0.6)
     lexicon = chinese()
     for match in _LIVED.finditer(text):

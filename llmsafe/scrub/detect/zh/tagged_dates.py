@@ -28,10 +28,7 @@ _NO_DATE = re.compile(
 _SPAN_OF_TIME = re.compile(r"\d+[-~至]\d+(?:[天周年个]|月(?!\d))")
 _ALONE, _LASTING = re.compile(r"\d{1,2}[月日]"), re.compile(r"(?:[-~至过每第了岁]|术后|停药|间隔)$")
 # So long something had lasted: 腰痛1月, 观察4日.
-_LONG, _ILL = (
-    re.compile(r"\d{1,2}[月日]"),
-    re.compile(r"(?:[痛痒热咳血肿泻吐闷麻晕眠促累力木胀物]|观察|疗养|住院)$"),
-)
+_ILL = re.compile(r"(?:[痛痒热咳血肿泻吐闷麻晕眠促累力木胀物]|观察|疗养|住院)$")
 _PAIR = re.compile(r"(?:1[0-2]|0?[1-9])[-./](?:3[01]|[12]\d|0?[1-9])")
 _DECIMAL = re.compile(r"\d+\.\d+")
 # 后飙到13.6, 权重1.0628, 9.2/8.8, 1/42000, Alb 19: no month, no day.
