@@ -15,22 +15,12 @@ import pytest
 from llmsafe.cli.library import find
 from llmsafe.notes import CATEGORIES
 from llmsafe.synthetic import Audience, Patient, patients
+from llmsafe.synthetic.grammar import APART
 from llmsafe.synthetic.zh import ids
 from llmsafe.synthetic.zh.notes import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
-AUDIENCES = (  # releases 1 to 10
-    "private",
-    "test",
-    "exam",
-    "proof",
-    "trial",
-    "final",
-    "blind",
-    "fresh",
-    "novel",
-    "latest",
-)
+AUDIENCES: tuple[Audience, ...] = ("private", *APART)  # releases 1 to 10
 
 
 @pytest.fixture(scope="module")

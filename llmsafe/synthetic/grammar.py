@@ -33,7 +33,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast, get_args
 
 from llmsafe.errors import InputError
 
@@ -50,19 +50,9 @@ Audience = Literal[
     "novel",
     "latest",
 ]
-# Those with frames and names of their own, in folders that end with their name.
-APART: tuple[Audience, ...] = (
-    "test",
-    "exam",
-    "proof",
-    "trial",
-    "final",
-    "blind",
-    "fresh",
-    "novel",
-    "latest",
-)
-AUDIENCES: tuple[Audience, ...] = ("private", "public", *APART)
+AUDIENCES: tuple[Audience, ...] = get_args(Audience)
+APART = AUDIENCES[2:]
+"""Those with frames and names of their own, in folders that end with their name."""
 
 
 @dataclass(frozen=True)

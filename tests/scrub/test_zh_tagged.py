@@ -69,6 +69,10 @@ def test_a_character_knows_the_words_that_it_lies_in() -> None:
         ("Tbil 96,查", "96", "AGE", 0.97, None),
         ("患者 96,女", "96", "AGE", 0.97, "96"),
         ("右肩痛1月入院", "1月", "DATE", 0.97, None),
+        ("住院号同上次3350172,", "3350172", "MRN", 0.97, "3350172"),
+        ("到回民医院复查", "回民医院", "ORGANIZATION", 0.97, "回民医院"),
+        ("AGE 45 Fiona,", "Fiona", "NAME", 0.99, "Fiona"),
+        ("西门子Skyra机", "Skyra", "NAME", 0.99, None),
         ("上次5.3出院后", "5.3", "DATE", 0.97, "5.3"),
         ("Hb(原来为104)", "104", "MRN", 0.97, None),
         ("签名:凌可昕", "凌可", "NAME", 0.9, "凌可昕"),  # with all of its given name

@@ -107,8 +107,8 @@ def _person(word: str) -> bool:
 def _introduced(word: str) -> bool:
     if not _made(word) or word in chinese().words or word[-1] in "人者员生的":
         return False
-    sure = not ambiguous(word[0]) or all(c in chinese().given for c in word[1:])
-    return _anybody(word) and sure and (len(word) > 2 or not ambiguous(word[0]))
+    whole = len(word) > 2 and all(c in chinese().given for c in word[1:])
+    return _anybody(word) and (whole or not ambiguous(word[0]))
 
 
 def _titled(word: str) -> bool:

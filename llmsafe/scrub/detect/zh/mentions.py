@@ -34,7 +34,7 @@ from llmsafe.scrub.detect.zh.reading import (
     surname_length,
     unlisted,
 )
-from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TITLE
+from llmsafe.scrub.detect.zh.roles import GENERIC, KIN, ROLE, TEAM, TITLE
 from llmsafe.scrub.detect.zh.things import words
 
 # What may stand right before a name in running text.
@@ -48,7 +48,7 @@ _WHOM = re.compile(
     r"(?:[与请由经找挂约遵随跟报至按受依据照听问询叫嘱喊托替陪][告请示诊求照从]?|联[系络]|报告|汇报|通知|告知|告诉|请[求示]|邀请?|医嘱|同意|接到|麻醉|[内外骨妇儿]科"
     r"|护士|医生|医师|[早晚]上|[夜白值当][班日]|[上下中]午|今[日晨天]|这里是|我是|窗口|[,、;。:\s]|^)$"
 )
-_TEAM = re.compile(r"(?:术者|主刀|[一二三]助|助手|麻醉|器械|巡回)[: ]?$")
+_OPERATES = re.compile(rf"{TEAM}[: ]?$")
 # A preposition, an auxiliary or an adverb and the bare title: 应主任要求, 由医生陪同, 曾于医生处.
 _ASKED_BY = re.compile(r"(?:之邀|邀请?|要求|请求|建议|之托)")
 _TOLD = re.compile(
@@ -156,7 +156,7 @@ def _lone_surname(text: str, start: int, end: int, title: str) -> bool:
     if chinese().plain(text[start:whole]) or in_word(text, start, whole):  # 牛奶, 克雷伯菌
         return False
     if len(character) == 1 and ambiguous(character):
-        if _TEAM.search(text, max(0, start - 4), start):
+        if _OPERATES.search(text, max(0, start - 4), start):
             return True  # 主刀同主任
         after_role = re.match(r"[^\u4e00-\u9fff]|[刀老小母父床]|$", before)
         meant = _WHOM.search(text, max(0, start - 3), start)

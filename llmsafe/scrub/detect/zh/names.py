@@ -36,7 +36,7 @@ from llmsafe.scrub.detect.zh.reading import (
     surname_length,
     unlisted,
 )
-from llmsafe.scrub.detect.zh.roles import KIN, NAMED, PERSON, ROLE, TITLE
+from llmsafe.scrub.detect.zh.roles import KIN, NAMED, PERSON, ROLE, TEAM, TITLE
 
 _COLON = r"[ \t]{0,4}(?:\([^()\n]{0,12}\))?[ \t]{0,3}[:|=】\]][ \t|_]{0,5}"
 _LABEL_NAMED = re.compile(
@@ -81,7 +81,7 @@ _PARENT = re.compile(
 )
 _NO_PARENT = frozenset("祖伯岳生养继师乳孕叔姑姨舅父母义字其家云全酵")
 # The team of an operation, each by surname alone: 一助解,二助全,器械应,巡回从.
-_TEAM = re.compile(rf"(?:术者|主刀|[一二三]助|助手|器械|巡回|麻醉)(?P<v>{HAN})(?=[,。;、\n]|$)")
+_TEAM = re.compile(rf"{TEAM}(?P<v>{HAN})(?=[,。;、\n]|$)")
 _READ_OUT = re.compile(
     rf"(?:诊断|复诊|检验科|科)[:]?[ \t]{{0,2}}(?P<v>{HAN})(?=[ \t]{{1,4}}(?:复诊|复核|审核|→|->|(?:19|20)\d\d)|[ \t]{{1,4}}→)"
 )
@@ -295,7 +295,7 @@ def _behind_role(text: str, match: re.Match[str]) -> int | None:
         return whole.end() if told and whole else None
     end = open_name(text, start) or foreign_run(text, start) or _strange_run(text, start)
     does = NEXT.match(text, start + 1)  # 护士长宁|查房
-    grammar = text[start : start + 1] in _NO_NAME and (
+    grammar = text[start : start + 1] in _NO_FIRST and (
         meet(text[start + 1 : start + 3]) > 1 or _LABEL_ROLE.match(text, start + 1)
     )
     if grammar or ((leads := NEXT.match(text, start)) and leads.end() > start + 1):
@@ -342,7 +342,7 @@ _OF_DUTY = re.compile(
     r"(?:主管|责任|经治|值班|管床|主治|上级|入院|接诊|记录|当班|床位)(?:医[师生]|护士)$"
 )
 _HISTORY = re.compile(r"(?:麻醉|手术|家属?)史|[医护]师章")
-_NO_NAME = GRAMMAR | frozenset("和不未无已")
+_NO_FIRST = GRAMMAR | frozenset("和不未无已")
 _SHUT = re.compile(r"[ \t]?(?:[。、/;\n|]|$)")
 
 
@@ -354,7 +354,7 @@ def _surname_alone(text: str, start: int, gap: str) -> int | None:
         return None
     if surname == 1 and ambiguous(text[start]):
         signs = not gap and _OF_DUTY.search(text, max(0, start - 6), start)
-        return end if signs and text[start] not in _NO_NAME and _SHUT.match(text, end) else None
+        return end if signs and text[start] not in _NO_FIRST and _SHUT.match(text, end) else None
     if (gap in ("", " ", "  ") and ends_here(text, end)) or re.match(
         r"[已予示查批]", text[end : end + 1]
     ):

@@ -268,13 +268,11 @@ def find_cities(text: str) -> Iterator[PhiSpan]:
         if town := _town(text, match.end(), text[max(0, match.start() - 4) : match.start()]):
             yield PhiSpan(match.start(), town, "LOCATION", 0.6)
         been = _BEEN.search(text, max(0, match.start() - 4), match.start())
-        at = text[max(0, match.start() - 1) : match.start()] == "在"
-        come = _COME.match(text, match.end()) and text[match.start() - 1 : match.start()] in (
-            "从",
-            "由",
-        )
-        away = been and (been[0][-1] != "从") and _AWAY.match(text, match.end())
-        if come or away or (at and _STAYED.match(text, match.end())):
+        before = text[max(0, match.start() - 1) : match.start()]
+        stays = before == "在" and _STAYED.match(text, match.end())
+        comes = before in ("从", "由") and _COME.match(text, match.end())
+        goes = been and been[0][-1] != "从" and _AWAY.match(text, match.end())
+        if stays or comes or goes:
             yield PhiSpan(*match.span(), "LOCATION", 0.6)
     lexicon = chinese()
     for match in _LIVED.finditer(text):

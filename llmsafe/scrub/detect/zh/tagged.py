@@ -27,7 +27,7 @@ ALONE = 0.64
 # A value of before, no day, age or number of anybody: Hb 112g/L(原来为104), 前一次为10.4.
 _FORMER = re.compile(r"(?:(?:原来|[前上]一?次查?|此前|基线)[为是:]|比前次的|上次)$")
 # And what may be a day: only a value that no month has.
-_VALUE = re.compile(r"\d+|(?:0|1[3-9]|[2-9]\d|\d{3,})\.\d+|\d+\.(?:0|3[2-9]|[4-9]\d|\d{3,})")
+_VALUE = re.compile(r"\d{1,4}|(?:0|1[3-9]|[2-9]\d|\d{3,})\.\d+|\d+\.(?:0|3[2-9]|[4-9]\d|\d{3,})")
 _ON_DAY = re.compile(r"(?:日|号)?(?:[来出入住]|复[查诊]|随访|手术|就诊|门诊)")
 _HAN = re.compile(HAN)
 _NO_PART = "后前起止家所在到从居住于为是由归管换过了去寄至回离开的找先原上饮居就写寄遵"

@@ -88,7 +88,7 @@ def _of_a_thing(text: str, span: PhiSpan) -> bool:
 
 
 def read_institution(text: str, span: PhiSpan) -> PhiSpan | None:
-    start = span.start + (text[span.start] in "去到在回往")
+    start = span.start + (text[span.start] in "去到在往")
     span = replace(span, start=start, end=whole(text, start, span.end))
     found = SPACE.sub("", text[span.start : span.end])
     known = HEAD.search(found) is not None
